@@ -1,0 +1,199 @@
+"""SOAP upstream: zeep builds from the local WSDL, gateway.signing signs and verifies, requests carries.
+
+What comes back is read by ``SoapVerifier`` and the XSD only; zeep's own reading and verification are not used
+(they take wrapped bodies, and the certificate that the message brings).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING
+
+import requests
+import urllib3.exceptions
+import zeep
+from lxml import etree
+from requests.adapters import HTTPAdapter
+from zeep.transports import Transport
+
+from adapters.resilience import AttemptFailedError
+from certs.profiles import CertificateRefusedError
+from gateway.errors import Code
+from gateway.signing import soap_names as n
+from gateway.signing.soap_verify import Expected
+from gateway.signing.xml import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gateway.model import SignedPart
+    from gateway.ports import Clock, Randomness
+    from gateway.signing.soap_sign import SoapSigner
+    from gateway.signing.soap_verify import SoapVerifier, VerifiedSoap
+
+_CHUNK = 64 * 1024
+_OK = 200
+_BUSY = frozenset({429, 502, 503, 504})
+_SIGNED_HEADERS = (n.TO, n.ACTION, n.MESSAGE_ID)
+_PREFIXES = {"soapenv": n.SOAP, "wsa": n.WSA, "wsu": n.WSU}
+
+
+@dataclass(frozen=True, slots=True)
+class SoapEndpoint:
+    """Where a SOAP upstream is and how it is reached: mutual TLS, files in PEM, sizes in bytes.
+
+    Attributes:
+        url: its https address, which is also the signed To.
+        ca_file: the roots that its TLS certificate must lead to.
+        certificate_file: our TLS client certificate and its issuing CA.
+        key_file: its private key.
+        largest_answer: more is refused while reading.
+        connections: kept alive.
+    """
+
+    url: str
+    ca_file: Path
+    certificate_file: Path
+    key_file: Path
+    largest_answer: int = 1024 * 1024
+    connections: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SoapRequest:
+    """A signed request on its way, and what evidence keeps of it."""
+
+    data: bytes = field(repr=False)
+    action: str
+    message_id: str
+    part: SignedPart
+
+
+class SoapClient:
+    """One service of an upstream; built once, used by all threads."""
+
+    def __init__(
+        self,
+        endpoint: SoapEndpoint,
+        wsdl: Path,
+        xsd: Path,
+        *,
+        signer: SoapSigner,
+        verifier: SoapVerifier,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self._endpoint = endpoint
+        self._signer = signer
+        self._verifier = verifier
+        self._clock = clock
+        self._randomness = randomness
+        self._session = _session(endpoint)
+        self._zeep = zeep.Client(
+            str(wsdl),
+            transport=Transport(session=self._session),
+            settings=zeep.Settings(forbid_dtd=True, forbid_external=True),
+        )
+        self._schema = etree.XMLSchema(parse(xsd.read_bytes()))
+        self._schema_lock = threading.Lock()
+
+    def prepare(self, operation: str, action: str, parameters: Mapping[str, object]) -> SoapRequest:
+        """A signed request, with its own MessageID and Timestamp; raises KeystoreError."""
+        made = self._zeep.create_message(self._zeep.service, operation, **parameters)
+        message_id = f"urn:uuid:{self._randomness.uuid()}"
+        # zeep's own addressing headers go: of a WSDL with two wsam:Actions it takes the answer's.
+        envelope = etree.Element(n.ENVELOPE, nsmap=_PREFIXES)
+        header = etree.SubElement(envelope, n.HEADER)
+        for tag, text in ((n.TO, self._endpoint.url), (n.ACTION, action), (n.MESSAGE_ID, message_id)):
+            etree.SubElement(header, tag).text = text
+        etree.SubElement(envelope, n.BODY).append(made.find(n.BODY)[0])
+        part = self._signer.sign(envelope, _SIGNED_HEADERS)
+        return SoapRequest(etree.tostring(envelope, encoding="utf-8"), action, message_id, part)
+
+    def send(self, request: SoapRequest, timeout: float) -> bytes:
+        """The bytes that came back with status 200, within ``timeout`` seconds; raises AttemptFailedError."""
+        until = self._clock.monotonic() + timeout
+        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{request.action}"'}
+        try:
+            response = self._session.post(
+                self._endpoint.url,
+                request.data,
+                headers=headers,
+                timeout=timeout,
+                stream=True,
+                allow_redirects=False,
+            )
+            try:
+                _check_status(response)
+                return self._read(response, until)
+            except BaseException:
+                # Half-read connections must not go back to the pool.
+                response.close()
+                raise
+        except requests.exceptions.SSLError as error:
+            unknown = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            code = Code.UPSTREAM_UNTRUSTED if unknown else Code.UPSTREAM_UNAVAILABLE
+            raise AttemptFailedError(code, again=not unknown) from None
+        except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
+            raise AttemptFailedError(Code.UPSTREAM_TIMEOUT, again=True) from None
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError):
+            raise AttemptFailedError(Code.UPSTREAM_UNAVAILABLE, again=True) from None
+
+    def _read(self, response: requests.Response, until: float) -> bytes:
+        # read1: one read of the socket at a time, so that a trickle cannot outlive the deadline.
+        parts: list[bytes] = []
+        size = 0
+        while chunk := response.raw.read1(_CHUNK):
+            size += len(chunk)
+            if size > self._endpoint.largest_answer:
+                raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False)
+            if self._clock.monotonic() > until:
+                raise AttemptFailedError(Code.UPSTREAM_TIMEOUT, again=True)
+            parts.append(chunk)
+        response.raw.release_conn()
+        return b"".join(parts)
+
+    def read(self, request: SoapRequest, data: bytes, action: str) -> VerifiedSoap:
+        """The verified answer to ``request``, its Body's child valid under the XSD; raises AttemptFailedError."""
+        expected = Expected(
+            n.ANSWER_PARTS, action=action, relates_to=request.message_id, confirms=request.part.signature
+        )
+        try:
+            verified = self._verifier.verify(data, expected)
+        except n.SoapSignatureError as refused:
+            malformed = refused.reason.startswith("xml_") or refused.reason == "envelope_shape"
+            code = Code.UPSTREAM_MALFORMED if malformed else Code.UPSTREAM_UNTRUSTED
+            raise AttemptFailedError(code, again=False) from None
+        except CertificateRefusedError:
+            raise AttemptFailedError(Code.UPSTREAM_UNTRUSTED, again=False) from None
+        with self._schema_lock:
+            valid = self._schema.validate(verified.body)
+        if not valid:
+            raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False)
+        return verified
+
+
+def _session(endpoint: SoapEndpoint) -> requests.Session:
+    session = requests.Session()
+    # Otherwise REQUESTS_CA_BUNDLE and proxies of the environment win over what is set here.
+    session.trust_env = False
+    session.verify = str(endpoint.ca_file)
+    session.cert = (str(endpoint.certificate_file), str(endpoint.key_file))
+    session.headers.update({"Accept": "text/xml", "Accept-Encoding": "identity"})
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.mount("https://", HTTPAdapter(pool_connections=1, pool_maxsize=endpoint.connections, max_retries=0))
+    return session
+
+
+def _check_status(response: requests.Response) -> None:
+    if response.status_code in _BUSY:
+        raise AttemptFailedError(Code.UPSTREAM_UNAVAILABLE, again=True)
+    if response.status_code != _OK:
+        # A Fault: the same request would have the same fate.
+        raise AttemptFailedError(Code.UPSTREAM_UNAVAILABLE, again=False)
+    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type != "text/xml" or response.headers.get("Content-Encoding", "identity") != "identity":
+        raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False)

@@ -1,0 +1,1 @@
+"""Certificate profiles, the development PKI, trust stores, paths and revocation; never a private key here."""

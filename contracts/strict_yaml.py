@@ -1,0 +1,23 @@
+"""YAML read strictly: a repeated key is an error, where the library would keep the last one in silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+
+class _StrictLoader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:  # noqa: FBT001, FBT002  the library's own signature
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if len(set(keys)) != len(keys):
+            raise yaml.constructor.ConstructorError(None, None, "a key is repeated", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_yaml(content: bytes) -> object:
+    """The document; raises yaml.YAMLError, also for a repeated key."""
+    return yaml.load(content, Loader=_StrictLoader)  # noqa: S506  a SafeLoader, made stricter

@@ -1,0 +1,1 @@
+"""A party's side: signs, sends, verifies the answer, keeps the receipt."""

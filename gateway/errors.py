@@ -1,0 +1,102 @@
+"""The typed errors of the gateway: refusals, which are outcomes, and faults, which are ours.
+
+The public face of each code (status, French and English words) stands in gateway/messages/errors.toml.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.model import Attempt
+
+
+class Code(StrEnum):
+    """Every stable error code that leaves the gateway, in the order of the eight steps."""
+
+    PARTY_UNKNOWN = "party_unknown"
+    PARTY_SUSPENDED = "party_suspended"
+    CERTIFICATE_REFUSED = "certificate_refused"
+
+    AUTHORIZATION_REFUSED = "authorization_refused"
+    SIGNATURE_MISSING = "signature_missing"
+    SIGNATURE_MALFORMED = "signature_malformed"
+    COMPONENT_NOT_COVERED = "component_not_covered"
+    CREATED_OUT_OF_WINDOW = "created_out_of_window"
+    NONCE_INVALID = "nonce_invalid"
+    KEY_UNKNOWN = "key_unknown"
+    KEY_OF_ANOTHER_PARTY = "key_of_another_party"
+    KEY_REFUSED = "key_refused"
+    DIGEST_MISMATCH = "digest_mismatch"
+    SIGNATURE_INVALID = "signature_invalid"
+
+    OPERATION_UNKNOWN = "operation_unknown"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    MEDIA_TYPE_UNSUPPORTED = "media_type_unsupported"
+    BODY_TOO_LARGE = "body_too_large"
+    BODY_MALFORMED = "body_malformed"
+    FIELD_INVALID = "field_invalid"
+    SALT_INVALID = "salt_invalid"
+
+    REPLAYED = "replayed"
+    SALT_REPEATED = "salt_repeated"
+
+    NOT_AGREED = "not_agreed"
+    PURPOSE_NOT_AGREED = "purpose_not_agreed"
+    AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
+
+    UPSTREAM_UNAVAILABLE = "upstream_unavailable"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_UNTRUSTED = "upstream_untrusted"
+    UPSTREAM_MALFORMED = "upstream_malformed"
+
+    NOT_RECORDED = "not_recorded"
+    TOO_MANY_REFUSALS = "too_many_refusals"
+    RECEIPT_UNKNOWN = "receipt_unknown"
+    INTERNAL = "internal"
+
+
+class PasserelleError(Exception):
+    """The root of every error of ours."""
+
+
+class Refusal(PasserelleError):
+    """The exchange is refused, for a reason that the caller is told.
+
+    Attributes:
+        code: what is said outside.
+        component: the signature component or field name at fault, never a value.
+        nonce: the request's nonce where it was strictly valid, for evidence (C6).
+    """
+
+    def __init__(self, code: Code, *, component: str | None = None, nonce: str | None = None) -> None:
+        super().__init__(code.value if component is None else f"{code.value}: {component}")
+        self.code = code
+        self.component = component
+        self.nonce = nonce
+
+
+class UpstreamRefusal(Refusal):
+    """The other system did not give an answer that can be used; what was tried is kept."""
+
+    def __init__(self, code: Code, *, attempts: tuple[Attempt, ...] = (), retry_after: int | None = None) -> None:
+        super().__init__(code)
+        self.attempts = attempts
+        self.retry_after = retry_after
+
+
+class NotRecordedError(PasserelleError):
+    """The record could not be made durable; nothing may be released."""
+
+
+class KeystoreError(PasserelleError):
+    """A key is absent, unreadable, or its store cannot be reached."""
+
+
+class ConfigurationError(PasserelleError):
+    """A setting, contract or policy cannot be used as it stands; the text says where and what to do."""
+
+
+class LedgerError(PasserelleError):
+    """The ledger is not in the state that it must be in; the sequencer stops."""

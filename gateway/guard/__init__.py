@@ -1,0 +1,1 @@
+"""Step 4: nonces and salts claimed once; refusals counted."""

@@ -1,0 +1,90 @@
+"""Step 4: a nonce and a salt are claimed once, over all workers and restarts."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.errors import Code, Refusal
+from gateway.model import Claim
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from gateway.model import Message, Received
+    from gateway.ports import Keystore
+
+NONCE = "nonce"
+SALT = "salt"
+CLAIMS_KEY = "claims"
+
+#: Past the window in which ``created`` is accepted, a nonce need not be remembered (S1); a salt a day (C4).
+NONCE_KEPT = timedelta(minutes=10)
+SALT_KEPT = timedelta(hours=24)
+
+
+class ClaimStore(Protocol):
+    """Where claims are kept, for all workers."""
+
+    def claim(self, rows: Sequence[tuple[str, bytes, datetime]]) -> frozenset[str]:
+        """Inserts (kind, key, kept until) rows; the kinds that were there already."""
+        ...
+
+    def first_refusal(self, key: bytes, minute: str, exchange_id: UUID) -> UUID:
+        """The exchange id kept for this key and minute; the given one if there was none."""
+        ...
+
+    def valid_from(self) -> datetime:
+        """Claims made before this moment may have been lost with the machine's power (L4)."""
+        ...
+
+
+class ClaimGuard:
+    """ports.Guard. What is stored of a nonce or a salt is its HMAC with the party, never itself (C4)."""
+
+    def __init__(self, store: ClaimStore, keystore: Keystore, refusals_per_minute: int) -> None:
+        self._store = store
+        self._keystore = keystore
+        self._most_refusals = refusals_per_minute
+        self._lock = threading.Lock()
+        self._minute = ""
+        self._refusals: dict[str, int] = {}
+
+    def claim(self, message: Message) -> Claim:
+        """The claim; raises Refusal: replayed, salt_repeated, created_out_of_window."""
+        signature = message.request.signature
+        if signature.created < int(self._store.valid_from().timestamp()):
+            raise Refusal(Code.CREATED_OUT_OF_WINDOW, component="created", nonce=signature.nonce)
+        party = message.request.party.name.encode()
+        at = message.request.received.at
+        nonce = self._mac(NONCE, signature.key.sha256.encode(), signature.nonce.encode())
+        rows = [(NONCE, nonce, at + NONCE_KEPT)]
+        if message.salt is not None:
+            rows.append((SALT, self._mac(SALT, party, message.salt), at + SALT_KEPT))
+        taken = self._store.claim(rows)
+        if NONCE in taken:
+            raise Refusal(Code.REPLAYED, component="nonce", nonce=signature.nonce)
+        if SALT in taken:
+            raise Refusal(Code.SALT_REPEATED, component="salt", nonce=signature.nonce)
+        return Claim(message)
+
+    def first_refusal(self, key: str, received: Received) -> UUID:
+        """The exchange id under which this minute's refusals of ``key`` are recorded."""
+        minute = received.at.strftime("%Y-%m-%dT%H:%MZ")
+        return self._store.first_refusal(self._mac("refusal", key.encode()), minute, received.exchange_id)
+
+    def refusals_exceeded(self, party: str, at: datetime) -> bool:
+        """Counts one more refusal of this party in this worker and minute."""
+        minute = at.strftime("%Y-%m-%dT%H:%M")
+        with self._lock:
+            if minute != self._minute:
+                self._minute, self._refusals = minute, {}
+            count = self._refusals[party] = self._refusals.get(party, 0) + 1
+        return count > self._most_refusals
+
+    def _mac(self, *parts: str | bytes) -> bytes:
+        encoded = [part.encode() if isinstance(part, str) else part for part in parts]
+        return self._keystore.mac(CLAIMS_KEY, b"".join(len(part).to_bytes(4) + part for part in encoded))

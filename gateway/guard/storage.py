@@ -1,0 +1,107 @@
+"""Claims and first refusals in the database, seen by every worker.
+
+A claim is committed before step 5 without a sync of its own; the record's durable commit flushes it, since both
+go through one write-ahead log (L4). After a power loss, signatures made before it are refused (``valid_from``).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from gateway.storage import GroupCommit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.ports import Clock
+    from gateway.storage import Database
+
+_Rows = list[tuple[str, bytes, datetime]]
+_INSERT = "INSERT INTO claims (kind, key, expires) VALUES "
+_KEEP = " ON CONFLICT DO NOTHING RETURNING kind, key"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class _Pending:
+    """One request's rows, and afterwards the kinds that were taken already."""
+
+    __slots__ = ("rows", "taken")
+
+    def __init__(self, rows: _Rows) -> None:
+        self.rows = rows
+        self.taken: frozenset[str] = frozenset()
+
+
+class DatabaseClaims:
+    """guard.claims.ClaimStore over a Database with ``durable=False``."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._group: GroupCommit[_Pending] = GroupCommit(self._write)
+        self._from = self._boot()
+
+    def claim(self, rows: Sequence[tuple[str, bytes, datetime]]) -> frozenset[str]:
+        """Inserts the rows; the kinds that were there already."""
+        pending = _Pending(list(rows))
+        self._group.commit(pending)
+        return pending.taken
+
+    def _write(self, batch: Sequence[_Pending]) -> Sequence[Exception | None]:
+        values: list[object] = []
+        for pending in batch:
+            for kind, key, expires in pending.rows:
+                values += (kind, key, _text(expires))
+        statement = _INSERT + ",".join(["(?,?,?)"] * (len(values) // 3)) + _KEEP
+        with self._database.writing() as connection:
+            rows = connection.exec_driver_sql(statement, tuple(values)).fetchall()
+        fresh = {(kind, bytes(key)) for kind, key in rows}
+        for pending in batch:
+            mine = {(kind, key) for kind, key, _ in pending.rows}
+            pending.taken = frozenset(kind for kind, _ in mine - fresh)
+            # Two of one batch may have brought the same key: the first has it, the others do not.
+            fresh -= mine
+        return [None] * len(batch)
+
+    def first_refusal(self, key: bytes, minute: str, exchange_id: UUID) -> UUID:
+        """The exchange id kept for this key and minute; the given one if there was none."""
+        with self._database.writing() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO first_refusals (key, minute, exchange_id) VALUES (?,?,?) ON CONFLICT DO NOTHING",
+                (key, minute, exchange_id.bytes),
+            )
+            query = "SELECT exchange_id FROM first_refusals WHERE key = ? AND minute = ?"
+            kept = connection.exec_driver_sql(query, (key, minute)).scalar_one()
+        return UUID(bytes=bytes(kept))
+
+    def valid_from(self) -> datetime:
+        """When this machine's present run began, for this database."""
+        return self._from
+
+    def expire(self) -> None:
+        """Forgets claims that no window needs any more, and the first refusals of past days."""
+        now = self._clock.now()
+        with self._database.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM claims WHERE kind <> 'boot' AND expires < ?", (_text(now),))
+            connection.exec_driver_sql("DELETE FROM first_refusals WHERE minute < ?", (now.strftime("%Y-%m-%d"),))
+
+    def _boot(self) -> datetime:
+        boot = _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else "unknown"
+        key = boot.encode()
+        with self._database.writing() as connection:
+            connection.exec_driver_sql(
+                f"{_INSERT}(?,?,?) ON CONFLICT DO NOTHING", ("boot", key, _text(self._clock.now()))
+            )
+            query = "SELECT expires FROM claims WHERE kind = 'boot' AND key = ?"
+            began = connection.exec_driver_sql(query, (key,)).scalar_one()
+        return datetime.strptime(str(began), _FORMAT).replace(tzinfo=UTC)
+
+
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).strftime(_FORMAT)

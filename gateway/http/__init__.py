@@ -1,0 +1,1 @@
+"""The face on the wire: Flask, and nothing that decides."""

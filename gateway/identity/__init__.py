@@ -1,0 +1,1 @@
+"""Step 1: a TLS certificate becomes a party of the policy, or a refusal."""

@@ -1,0 +1,1 @@
+"""Keys behind the keystore port (S7): files here, hardware later."""

@@ -1,0 +1,92 @@
+"""The keystore port over files: 0600, owner checked, loaded once, never handed out (S7)."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from certs.files import UnsafeFileError, read_private
+from gateway.errors import KeystoreError
+from gateway.keys.raw import raw_low_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+_SHORTEST_MAC = 32
+
+
+class FileKeystore:
+    """Keys of one process: only those that it is given the names of can be used through it.
+
+    A signing key is ``NAME.key`` (PKCS #8 PEM) with its certificate ``NAME.pem`` where it has one; a MAC key
+    is ``NAME.mac`` (hex).
+    """
+
+    def __init__(self, folder: Path, *, signing: Iterable[str] = (), macs: Iterable[str] = ()) -> None:
+        """Loads the named keys; raises KeystoreError naming the file that cannot be used, and why."""
+        self._signers = {name: _signer(folder / f"{name}.key") for name in signing}
+        self._macs = {name: _mac_key(folder / f"{name}.mac") for name in macs}
+        self._folder = folder
+        self._certificates: dict[str, bytes] = {}
+
+    def sign(self, key_id: str, data: bytes) -> bytes:
+        """A signature over ``data``: raw r||s with low s (P-256, SHA-256) or Ed25519."""
+        try:
+            return self._signers[key_id](data)
+        except KeyError:
+            raise KeystoreError(f"no signing key {key_id} in this process") from None
+
+    def mac(self, key_id: str, data: bytes) -> bytes:
+        """HMAC-SHA-256 of ``data``."""
+        try:
+            return hmac.digest(self._macs[key_id], data, "sha256")
+        except KeyError:
+            raise KeystoreError(f"no MAC key {key_id} in this process") from None
+
+    def certificate(self, key_id: str) -> bytes:
+        """DER of the certificate beside a signing key."""
+        if key_id not in self._certificates:
+            path = self._folder / f"{key_id}.pem"
+            try:
+                loaded = x509.load_pem_x509_certificate(path.read_bytes())
+            except (OSError, ValueError):
+                raise KeystoreError(f"{path}: no certificate can be read here") from None
+            self._certificates[key_id] = loaded.public_bytes(serialization.Encoding.DER)
+        return self._certificates[key_id]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_private(path)
+    except UnsafeFileError as error:
+        raise KeystoreError(str(error)) from None
+    except OSError as error:
+        raise KeystoreError(f"{path}: {error.strerror}") from None
+
+
+def _signer(path: Path) -> Callable[[bytes], bytes]:
+    try:
+        key = serialization.load_pem_private_key(_read(path), password=None)
+    except (ValueError, TypeError):
+        raise KeystoreError(f"{path}: not a private key in PKCS #8 PEM") from None
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == "secp256r1":
+        algorithm = ec.ECDSA(hashes.SHA256())
+        return lambda data: raw_low_s(key.sign(data, algorithm))
+    raise KeystoreError(f"{path}: neither P-256 nor Ed25519")
+
+
+def _mac_key(path: Path) -> bytes:
+    try:
+        key = bytes.fromhex(_read(path).decode("ascii").strip())
+    except (ValueError, UnicodeDecodeError):
+        raise KeystoreError(f"{path}: not a hex MAC key") from None
+    if len(key) < _SHORTEST_MAC:
+        raise KeystoreError(f"{path}: shorter than {_SHORTEST_MAC} bytes")
+    return key

@@ -1,0 +1,77 @@
+"""Base64, JSON and time as the ledger's formats write them: one form each, and any other is refused."""
+
+from __future__ import annotations
+
+import binascii
+import json
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.errors import LedgerError
+
+
+class FormatError(LedgerError):
+    """Bytes that are not in the form that docs/formats.md gives."""
+
+
+def encode64(data: bytes) -> str:
+    """Standard base64 with padding (RFC 4648, section 4)."""
+    return b64encode(data).decode("ascii")
+
+
+def decode64(text: str) -> bytes:
+    """The bytes behind canonical standard base64; raises FormatError for every other spelling of them."""
+    try:
+        data = b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise FormatError("base64 malformed") from error
+    # Python takes `AB==` for `AA==`: only the one spelling that we would write is right
+    if encode64(data) != text:
+        raise FormatError("base64 not canonical")
+    return data
+
+
+def canonical_json(value: object) -> bytes:
+    """UTF-8 JSON with sorted keys, no spaces, no NaN."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
+
+
+def parse_canonical_json(data: bytes) -> dict[str, Any]:
+    """The object that these bytes are the canonical form of; raises FormatError for any other bytes."""
+    try:
+        value = json.loads(data)
+        canonical = canonical_json(value)
+    except (ValueError, RecursionError) as error:
+        raise FormatError("JSON malformed") from error
+    if not isinstance(value, dict) or canonical != data:
+        raise FormatError("JSON not a canonical object")
+    return value
+
+
+def timestamp(at: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, always 27 characters."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def seconds_timestamp(at: datetime) -> str:
+    """RFC 3339 in UTC, cut to whole seconds, 20 characters."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")[:-6] + "Z"
+
+
+def parse_timestamp(text: str) -> datetime:
+    """The instant that ``timestamp`` wrote; raises FormatError for any other form."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise FormatError("time malformed") from error
+    if at.tzinfo is None or timestamp(at) != text:
+        raise FormatError("time not canonical")
+    return at
+
+
+def period_of(at: datetime) -> int:
+    """The month of an instant in UTC as the number YYYYMM."""
+    at = at.astimezone(UTC)
+    return at.year * 100 + at.month

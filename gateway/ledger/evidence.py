@@ -1,0 +1,217 @@
+"""What the ledger keeps of each event, as canonical JSON (DESIGN L1, C6; docs/formats.md).
+
+Never a field's value, a salt or a body; of a request whose salt was not yet claimed, party, reason, nonce and
+time only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gateway.ledger.encoding import canonical_json, encode64, timestamp
+from gateway.model import Claim, Grant, VerifiedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
+
+    from gateway.model import (
+        Answer,
+        Attempt,
+        CertificateProof,
+        Message,
+        Refused,
+        Reply,
+        SignedPart,
+    )
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFacts:
+    """What evidence keeps of the answer: status, Content-Digest as in its header, our signing certificate."""
+
+    status: int
+    content_digest: str
+    signing: CertificateProof
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Evidence ready to be bound.
+
+    Attributes:
+        json: its canonical bytes.
+        objects: the hex SHA-256 of every certificate, CRL, policy and contract that it names.
+    """
+
+    json: bytes
+    objects: frozenset[str]
+
+
+def exchange_evidence(grant: Grant, reply: Reply, answer: Answer, facts: AnswerFacts, gateway: str) -> Evidence:
+    """Evidence of an exchange that was granted and answered."""
+    message = grant.message
+    signed = message.request
+    fields = _common(message, "exchange", grant.policy_sha256, facts) | {
+        "agreement": grant.agreement,
+        "purpose": grant.purpose,
+        "outcome": "released",
+        "parties": {"caller": signed.party.name, "gateway": gateway, "upstream": reply.upstream},
+        "subjects": [{"ledger": subject.ledger, "handle": subject.handle} for subject in answer.subjects],
+        "fields": sorted(answer.disclosed),
+        "upstream": [_attempt(attempt) for attempt in reply.attempts],
+    }
+    named = _objects(message, grant.policy_sha256, reply.attempts, facts)
+    return Evidence(canonical_json(fields), named)
+
+
+def refusal_evidence(refused: Refused, facts: AnswerFacts, gateway: str, policy_sha256: str) -> Evidence:
+    """Evidence of a refusal: an exchange's shape once the salt was claimed, the little that C6 allows before."""
+    proven = refused.proven
+    if not isinstance(proven, Claim | Grant):
+        return _unclaimed_refusal(refused, facts)
+    message = proven.message
+    policy = proven.policy_sha256 if isinstance(proven, Grant) else policy_sha256
+    fields = _common(message, "refusal", policy, facts) | {
+        "agreement": message.agreement,
+        "purpose": message.purpose,
+        "outcome": refused.refusal.code.value,
+        "parties": {"caller": message.request.party.name, "gateway": gateway, "upstream": None},
+        "subjects": [],
+        "fields": [],
+        "upstream": [_attempt(attempt) for attempt in refused.attempts],
+    }
+    return Evidence(canonical_json(fields), _objects(message, policy, refused.attempts, facts))
+
+
+def opening_evidence(writer: UUID, period: int, role: str, period_key: str, sealed_data_key: bytes) -> bytes:
+    """Evidence of a writer's begin; ``period_key`` is the hex SHA-256 of the period's raw public key."""
+    return _plain(
+        "opening",
+        writer=str(writer),
+        period=period,
+        role=role,
+        period_key=period_key,
+        sealed_data_key=encode64(sealed_data_key),
+    )
+
+
+def void_evidence(writer: UUID, counter: int, reason: str) -> bytes:
+    """Evidence that a writer's counter stands for no record; ``reason`` is a word of ours, no exception's text."""
+    return _plain("void", writer=str(writer), counter=counter, reason=reason)
+
+
+def closing_evidence(writer: UUID, highest: int, missing: Sequence[int]) -> bytes:
+    """Evidence that a writer writes no more: its highest counter, and those below it that stand in no leaf."""
+    return _plain("closing", writer=str(writer), highest=highest, missing=sorted(missing))
+
+
+def genesis_evidence(origin: str, policy_sha256: str, log_key: str) -> bytes:
+    """Evidence of the log's begin: its origin, its first policy, its key as vkey."""
+    return _plain("genesis", origin=origin, policy=policy_sha256, log_key=log_key)
+
+
+def policy_evidence(policy_sha256: str, version: int, previous: str) -> bytes:
+    """Evidence that a policy is in force, after the one whose hash is ``previous``."""
+    return _plain("policy", policy=policy_sha256, version=version, previous=previous)
+
+
+def _plain(kind: str, **fields: object) -> bytes:
+    return canonical_json({"v": VERSION, "kind": kind, **fields})
+
+
+def _unclaimed_refusal(refused: Refused, facts: AnswerFacts) -> Evidence:
+    proven = refused.proven
+    nonce = refused.refusal.nonce or (proven.signature.nonce if isinstance(proven, VerifiedRequest) else None)
+    fields = {
+        "v": VERSION,
+        "kind": "refusal",
+        "exchange_id": str(refused.received.exchange_id),
+        "received_at": timestamp(refused.received.at),
+        "party": refused.party,
+        "reason": refused.refusal.code.value,
+        "nonce": nonce,
+        "answer": _answer(facts),
+    }
+    return Evidence(canonical_json(fields), frozenset(_hashes(facts.signing)))
+
+
+def _common(message: Message, kind: str, policy_sha256: str, facts: AnswerFacts) -> dict[str, Any]:
+    received = message.request.received
+    operation = message.operation
+    return {
+        "v": VERSION,
+        "kind": kind,
+        "exchange_id": str(received.exchange_id),
+        "received_at": timestamp(received.at),
+        "operation": operation.name,
+        "contract": {"service": operation.service, "version": operation.version, "sha256": operation.sha256},
+        "policy": policy_sha256,
+        "request": _request(message.request),
+        "answer": _answer(facts),
+    }
+
+
+def _request(request: VerifiedRequest) -> dict[str, Any]:
+    signature = request.signature
+    return {
+        "base": signature.base.decode("ascii"),
+        "signature": encode64(signature.value),
+        "label": signature.label,
+        "parameters": signature.parameters,
+        "algorithm": signature.algorithm,
+        "content_digest": request.content_digest,
+        "signing": _proof(signature.key),
+        "tls": _proof(request.party.tls),
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "at": timestamp(attempt.at),
+        "outcome": attempt.outcome,
+        "request": _part(attempt.request),
+        "answer": None if attempt.answer is None else _part(attempt.answer),
+    }
+
+
+def _part(part: SignedPart) -> dict[str, Any]:
+    return {
+        "signed_info": encode64(part.signed_info),
+        "signature": encode64(part.signature),
+        "headers": {block: encode64(canonical) for block, canonical in part.headers.items()},
+        "signing": _proof(part.key),
+    }
+
+
+def _answer(facts: AnswerFacts) -> dict[str, Any]:
+    return {"status": facts.status, "content_digest": facts.content_digest, "signing": _proof(facts.signing)}
+
+
+def _proof(proof: CertificateProof) -> dict[str, Any]:
+    return {"sha256": proof.sha256, "chain": proof.chain, "revocation": proof.revocation}
+
+
+def _objects(message: Message, policy: str, attempts: Sequence[Attempt], facts: AnswerFacts) -> frozenset[str]:
+    def proofs() -> Iterator[CertificateProof]:
+        yield facts.signing
+        yield message.request.signature.key
+        yield message.request.party.tls
+        for attempt in attempts:
+            yield attempt.request.key
+            if attempt.answer is not None:
+                yield attempt.answer.key
+
+    named = {policy, message.operation.sha256}
+    for proof in proofs():
+        named.update(_hashes(proof))
+    return frozenset(named)
+
+
+def _hashes(proof: CertificateProof) -> Iterator[str]:
+    yield proof.sha256
+    yield from proof.chain
+    yield from proof.revocation

@@ -1,0 +1,229 @@
+"""Step 8: evidence, leaf, the answer's one signature, the durable record; then, and only then, release (DESIGN S3)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.errors import Code, NotRecordedError, Refusal
+from gateway.ledger.encoding import encode64, seconds_timestamp
+from gateway.ledger.evidence import AnswerFacts, exchange_evidence, refusal_evidence
+from gateway.ledger.leaf import KINDS
+from gateway.ledger.merkle import leaf_hash
+from gateway.model import AnswerToSign, Claim, Grant, Released
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from uuid import UUID
+
+    from gateway.ledger.evidence import Evidence
+    from gateway.ledger.storage import Lookup, RecordedLeaf
+    from gateway.ledger.writer import Writer
+    from gateway.model import Answer, LeafKind, Received, Refused, Reply, SignedAnswer, VerifiedRequest
+    from gateway.ports import Clock, Signing
+
+_REPEAT_WAIT_SECONDS = 0.3
+_REPEAT_POLL_SECONDS = 0.01
+_RETRY_AFTER = ("Retry-After", "1")
+
+
+class Render(Protocol):
+    """How a refusal looks to its caller."""
+
+    def __call__(
+        self, refusal: Refusal, exchange_id: str, accept_language: str
+    ) -> tuple[int, str, bytes, tuple[tuple[str, str], ...]]:
+        """Status, Content-Type, body, and further headers such as Retry-After."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """An answer before it is signed."""
+
+    status: int
+    content_type: str
+    body: bytes
+    content_digest: str
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an answer stands, or will stand, in the log: the values of Ledger-Leaf and Ledger-By."""
+
+    leaf: str
+    by: str
+
+
+class Sealer:
+    """The ledger as the exchange sees it (gateway.ports.Ledger)."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        lookup: Lookup,
+        signing: Signing,
+        clock: Clock,
+        gateway: str,
+        promise_seconds: int,
+        render: Render,
+        policy_sha256: Callable[[], str],
+    ) -> None:
+        """One per process.
+
+        Args:
+            writer: this process's, with period keys.
+            lookup: finds the refusals that are recorded already.
+            signing: signs the answers.
+            clock: the leaf's time, and Ledger-By from it.
+            gateway: our own party name, for evidence.
+            promise_seconds: how long after the leaf's time it is sequenced at the latest.
+            render: the body of a refusal.
+            policy_sha256: hex digest of the policy in force, for refusals before a grant.
+        """
+        self._writer = writer
+        self._lookup = lookup
+        self._signing = signing
+        self._clock = clock
+        self._gateway = gateway
+        self._promise = timedelta(seconds=promise_seconds)
+        self._render = render
+        self._policy_sha256 = policy_sha256
+
+    def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
+        """Records the exchange, then releases it; without a record, a 503 that holds no data."""
+        request = grant.message.request
+        body = _Body(answer.status, answer.content_type, answer.body, _content_digest(answer.body))
+        evidence = exchange_evidence(grant, reply, answer, self._facts(body), self._gateway)
+        return self._record("exchange", body, evidence, request.received, request, request.party.name)
+
+    def seal_refusal(self, refused: Refused) -> Released:
+        """The same for a refusal; before its salt was claimed, the answer covers no digest of the request (C6)."""
+        body = self._refusal_body(refused.refusal, refused.received, refused.received.exchange_id)
+        evidence = refusal_evidence(refused, self._facts(body), self._gateway, self._policy_sha256())
+        return self._record("refusal", body, evidence, refused.received, _bindable(refused), refused.party)
+
+    def repeat_refusal(self, refused: Refused, recorded: UUID) -> Released:
+        """A fresh answer that carries the exchange id and leaf of a refusal recorded in the same minute.
+
+        The other exchange may still be on its way to the disk: its record is waited for, 300 ms at most.
+        """
+        found = self._await_refusal(recorded)
+        if found is None:
+            return self._not_recorded(refused.received, _bindable(refused))
+        body = self._refusal_body(refused.refusal, refused.received, recorded)
+        place = self._place(leaf_hash(found.leaf), found.time)
+        signed = self._sign(body, refused.received, _bindable(refused), recorded, place)
+        return _release(body, recorded, place, signed)
+
+    def _record(
+        self,
+        kind: LeafKind,
+        body: _Body,
+        evidence: Evidence,
+        received: Received,
+        request: VerifiedRequest | None,
+        party: str | None,
+    ) -> Released:
+        exchange_id = received.exchange_id
+        # the order of S3: evidence bound by the leaf, leaf named by the answer, answer signed, all of it durable
+        try:
+            draft = self._writer.draft(kind, exchange_id, self._clock.now(), evidence.json)
+        except NotRecordedError:
+            return self._not_recorded(received, request)
+        place = self._place(draft.leaf_hash, draft.time)
+        try:
+            signed = self._sign(body, received, request, exchange_id, place)
+        except BaseException:
+            self._writer.abandon(draft)
+            raise
+        try:
+            self._writer.commit(
+                draft,
+                party=party,
+                answer_base=signed.base,
+                answer_signature=signed.signature,
+                objects=evidence.objects,
+            )
+        except NotRecordedError:
+            return self._not_recorded(received, request)
+        return _release(body, exchange_id, place, signed)
+
+    def _not_recorded(self, received: Received, request: VerifiedRequest | None) -> Released:
+        """The one answer without Ledger-Leaf and Ledger-By: signed, and with nothing in it."""
+        body = self._refusal_body(Refusal(Code.NOT_RECORDED), received, received.exchange_id)
+        if not any(name.lower() == "retry-after" for name, _ in body.extra):
+            body = _Body(
+                body.status, body.content_type, body.body, body.content_digest, (*body.extra, _RETRY_AFTER)
+            )
+        signed = self._sign(body, received, request, received.exchange_id, None)
+        return _release(body, received.exchange_id, None, signed)
+
+    def _refusal_body(self, refusal: Refusal, received: Received, exchange_id: UUID) -> _Body:
+        language = received.headers.get("accept-language", "")
+        status, content_type, body, extra = self._render(refusal, str(exchange_id), language)
+        return _Body(status, content_type, body, _content_digest(body), extra)
+
+    def _facts(self, body: _Body) -> AnswerFacts:
+        return AnswerFacts(body.status, body.content_digest, self._signing.signing_key())
+
+    def _place(self, digest: bytes, leaf_time: datetime) -> _Place:
+        return _Place(encode64(digest), seconds_timestamp(leaf_time + self._promise))
+
+    def _sign(
+        self,
+        body: _Body,
+        received: Received,
+        request: VerifiedRequest | None,
+        exchange_id: UUID,
+        place: _Place | None,
+    ) -> SignedAnswer:
+        return self._signing.sign_answer(
+            AnswerToSign(
+                status=body.status,
+                content_digest=body.content_digest,
+                exchange_id=str(exchange_id),
+                ledger_leaf=None if place is None else place.leaf,
+                ledger_by=None if place is None else place.by,
+                received=received,
+                request=request,
+            )
+        )
+
+    def _await_refusal(self, recorded: UUID) -> RecordedLeaf | None:
+        deadline = self._clock.monotonic() + _REPEAT_WAIT_SECONDS
+        while (found := self._lookup.find(KINDS["refusal"], recorded)) is None:
+            if self._clock.monotonic() >= deadline:
+                return None
+            time.sleep(_REPEAT_POLL_SECONDS)
+        return found
+
+
+def _bindable(refused: Refused) -> VerifiedRequest | None:
+    """The request that the answer may be bound to: only after its salt was claimed (C6)."""
+    return refused.proven.message.request if isinstance(refused.proven, Claim | Grant) else None
+
+
+def _content_digest(body: bytes) -> str:
+    """The Content-Digest field (RFC 9530)."""
+    return f"sha-256=:{encode64(sha256(body).digest())}:"
+
+
+def _release(body: _Body, exchange_id: UUID, place: _Place | None, signed: SignedAnswer) -> Released:
+    ledger = () if place is None else (("Ledger-Leaf", place.leaf), ("Ledger-By", place.by))
+    headers = (
+        ("Content-Type", body.content_type),
+        ("Content-Digest", body.content_digest),
+        ("Exchange-Id", str(exchange_id)),
+        *ledger,
+        *body.extra,
+        ("Signature-Input", signed.signature_input_header),
+        ("Signature", signed.signature_header),
+    )
+    return Released(body.status, headers, body.body)

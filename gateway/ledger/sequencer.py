@@ -1,0 +1,187 @@
+"""The sequencer: gives each leaf its index, signs the tree, publishes it (DESIGN L4, L5, L6, L7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.errors import LedgerError
+from gateway.ledger.evidence import closing_evidence
+from gateway.ledger.leaf import KINDS, unpack_leaf
+from gateway.ledger.locks import WriterLock
+from gateway.ledger.merkle import CompactRange, leaf_hash
+from gateway.ledger.note import Checkpoint, sign_checkpoint, verify_note
+from gateway.ledger.tiles import WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from threading import Event
+    from uuid import UUID
+
+    from gateway.ledger.note import LogKey
+    from gateway.ledger.publish import Publisher
+    from gateway.ledger.storage import Log, LogState, NewRecord
+    from gateway.ledger.writer import Draft, Writer
+    from gateway.ports import Clock, Keystore, Randomness
+
+BATCH = 4096
+
+
+class Sequencer:
+    """One process of its own; a second one is stopped by the compare in ``Log.sequence``.
+
+    Every error is fatal: the state in memory is not used again, and a new Sequencer starts from the disk.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        publisher: Publisher,
+        writer: Writer,
+        key: LogKey,
+        keystore: Keystore,
+        clock: Clock,
+        randomness: Randomness,
+        locks: Path,
+    ) -> None:
+        """Reads nothing; ``start`` does.
+
+        Args:
+            log: the tables, on a durable database.
+            publisher: the directory.
+            writer: this process's own, for closing leaves; it needs no period key.
+            key: the log's public key and origin.
+            keystore: signs with its ``log`` key.
+            clock: the closing leaves' time.
+            randomness: their ids.
+            locks: directory of the writers' lock files.
+        """
+        self._log = log
+        self._publisher = publisher
+        self._writer = writer
+        self._key = key
+        self._keystore = keystore
+        self._clock = clock
+        self._randomness = randomness
+        self._locks = locks
+        self._tree: CompactRange | None = None
+        self._checkpoint = b""
+
+    def start(self) -> None:
+        """Rebuilds the tree, proves it against what was signed, publishes what was signed and not published.
+
+        Raises LedgerError when the database is behind the published checkpoint (a restored backup), when tiles
+        or leaves do not lead to the signed roots, or when a published file differs.
+        """
+        state = self._log.state()
+        if state.origin != self._key.name:
+            raise LedgerError("the database holds another log")
+        tree = self._resume_published(state)
+        start = tree.size
+        for first in range(start, state.size, BATCH):
+            for row in self._log.rows(first, min(first + BATCH, state.size)):
+                tree.append(leaf_hash(row.leaf))
+        if state.size:
+            signed = verify_note(state.checkpoint, self._key)
+            if (signed.size, signed.root) != (tree.size, tree.root()):
+                raise LedgerError("the leaves do not lead to the checkpoint that the database holds")
+        # only now is it known that what is to be published is what was signed
+        if start < state.size or state.published_size != state.size:
+            self._publish(start, state.size, state.checkpoint)
+        self._publisher.sweep()
+        self._tree = tree
+
+    def step(self) -> int:
+        """Closes dead writers, sequences what is waiting, publishes it; gives the number of new leaves.
+
+        Order: indices and signed checkpoint in one COMMIT, then the files, then the file ``checkpoint``. A crash
+        before COMMIT: nothing happened. After it: ``start`` publishes what the database holds. No checkpoint
+        leaves this process before it is durable here, so no two of one size can ever be seen.
+        """
+        if self._tree is None:
+            raise LedgerError("the sequencer has not started, or has failed and must start again")
+        tree, self._tree = self._tree, None
+        self._close_the_dead()
+        grown = tree.copy()
+        rows = self._log.sequence(BATCH, lambda state, leaves: self._sign(state, leaves, grown))
+        if rows:
+            self._publisher.objects(objects := self._log.unpublished_objects())
+            for row in rows:
+                self._publisher.append(row.leaf, row.record)
+            self._publisher.finish(self._checkpoint)
+            self._log.mark_published(grown.size, [name for name, _ in objects])
+        self._tree = grown
+        return len(rows)
+
+    def run(self, stop: Event, *, poll_seconds: float = 0.1) -> None:
+        """Starts, then steps until ``stop`` is set; whatever is waiting then is sequenced once more."""
+        self.start()
+        while not stop.is_set():
+            if self.step() < BATCH:
+                stop.wait(poll_seconds)
+        self.step()
+        self._writer.close()
+
+    def _resume_published(self, state: LogState) -> CompactRange:
+        note = self._publisher.checkpoint()
+        if note is None:
+            if state.published_size:
+                self._log.forget_published(0)
+            return CompactRange()
+        published = verify_note(note, self._key)
+        if published.size > state.size:
+            raise LedgerError(
+                f"the database is behind the published checkpoint ({state.size} < {published.size}); "
+                "see `passerelle log recover`"
+            )
+        if published.size < state.published_size:
+            self._log.forget_published(published.size)
+        bundle = self._log.rows(published.size - published.size % WIDTH, published.size)
+        tree = self._publisher.resume(published.size, [(row.leaf, row.record) for row in bundle])
+        if tree.root() != published.root:
+            raise LedgerError("the published tiles do not lead to the published checkpoint")
+        return tree
+
+    def _publish(self, start: int, end: int, checkpoint: bytes) -> None:
+        self._publisher.objects(objects := self._log.unpublished_objects())
+        for first in range(start, end, BATCH):
+            for row in self._log.rows(first, min(first + BATCH, end)):
+                self._publisher.append(row.leaf, row.record)
+        self._publisher.finish(checkpoint)
+        self._log.mark_published(end, [name for name, _ in objects])
+
+    def _sign(self, state: LogState, leaves: Sequence[bytes], tree: CompactRange) -> bytes:
+        if state.size != tree.size:
+            raise LedgerError("another sequencer has moved the log")
+        if not state.size and unpack_leaf(leaves[0]).kind != "genesis":
+            raise LedgerError("the first leaf is not the genesis")
+        for leaf in leaves:
+            tree.append(leaf_hash(leaf))
+        self._checkpoint = sign_checkpoint(
+            Checkpoint(self._key.name, tree.size, tree.root()), self._key, self._keystore
+        )
+        return self._checkpoint
+
+    def _close_the_dead(self) -> None:
+        for writer in self._log.open_writers():
+            lock = WriterLock.take_over(self._locks, writer)
+            if lock is None:
+                continue
+            self._close(writer)
+            lock.remove()
+
+    def _close(self, writer: UUID) -> None:
+        # our own writer is begun before the transaction: it has one of its own
+        now = self._clock.now()
+        self._writer.open(now)
+        drafts: list[Draft] = []
+
+        def closing(highest: int, missing: list[int]) -> NewRecord:
+            evidence = closing_evidence(writer, highest, missing)
+            drafts.append(self._writer.draft("closing", self._randomness.uuid(), now, evidence))
+            return self._writer.row(drafts[0])
+
+        self._log.close_writer(writer, closing)
+        for draft in drafts:
+            self._writer.settled(draft)

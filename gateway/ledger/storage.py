@@ -1,0 +1,359 @@
+"""The ledger's tables: records and their leaves, writers, the log's state, the objects that evidence names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from gateway.errors import LedgerError, NotRecordedError
+from gateway.ledger.encoding import parse_timestamp, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from gateway.storage import Database
+
+_METADATA = MetaData()
+_WRITERS = Table(
+    "writers",
+    _METADATA,
+    Column("id", LargeBinary, primary_key=True),
+    Column("period", Integer),
+    Column("role", Text),
+    Column("state", Text),
+    Column("opened_at", Text),
+)
+_RECORDS = Table(
+    "records",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("exchange_id", LargeBinary),
+    Column("kind", Integer),
+    Column("party", Text),
+    Column("time", Text),
+    Column("leaf", LargeBinary),
+    Column("writer", LargeBinary),
+    Column("counter", BigInteger),
+    Column("idx", BigInteger),
+    Column("record", LargeBinary),
+)
+_STATE = Table(
+    "log_state",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("origin", Text),
+    Column("size", BigInteger),
+    Column("checkpoint", LargeBinary),
+    Column("published_size", BigInteger),
+)
+_OBJECTS = Table(
+    "objects",
+    _METADATA,
+    Column("sha256", Text, primary_key=True),
+    Column("bytes", LargeBinary),
+    Column("published", Integer),
+)
+# the hot path's statements, as the driver takes them: half the cost of a compiled insert with its parameters
+_INSERT_RECORD = (
+    "INSERT INTO records (exchange_id, kind, party, time, leaf, writer, counter, record)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_OBJECT = "INSERT OR IGNORE INTO objects (sha256, bytes, published) VALUES (?, ?, 0)"
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A leaf and its record on their way into the database; ``objects`` are hex SHA-256 of what evidence names."""
+
+    exchange_id: UUID
+    kind: int
+    party: str | None
+    time: str
+    leaf: bytes
+    writer: UUID
+    counter: int
+    record: bytes = field(repr=False)
+    objects: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLeaf:
+    """A leaf as stored; ``index`` is None until it is sequenced, ``record`` None once purged."""
+
+    row: int
+    index: int | None
+    leaf: bytes
+    record: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """The log as last signed; ``checkpoint`` is empty at size 0."""
+
+    origin: str
+    size: int
+    checkpoint: bytes
+    published_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLeaf:
+    """What is known of an exchange's leaf by its exchange id."""
+
+    leaf: bytes
+    time: datetime
+    party: str | None
+    index: int | None
+
+
+class Records:
+    """Records in: what the writers need."""
+
+    def __init__(self, database: Database, resolve: Callable[[str], bytes]) -> None:
+        """``resolve`` gives the bytes behind the hex SHA-256 of a certificate, CRL, policy or contract."""
+        self._database = database
+        self._resolve = resolve
+        self._known: set[str] = set()
+
+    def open_writer(self, writer: UUID, period: int, role: str, at: datetime) -> None:
+        """Registers a writer; its lock must be held before."""
+        row = {"id": writer.bytes, "period": period, "role": role, "state": "open", "opened_at": timestamp(at)}
+        with self._database.writing() as connection:
+            connection.execute(insert(_WRITERS), row)
+
+    def add(self, batch: Sequence[NewRecord]) -> list[Exception | None]:
+        """Commits all of a batch, with the objects that it names; raises when none of it is in.
+
+        A record of a writer that the sequencer has closed is refused alone (L4).
+        """
+        with self._database.writing() as connection:
+            results = insert_records(connection, batch)
+            fresh = {name for record in batch for name in record.objects} - self._known
+            if fresh:
+                connection.exec_driver_sql(_INSERT_OBJECT, [(name, self._resolve(name)) for name in sorted(fresh)])
+        self._known |= fresh  # after the commit only: what was rolled back is not known
+        return results
+
+    def leaf_at(self, writer: UUID, counter: int) -> bytes | None:
+        """The leaf that a writer's counter stands for, if there is one."""
+        query = select(_RECORDS.c.leaf).where(_RECORDS.c.writer == writer.bytes, _RECORDS.c.counter == counter)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar()
+
+
+class Lookup:
+    """Records out, by what they are known by."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, kind: int, exchange_id: UUID) -> RecordedLeaf | None:
+        """The leaf of this kind with this exchange id."""
+        table = _RECORDS.c
+        query = select(table.leaf, table.time, table.party, table.idx).where(
+            table.kind == kind, table.exchange_id == exchange_id.bytes
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else RecordedLeaf(row.leaf, parse_timestamp(row.time), row.party, row.idx)
+
+    def last_of_kinds(self, kinds: Sequence[int]) -> StoredLeaf | None:
+        """The newest record of these kinds, sequenced or not."""
+        table = _RECORDS.c
+        query = select(table.id, table.idx, table.leaf, table.record).where(table.kind.in_(kinds))
+        with self._database.reading() as connection:
+            row = connection.execute(query.order_by(table.id.desc()).limit(1)).one_or_none()
+        return None if row is None else StoredLeaf(*row)
+
+    def object(self, digest: str) -> bytes | None:
+        """The bytes of an object by its hex SHA-256."""
+        with self._database.reading() as connection:
+            return connection.execute(select(_OBJECTS.c.bytes).where(_OBJECTS.c.sha256 == digest)).scalar()
+
+
+class Log:
+    """The log's state and the rows in their order: what the sequencer needs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, origin: str) -> None:
+        """Makes the state of an empty log; raises LedgerError where there is one already."""
+        with self._database.writing() as connection:
+            if _read_state(connection) is not None:
+                raise LedgerError("this database holds a log already")
+            row = {"id": 1, "origin": origin, "size": 0, "checkpoint": b"", "published_size": 0}
+            connection.execute(insert(_STATE), row)
+
+    def state(self) -> LogState:
+        """The log as last signed; raises LedgerError where no log was begun."""
+        with self._database.reading() as connection:
+            state = _read_state(connection)
+        if state is None:
+            raise LedgerError("no log was begun in this database")
+        return state
+
+    def rows(self, start: int, end: int) -> list[StoredLeaf]:
+        """The sequenced leaves from one index up to, not with, another; raises LedgerError when one is missing."""
+        table = _RECORDS.c
+        query = select(table.id, table.idx, table.leaf, table.record).where(table.idx >= start, table.idx < end)
+        with self._database.reading() as connection:
+            rows = [StoredLeaf(*row) for row in connection.execute(query.order_by(table.idx))]
+        if [row.index for row in rows] != list(range(start, end)):
+            raise LedgerError(f"leaves missing between {start} and {end}")
+        return rows
+
+    def sequence(self, limit: int, sign: Callable[[LogState, Sequence[bytes]], bytes]) -> list[StoredLeaf]:
+        """Gives indices to the leaves that have none, and stores the checkpoint that ``sign`` makes of them.
+
+        One transaction (L5). ``sign`` gets the state and the new leaves, and may raise: then nothing is changed.
+        Raises LedgerError when the state is not as it was read, which no sound database does.
+        """
+        table = _RECORDS.c
+        query = (
+            select(table.id, table.leaf, table.record).where(table.idx.is_(None)).order_by(table.id).limit(limit)
+        )
+        with self._database.writing() as connection:
+            state = _read_state(connection, lock=True)
+            if state is None:
+                raise LedgerError("no log was begun in this database")
+            rows = [
+                StoredLeaf(row.id, state.size + offset, row.leaf, row.record)
+                for offset, row in enumerate(connection.execute(query))
+            ]
+            if not rows:
+                return []
+            checkpoint = sign(state, [row.leaf for row in rows])
+            connection.execute(
+                update(_RECORDS)
+                .where(table.id == bindparam("row"), table.idx.is_(None))
+                .values(idx=bindparam("index")),
+                [{"row": row.row, "index": row.index} for row in rows],
+            )
+            moved = connection.execute(
+                update(_STATE)
+                .where(_STATE.c.id == 1, _STATE.c.size == state.size)
+                .values(size=state.size + len(rows), checkpoint=checkpoint)
+            )
+            if moved.rowcount != 1:
+                raise LedgerError("another sequencer has moved the log")
+        return rows
+
+    def unpublished_objects(self) -> list[tuple[str, bytes]]:
+        """The objects that are in the database and not yet in the directory."""
+        query = select(_OBJECTS.c.sha256, _OBJECTS.c.bytes).where(_OBJECTS.c.published == 0)
+        with self._database.reading() as connection:
+            return [(row.sha256, row.bytes) for row in connection.execute(query)]
+
+    def mark_published(self, size: int, objects: Sequence[str]) -> None:
+        """Notes what the directory now holds."""
+        with self._database.writing() as connection:
+            connection.execute(update(_STATE).values(published_size=size))
+            if objects:
+                connection.execute(
+                    update(_OBJECTS).where(_OBJECTS.c.sha256 == bindparam("name")).values(published=1),
+                    [{"name": name} for name in objects],
+                )
+
+    def forget_published(self, size: int) -> None:
+        """The directory holds less than was noted: all objects are to be published again."""
+        with self._database.writing() as connection:
+            connection.execute(update(_STATE).values(published_size=size))
+            connection.execute(update(_OBJECTS).values(published=0))
+
+    def open_writers(self) -> list[UUID]:
+        """Every writer whose row is open, dead or alive."""
+        with self._database.reading() as connection:
+            return [
+                UUID(bytes=row.id)
+                for row in connection.execute(select(_WRITERS.c.id).where(_WRITERS.c.state == "open"))
+            ]
+
+    def close_writer(self, writer: UUID, closing: Callable[[int, list[int]], NewRecord]) -> bool:
+        """Closes a dead writer and adds the closing record, in one transaction; False if it was closed already.
+
+        ``closing`` gets the highest counter and the missing ones; a writer without a leaf is closed without one.
+        """
+        table = _RECORDS.c
+        with self._database.writing() as connection:
+            closed = connection.execute(
+                update(_WRITERS)
+                .where(_WRITERS.c.id == writer.bytes, _WRITERS.c.state == "open")
+                .values(state="closed")
+            )
+            if closed.rowcount != 1:
+                return False
+            of_writer = table.writer == writer.bytes
+            count, highest = connection.execute(
+                select(func.count(), func.max(table.counter)).where(of_writer)
+            ).one()
+            if count:
+                missing: list[int] = []
+                if count != highest + 1:
+                    present = set(connection.execute(select(table.counter).where(of_writer)).scalars())
+                    missing = [counter for counter in range(highest) if counter not in present]
+                failed = insert_records(connection, [closing(highest, missing)])[0]
+                if failed is not None:
+                    raise failed
+        return True
+
+
+def insert_records(connection: Connection, batch: Sequence[NewRecord]) -> list[Exception | None]:
+    """Inserts the records whose writer's row is open; the others get their error.
+
+    Raises NotRecordedError where one of them is there already, and whatever the database raises.
+    """
+    ids = {record.writer.bytes for record in batch}
+    query = select(_WRITERS.c.id).where(_WRITERS.c.id.in_(ids), _WRITERS.c.state == "open")
+    alive = set(connection.execute(query).scalars())
+    rows = [
+        (
+            record.exchange_id.bytes,
+            record.kind,
+            record.party,
+            record.time,
+            record.leaf,
+            record.writer.bytes,
+            record.counter,
+            record.record,
+        )
+        for record in batch
+        if record.writer.bytes in alive
+    ]
+    if rows:
+        try:
+            connection.exec_driver_sql(_INSERT_RECORD, rows)
+        except IntegrityError as error:
+            raise NotRecordedError(
+                "a record of this counter, or of this kind and exchange, is there already"
+            ) from error
+    return [
+        None if record.writer.bytes in alive else NotRecordedError("the writer has been closed")
+        for record in batch
+    ]
+
+
+def _read_state(connection: Connection, *, lock: bool = False) -> LogState | None:
+    query = select(_STATE.c.origin, _STATE.c.size, _STATE.c.checkpoint, _STATE.c.published_size)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    return None if row is None else LogState(*row)

@@ -1,0 +1,1 @@
+"""The one table of errors and the French and English catalogue."""

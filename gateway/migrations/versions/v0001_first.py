@@ -1,0 +1,100 @@
+"""The first schema: records and the log's state, claims, subjects.
+
+Clear columns hold exchange id, party, time and leaf only; ``records.record`` comes here sealed (L2, L3).
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Makes every table."""
+    _ledger()
+    _guard()
+    _nirec()
+
+
+def downgrade() -> None:
+    """Refused: a ledger is never unmade."""
+    raise NotImplementedError("a ledger is never unmade")
+
+
+def _ledger() -> None:
+    op.create_table(
+        "writers",
+        sa.Column("id", sa.LargeBinary(16), primary_key=True),
+        sa.Column("period", sa.Integer, nullable=False),
+        sa.Column("role", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, sa.CheckConstraint("state IN ('open', 'closed')"), nullable=False),
+        sa.Column("opened_at", sa.Text, nullable=False),
+    )
+    op.create_index("writers_open", "writers", ["id"], sqlite_where=sa.text("state = 'open'"))
+    op.create_table(
+        "records",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("exchange_id", sa.LargeBinary(16), nullable=False),
+        sa.Column("kind", sa.Integer, nullable=False),
+        sa.Column("party", sa.Text),
+        sa.Column("time", sa.Text, nullable=False),
+        sa.Column("leaf", sa.LargeBinary, nullable=False),
+        sa.Column("writer", sa.LargeBinary(16), sa.ForeignKey("writers.id"), nullable=False),
+        sa.Column("counter", sa.BigInteger, nullable=False),
+        sa.Column("idx", sa.BigInteger, unique=True),
+        sa.Column("record", sa.LargeBinary),
+        sa.UniqueConstraint("writer", "counter"),
+        sa.UniqueConstraint("kind", "exchange_id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("records_unsequenced", "records", ["id"], sqlite_where=sa.text("idx IS NULL"))
+    op.create_table(
+        "log_state",
+        sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1"), primary_key=True),
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("checkpoint", sa.LargeBinary, nullable=False),
+        sa.Column("published_size", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "objects",
+        sa.Column("sha256", sa.Text, primary_key=True),
+        sa.Column("bytes", sa.LargeBinary, nullable=False),
+        sa.Column("published", sa.Integer, nullable=False, server_default="0"),
+    )
+    op.create_index("objects_unpublished", "objects", ["sha256"], sqlite_where=sa.text("published = 0"))
+
+
+def _guard() -> None:
+    op.create_table(
+        "claims",
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("key", sa.LargeBinary, primary_key=True),
+        sa.Column("expires", sa.Text, nullable=False),
+    )
+    op.create_index("claims_expires", "claims", ["expires"])
+    op.create_table(
+        "first_refusals",
+        sa.Column("key", sa.LargeBinary, primary_key=True),
+        sa.Column("minute", sa.Text, primary_key=True),
+        sa.Column("exchange_id", sa.LargeBinary(16), nullable=False),
+    )
+
+
+def _nirec() -> None:
+    op.create_table(
+        "subjects",
+        sa.Column("id", sa.LargeBinary(16), primary_key=True),
+        sa.Column("created", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "pseudonyms",
+        sa.Column("pseudonym", sa.LargeBinary(32), primary_key=True),
+        sa.Column("generation", sa.Integer, nullable=False),
+        sa.Column("subject", sa.LargeBinary(16), sa.ForeignKey("subjects.id"), nullable=False, index=True),
+    )

@@ -1,0 +1,319 @@
+"""The frozen types that travel between the rooms; each is the proof that the step before it was done.
+
+What lives here: values. What may not: behaviour, input and output, anything that names a room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from gateway.errors import Refusal
+
+
+class Nirec:
+    """A civil registry number in memory, on its way to the registry; it never shows itself (N1).
+
+    ``reveal()`` is the only way to its digits, so that every place that uses them can be found.
+    """
+
+    __slots__ = ("_digits",)
+
+    def __init__(self, digits: str) -> None:
+        self._digits = digits
+
+    def reveal(self) -> str:
+        """The digits, in the clear."""
+        return self._digits
+
+    def __repr__(self) -> str:
+        return "NIREC(•••)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        raise TypeError("a NIREC is not serialised")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request exactly as it came off the wire.
+
+    Attributes:
+        exchange_id: UUIDv4 given by us on arrival.
+        method: as on the request line.
+        target: raw path and query as on the request line, never decoded.
+        headers: lower-case name to value; repeated fields joined by a comma, in order.
+        body: as received, before any parsing.
+        tls_certificate: DER of the client certificate that the handshake proved.
+        at: our clock, UTC.
+        oversize: the body was larger than we read; ``body`` is then empty.
+    """
+
+    exchange_id: UUID
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    tls_certificate: bytes = field(repr=False)
+    at: datetime
+    oversize: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateProof:
+    """A certificate that was found valid, with all that was used to find so; hex SHA-256 of each DER."""
+
+    sha256: str
+    chain: tuple[str, ...]
+    revocation: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Step 1: whoever holds this TLS certificate is this party of the policy."""
+
+    name: str
+    tls: CertificateProof
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Whose signing certificate (DER) a keyid names, found valid."""
+
+    party: str
+    certificate: bytes = field(repr=False)
+    proof: CertificateProof
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSignature:
+    """A caller's signature and the base that it covers (RFC 9421), both as verified.
+
+    Attributes:
+        label: the dictionary key in Signature and Signature-Input.
+        parameters: the label's Signature-Input value as received (an inner list with parameters).
+        base: the signature base, ASCII.
+        value: the raw signature, decoded.
+        algorithm: name in the RFC 9421 registry.
+        nonce: the ``nonce`` parameter.
+        created: the ``created`` parameter, seconds since 1970 UTC.
+        key: the signing certificate.
+    """
+
+    label: str
+    parameters: str
+    base: bytes = field(repr=False)
+    value: bytes = field(repr=False)
+    algorithm: str
+    nonce: str
+    created: int
+    key: CertificateProof
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRequest:
+    """Step 2: these bytes were signed by this party. The only thing that later steps accept."""
+
+    party: Party
+    received: Received
+    signature: RequestSignature
+    content_digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRef:
+    """An operation of a contract, as evidence names it; ``sha256`` is the hex digest of contract.yaml."""
+
+    name: str
+    service: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """How an answer's fields become what the agreement allows (step 7), as the contract declares it.
+
+    Attributes:
+        identifier: the request field that holds a NIREC; None where the operation concerns no subject.
+        handle: the answer field that receives the caller's handle for the subject.
+        field, confirmed: the subject is disclosed only when this answer field has this value (N4).
+        conceal: (field, value, said instead) where the agreement does not tell not_found apart (N4).
+    """
+
+    identifier: str
+    handle: str
+    field: str
+    confirmed: str
+    conceal: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Step 3: the canonical message, valid under its contract, its salt present and sound (C4).
+
+    Attributes:
+        fields: canonical values by name; an identifier is a ``Nirec``, never a str. Without the salt.
+        salt: at least 16 bytes, or None where the contract holds public fields only.
+        disclosable: the names of the answer's fields, without the salt.
+        upstream: the name of the system that answers.
+        reduction: how its answer is reduced; None where there is nothing of a subject in it.
+    """
+
+    request: VerifiedRequest
+    operation: OperationRef
+    fields: Mapping[str, object] = field(repr=False)
+    salt: bytes | None = field(repr=False)
+    agreement: str
+    purpose: str
+    disclosable: frozenset[str]
+    upstream: str
+    reduction: Reduction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Step 4: this nonce and this salt were never seen before, in any worker."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Step 5: the agreement that allows this message, and what it lets out.
+
+    Attributes:
+        fields: names of the answer's fields that may be released.
+        tells_not_found: whether not_found may be told apart from not_confirmed (N4).
+        policy_sha256: hex digest of the bundle that granted it.
+    """
+
+    message: Message
+    agreement: str
+    purpose: str
+    fields: frozenset[str]
+    tells_not_found: bool
+    policy_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPart:
+    """What evidence keeps of one signed SOAP message: everything that was signed but the Body (L1).
+
+    Attributes:
+        signed_info: canonical bytes of SignedInfo.
+        signature: SignatureValue, decoded (raw r||s for ECDSA).
+        headers: canonical bytes of each signed header block, by its wsu:Id.
+        key: the signing certificate.
+    """
+
+    signed_info: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    headers: Mapping[str, bytes] = field(repr=False)
+    key: CertificateProof
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try upstream: what we sent, and what came back where its signature and salt held (C6).
+
+    ``outcome`` is ``answered`` or the code of the error that ended it.
+    """
+
+    at: datetime
+    outcome: str
+    request: SignedPart
+    answer: SignedPart | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Step 6: what the other system answered, its signature verified; ``upstream`` is its party's name."""
+
+    upstream: str | None
+    fields: Mapping[str, object] = field(repr=False)
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DisclosedSubject:
+    """A subject as evidence names it: by the ledger's keyed hash and by the caller's handle (N3)."""
+
+    ledger: str
+    handle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Step 7: what leaves, reduced to the agreement; ``body`` is the canonical JSON, salt included."""
+
+    status: int
+    content_type: str
+    body: bytes = field(repr=False)
+    disclosed: tuple[str, ...]
+    subjects: tuple[DisclosedSubject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Step 8: recorded durably, signed, and free to leave. Also what the face renders."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal on its way to be sealed, with as much as was proven before it.
+
+    ``proven`` is the furthest proof: None before step 2, the request before its salt was claimed
+    (evidence then keeps no digest of it, C6), the claim or grant after.
+    """
+
+    received: Received
+    party: str | None
+    refusal: Refusal
+    proven: VerifiedRequest | Claim | Grant | None
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerToSign:
+    """All that an answer's signature covers (S2), before it is signed.
+
+    ``request`` is the verified request, or None where evidence may keep no digest of it (C6).
+    """
+
+    status: int
+    content_digest: str
+    exchange_id: str
+    ledger_leaf: str | None
+    ledger_by: str | None
+    received: Received
+    request: VerifiedRequest | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAnswer:
+    """An answer's signature base, raw signature (low-S), and the two headers that carry them."""
+
+    base: bytes
+    signature: bytes
+    signature_input_header: str
+    signature_header: str
+
+
+LeafKind = Literal[
+    "exchange", "refusal", "intent", "opening", "void", "closing", "genesis", "policy", "anchor", "destruction",
+    "handover",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Step 5: the bundle of parties and agreements; deny by default."""

@@ -1,0 +1,45 @@
+"""Step 5: deny by default; an agreement must name the party, the operation, the purpose and the day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.errors import Code, Refusal
+from gateway.model import Grant
+
+if TYPE_CHECKING:
+    from gateway.model import Claim
+    from gateway.policy.bundle import Bundle
+
+
+class Authoriser:
+    """ports.Policy over one bundle."""
+
+    def __init__(self, bundle: Bundle, sha256: str) -> None:
+        self._bundle = bundle
+        self._sha256 = sha256
+
+    def authorise(self, claim: Claim) -> Grant:
+        """The grant; raises Refusal: not_agreed, purpose_not_agreed, agreement_not_in_force."""
+        message = claim.message
+        request = message.request
+        agreement = self._bundle.agreements.get(message.agreement)
+        if (
+            agreement is None
+            or agreement.party != request.party.name
+            or agreement.operation != message.operation.name
+        ):
+            raise Refusal(Code.NOT_AGREED, component="exchange-agreement")
+        at = request.received.at
+        if not (agreement.validity.covers(at) and self._bundle.validity.covers(at)):
+            raise Refusal(Code.AGREEMENT_NOT_IN_FORCE, component="exchange-agreement")
+        if message.purpose not in agreement.purposes:
+            raise Refusal(Code.PURPOSE_NOT_AGREED, component="exchange-purpose")
+        return Grant(
+            message=message,
+            agreement=message.agreement,
+            purpose=message.purpose,
+            fields=message.disclosable & frozenset(agreement.fields),
+            tells_not_found=agreement.tells_not_found,
+            policy_sha256=self._sha256,
+        )

@@ -1,0 +1,174 @@
+"""The seams between the rooms, and between the rooms and the world, as protocols.
+
+What lives here: what a room offers to the exchange or asks of the world. What may not: an implementation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from gateway.model import (
+        Answer,
+        AnswerToSign,
+        CertificateProof,
+        Claim,
+        DisclosedSubject,
+        Grant,
+        Message,
+        Nirec,
+        Party,
+        Received,
+        Refused,
+        Released,
+        Reply,
+        SignedAnswer,
+        Signer,
+        VerifiedRequest,
+    )
+
+
+class Clock(Protocol):
+    """The time, passed in and never patched."""
+
+    def now(self) -> datetime:
+        """The present, aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards, for deadlines."""
+        ...
+
+
+class Randomness(Protocol):
+    """Unpredictable bytes, passed in."""
+
+    def bytes(self, count: int) -> bytes:
+        """``count`` bytes from the system's generator."""
+        ...
+
+    def uuid(self) -> UUID:
+        """A UUIDv4."""
+        ...
+
+
+class Keystore(Protocol):
+    """Keys that never leave (S7): a raw key has no way out of it.
+
+    Raises ``KeystoreError`` when the key is absent or the store cannot be reached.
+    """
+
+    def sign(self, key_id: str, data: bytes) -> bytes:
+        """Signature over ``data``: ECDSA P-256 with SHA-256 as raw r||s with low s, or Ed25519."""
+        ...
+
+    def mac(self, key_id: str, data: bytes) -> bytes:
+        """HMAC-SHA-256 of ``data``, 32 bytes."""
+        ...
+
+    def certificate(self, key_id: str) -> bytes:
+        """DER of the certificate that goes with a signing key."""
+        ...
+
+
+class Identity(Protocol):
+    """Step 1."""
+
+    def identify(self, received: Received) -> Party:
+        """The party that holds the TLS certificate; raises Refusal."""
+        ...
+
+
+class Signers(Protocol):
+    """Whose key a keyid names."""
+
+    def signer(self, keyid: str, at: datetime) -> Signer:
+        """The party and its signing certificate, found valid at that time; raises Refusal."""
+        ...
+
+
+class Signing(Protocol):
+    """Step 2, and the signature of step 8."""
+
+    def verify(self, received: Received, party: Party) -> VerifiedRequest:
+        """The request as signed by this party; raises Refusal naming the component that failed."""
+        ...
+
+    def sign_answer(self, answer: AnswerToSign) -> SignedAnswer:
+        """The one signature of an answer (S2, S3)."""
+        ...
+
+    def signing_key(self) -> CertificateProof:
+        """The certificate under which answers are signed."""
+        ...
+
+
+class Translation(Protocol):
+    """Step 3, and the form of step 7."""
+
+    def translate_in(self, request: VerifiedRequest) -> Message:
+        """The canonical message; raises Refusal."""
+        ...
+
+    def translate_out(self, grant: Grant, fields: dict[str, object]) -> bytes:
+        """The answer's body in the caller's form, with a fresh salt where the contract asks for one."""
+        ...
+
+
+class Guard(Protocol):
+    """Step 4, and the limits on refusals."""
+
+    def claim(self, message: Message) -> Claim:
+        """Nonce and salt claimed once, over all workers and restarts; raises Refusal."""
+        ...
+
+    def first_refusal(self, key: str, received: Received) -> UUID:
+        """The exchange id under which this minute's refusals of ``key`` are recorded; ours if it is the first."""
+        ...
+
+    def refusals_exceeded(self, party: str, at: datetime) -> bool:
+        """Counts one more refusal of a party; whether it had more in this minute than the policy allows."""
+        ...
+
+
+class Policy(Protocol):
+    """Step 5."""
+
+    def authorise(self, claim: Claim) -> Grant:
+        """The agreement that allows it; deny by default; raises Refusal."""
+        ...
+
+
+class Upstream(Protocol):
+    """One outside system, behind its adapter (step 6)."""
+
+    def call(self, grant: Grant) -> Reply:
+        """The verified answer, inside one deadline; raises UpstreamRefusal, which carries its attempts."""
+        ...
+
+
+class Subjects(Protocol):
+    """NIREC to subject, subject to handles (N2, N3)."""
+
+    def disclose(self, nirec: Nirec, party: str) -> DisclosedSubject:
+        """The subject behind a confirmed NIREC, made if new, named for this party and for the ledger."""
+        ...
+
+
+class Ledger(Protocol):
+    """Step 8."""
+
+    def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
+        """Recorded, then released; a failure to record is an answer without data (``not_recorded``)."""
+        ...
+
+    def seal_refusal(self, refused: Refused) -> Released:
+        """The same for a refusal."""
+        ...
+
+    def repeat_refusal(self, refused: Refused, recorded: UUID) -> Released:
+        """The answer to a refusal that is recorded already, in another exchange of the same minute."""
+        ...

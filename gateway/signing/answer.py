@@ -1,0 +1,88 @@
+"""Step 8's signature: the one that an answer has, and that is its receipt (S2, S3)."""
+
+from __future__ import annotations
+
+from base64 import b64encode, urlsafe_b64encode
+from typing import TYPE_CHECKING
+
+from gateway.errors import Refusal
+from gateway.model import SignedAnswer
+from gateway.signing.base import TAG, lines
+from gateway.signing.head import read_head
+
+if TYPE_CHECKING:
+    from gateway.model import AnswerToSign, CertificateProof, Party, Received, VerifiedRequest
+    from gateway.ports import Clock, Keystore
+    from gateway.signing.request import RequestVerifier
+
+LABEL = "answer"
+SIGNING_KEY = "signing"
+
+
+def keyid_of(sha256_hex: str) -> str:
+    """A certificate's keyid (S1): base64url without padding of its SHA-256."""
+    return urlsafe_b64encode(bytes.fromhex(sha256_hex)).decode().rstrip("=")
+
+
+def answer_components(answer: AnswerToSign, origin: str) -> list[tuple[str, str]]:
+    """What an answer's signature covers, identifiers as serialised (S2; C6 where no request was proven)."""
+    pairs = [
+        ('"@status"', str(answer.status)),
+        ('"content-digest"', answer.content_digest),
+        ('"exchange-id"', answer.exchange_id),
+    ]
+    if answer.ledger_leaf is not None and answer.ledger_by is not None:
+        pairs += [('"ledger-leaf"', answer.ledger_leaf), ('"ledger-by"', answer.ledger_by)]
+    pairs.append(('"@method";req', answer.received.method))
+    if answer.request is None:
+        return pairs + _bare_binding(answer.received)
+    signature = answer.request.signature
+    pairs.append(('"@target-uri";req', origin + answer.received.target))
+    if answer.request.content_digest is not None:
+        pairs.append(('"content-digest";req', answer.request.content_digest))
+    return [
+        *pairs,
+        (f'"signature";req;key="{signature.label}"', f":{b64encode(signature.value).decode()}:"),
+        (f'"signature-input";req;key="{signature.label}"', signature.parameters),
+    ]
+
+
+def _bare_binding(received: Received) -> list[tuple[str, str]]:
+    # C6: of a request whose salt is not proven the answer covers no digest and no signature.
+    try:
+        head = read_head(received.headers)
+    except Refusal:
+        return []
+    return [(f'"signature-input";req;key="{head.label}"', head.parameters)]
+
+
+class RestSigning:
+    """ports.Signing: verifies requests, signs answers with the gateway's P-256 key through the keystore."""
+
+    def __init__(
+        self, verifier: RequestVerifier, keystore: Keystore, key: CertificateProof, origin: str, clock: Clock
+    ) -> None:
+        self._verifier = verifier
+        self._keystore = keystore
+        self._key = key
+        self._origin = origin
+        self._clock = clock
+        self._keyid = keyid_of(key.sha256)
+
+    def verify(self, received: Received, party: Party) -> VerifiedRequest:
+        """Step 2; raises Refusal."""
+        return self._verifier.verify(received, party)
+
+    def signing_key(self) -> CertificateProof:
+        """The certificate under which answers are signed."""
+        return self._key
+
+    def sign_answer(self, answer: AnswerToSign) -> SignedAnswer:
+        """The answer's base, signature and headers; raises KeystoreError."""
+        pairs = answer_components(answer, self._origin)
+        names = " ".join(identifier for identifier, _ in pairs)
+        created = int(self._clock.now().timestamp())
+        parameters = f'({names});created={created};keyid="{self._keyid}";tag="{TAG}"'
+        base = lines(pairs, parameters)
+        signature = self._keystore.sign(SIGNING_KEY, base)
+        return SignedAnswer(base, signature, f"{LABEL}={parameters}", f"{LABEL}=:{b64encode(signature).decode()}:")

@@ -1,0 +1,134 @@
+"""What a kept SOAP signature proves without its Body: the same check for the gateway and for an offline auditor.
+
+Pure: bytes in, facts out. Trust in the certificate, and freshness, are the caller's questions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from gateway.signing import algorithms
+from gateway.signing import soap_names as n
+from gateway.signing.soap_info import decode_text, read_block, read_signed_info
+from gateway.signing.xml import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lxml import etree
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPartFacts:
+    """What a signature covers, all of it signed; None where the message did not sign such a header.
+
+    Attributes:
+        parts: Clark names of the signed header blocks, Body apart.
+        created: start of the Timestamp, UTC.
+        expires: end of the Timestamp, UTC.
+        body_id: the wsu:Id of the Body.
+        body_digest: SHA-256 of the canonical Body.
+        confirmation: the signature value of the request that an answer confirms.
+    """
+
+    parts: frozenset[str]
+    action: str | None
+    to: str | None
+    message_id: str | None
+    relates_to: str | None
+    created: datetime | None
+    expires: datetime | None
+    body_id: str
+    body_digest: bytes = field(repr=False)
+    confirmation: bytes | None = field(repr=False)
+
+
+def check_signed_part(
+    signed_info: bytes, signature: bytes, headers: Mapping[str, bytes], certificate_der: bytes
+) -> SignedPartFacts:
+    """The facts of a kept SignedPart, once the signature over SignedInfo and each header's digest hold.
+
+    Every reference but one, the Body's, must be the digest of a kept canonical block, and every kept block
+    must be referenced.
+
+    Raises SoapSignatureError with a reason of ``read_signed_info`` or ``certificate_malformed``,
+    ``algorithm_refused``, ``signature_invalid``, ``coverage_differs``, ``digest_mismatch``, ``block_malformed``,
+    ``block_repeated``, ``timestamp_malformed``.
+    """
+    info = read_signed_info(signed_info)
+    _check_signature(info.method, signature, signed_info, certificate_der)
+    bodies = info.references.keys() - headers.keys()
+    if len(bodies) != 1 or headers.keys() - info.references.keys():
+        raise n.SoapSignatureError("coverage_differs")
+    blocks: dict[str, etree._Element] = {}
+    for name, block in headers.items():
+        if digest(block) != info.references[name].digest:
+            raise n.SoapSignatureError("digest_mismatch")
+        element = read_block(block)
+        if element.get(n.WSU_ID) != name or element.tag == n.BODY:
+            raise n.SoapSignatureError("block_malformed")
+        if element.tag in blocks:
+            raise n.SoapSignatureError("block_repeated")
+        blocks[element.tag] = element
+    (body_id,) = bodies
+    created, expires = _timestamp(blocks.get(n.TIMESTAMP))
+    confirmation = blocks.get(n.CONFIRMATION)
+    return SignedPartFacts(
+        parts=frozenset(blocks),
+        action=_text(blocks.get(n.ACTION)),
+        to=_text(blocks.get(n.TO)),
+        message_id=_text(blocks.get(n.MESSAGE_ID)),
+        relates_to=_text(blocks.get(n.RELATES_TO)),
+        created=created,
+        expires=expires,
+        body_id=body_id,
+        body_digest=info.references[body_id].digest,
+        confirmation=None if confirmation is None else decode_text(confirmation.get("Value")),
+    )
+
+
+def _check_signature(method: str, signature: bytes, signed_info: bytes, certificate_der: bytes) -> None:
+    try:
+        certificate = x509.load_der_x509_certificate(certificate_der)
+        algorithm = algorithms.algorithm_of(certificate, soap=True)
+    except (ValueError, UnsupportedAlgorithm):
+        raise n.SoapSignatureError("certificate_malformed") from None
+    # The key says which algorithm it is; the message may only agree (S5).
+    if algorithm is None or n.SIGNATURE_METHODS.get(algorithm) != method:
+        raise n.SoapSignatureError("algorithm_refused")
+    if not algorithms.verify(certificate, algorithm, signature, signed_info):
+        raise n.SoapSignatureError("signature_invalid")
+
+
+def _text(element: etree._Element | None) -> str | None:
+    if element is None:
+        return None
+    if len(element) or not element.text:
+        raise n.SoapSignatureError("block_malformed")
+    return str(element.text).strip()
+
+
+def _timestamp(element: etree._Element | None) -> tuple[datetime | None, datetime | None]:
+    if element is None:
+        return None, None
+    if [child.tag for child in element] != [n.CREATED, n.EXPIRES]:
+        raise n.SoapSignatureError("timestamp_malformed")
+    return _instant(element[0]), _instant(element[1])
+
+
+def _instant(element: etree._Element) -> datetime:
+    text = element.text or ""
+    if len(element) or not _INSTANT.fullmatch(text):
+        raise n.SoapSignatureError("timestamp_malformed")
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        raise n.SoapSignatureError("timestamp_malformed") from None

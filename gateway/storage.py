@@ -1,0 +1,201 @@
+"""The database beneath every room's storage.py: transactions, the turn to write, group commit, migrations.
+
+What lives here: how a transaction begins, waits and becomes durable. What may not: any room's table.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections import deque
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, event, make_url
+
+from gateway.errors import ConfigurationError, PasserelleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from sqlite3 import Connection as SqliteConnection
+
+    from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_SECONDS = 5
+_BEGIN = "passerelle_begin"
+
+
+class StorageError(PasserelleError):
+    """The database is used in a way that cannot be safe, or a commit ended without a result."""
+
+
+class Turn:
+    """The turn to write, over all threads and processes of one machine.
+
+    SQLite's own busy handler sleeps and tries again: under load a writer can wait for seconds while others
+    pass it. ``flock`` wakes the next one at once. Made after the fork: the lock belongs to the open file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._threads = threading.Lock()
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._threads.release()
+
+    def close(self) -> None:
+        """Gives the file back; the turn cannot be taken after it."""
+        os.close(self._file)
+
+
+class Database:
+    """One process's connections to the database; make it after the fork, ``dispose()`` of it at the end.
+
+    With ``durable``, a commit has reached the disk when it returns (synchronous=FULL). Without it, a commit is
+    seen by all processes at once and reaches the disk with the next durable commit of any of them, since
+    they share one write-ahead log (DESIGN L4).
+    """
+
+    def __init__(self, url: str, *, durable: bool) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+            raise ConfigurationError("the database must be a SQLite file, as sqlite:////path/to/passerelle.sqlite")
+        self.path = Path(parsed.database)
+        self._process = os.getpid()
+        self._synchronous = "FULL" if durable else "NORMAL"
+        self._turn = Turn(self.path.with_name(self.path.name + ".turn"))
+        # one writer at a time holds the turn; readers are as many as there are threads
+        self._engine = create_engine(
+            parsed,
+            pool_size=16,
+            max_overflow=-1,
+            pool_use_lifo=True,
+            connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+        )
+        event.listen(self._engine, "connect", self._prepare)
+        event.listen(self._engine, "begin", _begin)
+        self._writer = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+    def _prepare(self, connection: SqliteConnection, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own; _begin does
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", f"synchronous={self._synchronous}", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write; committed when the block ends, rolled back when it raises."""
+        self._check_process()
+        with self._turn, self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database and waits for no writer."""
+        self._check_process()
+        with self._engine.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Closes every connection."""
+        self._engine.dispose()
+        self._turn.close()
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise StorageError("a Database was carried over a fork; make it in the process that uses it")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(str(connection.get_execution_options().get(_BEGIN, "BEGIN")))
+
+
+class _Ticket(Generic[T]):
+    __slots__ = ("done", "entry", "error")
+
+    def __init__(self, entry: T) -> None:
+        self.entry = entry
+        self.done = False
+        self.error: Exception | None = None
+
+
+class GroupCommit(Generic[T]):
+    """Many threads' entries in one transaction, without a thread of its own.
+
+    Whoever holds the leader's lock commits all that is queued; the others find theirs done when they get it.
+    ``write`` commits a batch and gives one result per entry, in order: None, or why that entry is not in.
+    If ``write`` raises, nothing of the batch is in, and each entry is tried alone.
+    """
+
+    def __init__(self, write: Callable[[Sequence[T]], Sequence[Exception | None]], *, limit: int = 256) -> None:
+        self._write = write
+        self._limit = limit
+        self._queue: deque[_Ticket[T]] = deque()
+        self._leader = threading.Lock()
+
+    def commit(self, entry: T) -> None:
+        """Returns when the entry is committed; raises what kept it out."""
+        ticket = _Ticket(entry)
+        self._queue.append(ticket)
+        while not ticket.done:
+            with self._leader:
+                if not ticket.done:
+                    self._lead()
+        if ticket.error is not None:
+            raise ticket.error
+
+    def _lead(self) -> None:
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
+        try:
+            self._settle(batch)
+        finally:
+            # a leader that is torn away (SystemExit in a worker) must not leave the others waiting
+            for ticket in batch:
+                if not ticket.done:
+                    ticket.error = StorageError("the commit ended without a result")
+                    ticket.done = True
+
+    def _settle(self, batch: Sequence[_Ticket[T]]) -> None:
+        try:
+            results = self._write([ticket.entry for ticket in batch])
+        except Exception as error:  # noqa: BLE001 - whatever kept the batch out is given to the entry's own thread
+            if len(batch) > 1:
+                for ticket in batch:
+                    self._settle([ticket])
+                return
+            results = [error]
+        for ticket, result in zip(batch, results, strict=True):
+            ticket.error = result
+            ticket.done = True
+
+
+def migrate(url: str) -> None:
+    """Brings the database to the newest schema, in one transaction; makes it where there is none.
+
+    Raises whatever SQLAlchemy raises where the file cannot be opened or written.
+    """
+    database = Database(url, durable=True)
+    try:
+        with database.writing() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        database.dispose()

@@ -1,0 +1,1 @@
+"""Step 3: bytes to a canonical message under its contract, and back."""

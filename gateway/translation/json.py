@@ -1,0 +1,78 @@
+"""JSON read strictly (C7): UTF-8, no repeated keys, no NaN, no numbers past 2^53, no depth to speak of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_DEEPEST = 16
+_LARGEST = 2**53 - 1
+
+
+class JsonError(ValueError):
+    """Bytes that are not the JSON we accept; carries no part of the input."""
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The object; raises JsonError."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise JsonError("not UTF-8") from None
+    if _deepest(text) > _DEEPEST:
+        raise JsonError("too deep")
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer, parse_float=_number
+        )
+    except JsonError:
+        raise
+    except (ValueError, RecursionError):
+        raise JsonError("not JSON") from None
+    if not isinstance(value, dict):
+        raise JsonError("not an object")
+    return value
+
+
+def _deepest(text: str) -> int:
+    # Counted before the parser recurses; most messages hold too few brackets to need the walk.
+    depth = deepest = 0
+    inside = escaped = False
+    if text.count("{") + text.count("[") <= _DEEPEST:
+        return 0
+    for character in text:
+        if inside:
+            inside = escaped or character != '"'
+            escaped = character == "\\" and not escaped
+        elif character == '"':
+            inside = True
+        elif character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    return deepest
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise JsonError("a key is repeated")
+    return value
+
+
+def _constant(_name: str) -> float:
+    raise JsonError("NaN and Infinity are no JSON")
+
+
+def _integer(text: str) -> int:
+    if len(text) > len(str(_LARGEST)) + 1 or abs(value := int(text)) > _LARGEST:
+        raise JsonError("a number is too big")
+    return value
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if abs(value) > _LARGEST:
+        raise JsonError("a number is too big")
+    return value
