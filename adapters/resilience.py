@@ -86,9 +86,7 @@ class CircuitBreaker:
                 return
             left = self._opened + self._open_for - self._clock.monotonic()
             if left > 0 or self._probing:
-                raise AttemptFailedError(
-                    Code.UPSTREAM_UNAVAILABLE, again=False, retry_after=max(1, math.ceil(left))
-                )
+                raise AttemptFailedError(Code.UPSTREAM_UNAVAILABLE, again=False, retry_after=max(1, math.ceil(left)))
             self._probing = True
 
     def record(self, *, alive: bool) -> None:
@@ -144,12 +142,13 @@ class Resilience:
 
         retrying = Retrying(
             stop=stop,
-            wait=wait_exponential_jitter(initial=_FIRST_WAIT, max=_LONGEST_WAIT, jitter=_FIRST_WAIT),
+            wait=wait_exponential_jitter(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT, jitter=_FIRST_WAIT),
             retry=retry_if_exception(lambda error: isinstance(error, AttemptFailedError) and error.again),
             sleep=self._sleep,
             reraise=True,
         )
-        return retrying(self._once, attempt, until)
+        result: T = retrying(self._once, attempt, until)
+        return result
 
     def _once(self, attempt: Callable[[float], T], until: float) -> T:
         self._breaker.admit()

@@ -92,9 +92,9 @@ class SoapClient:
         self._clock = clock
         self._randomness = randomness
         self._session = _session(endpoint)
-        self._zeep = zeep.Client(
+        self._zeep = zeep.Client(  # type: ignore[no-untyped-call]  # zeep publishes no types
             str(wsdl),
-            transport=Transport(session=self._session),
+            transport=Transport(session=self._session),  # type: ignore[no-untyped-call]  # the same
             settings=zeep.Settings(forbid_dtd=True, forbid_external=True),
         )
         self._schema = etree.XMLSchema(parse(xsd.read_bytes()))
@@ -102,7 +102,8 @@ class SoapClient:
 
     def prepare(self, operation: str, action: str, parameters: Mapping[str, object]) -> SoapRequest:
         """A signed request, with its own MessageID and Timestamp; raises KeystoreError."""
-        made = self._zeep.create_message(self._zeep.service, operation, **parameters)
+        service = self._zeep.service
+        made = self._zeep.create_message(service, operation, **parameters)  # type: ignore[no-untyped-call]  # the same
         message_id = f"urn:uuid:{self._randomness.uuid()}"
         # zeep's own addressing headers go: of a WSDL with two wsam:Actions it takes the answer's.
         envelope = etree.Element(n.ENVELOPE, nsmap=_PREFIXES)

@@ -1,4 +1,4 @@
-"""contract.yaml: an operation is declared once, and read at start (C1); what breaks a privacy rule does not load."""
+"""contract.yaml: an operation is declared once, read at start (C1); what breaks a privacy rule does not load."""
 
 from __future__ import annotations
 

@@ -172,3 +172,46 @@ class Ledger(Protocol):
     def repeat_refusal(self, refused: Refused, recorded: UUID) -> Released:
         """The answer to a refusal that is recorded already, in another exchange of the same minute."""
         ...
+
+
+class FoundRecord(Protocol):
+    """What is known of a recorded exchange by its id; ``index`` is None until it is sequenced."""
+
+    @property
+    def leaf(self) -> bytes:
+        """The leaf."""
+        ...
+
+    @property
+    def party(self) -> str | None:
+        """Whose exchange it is."""
+        ...
+
+    @property
+    def index(self) -> int | None:
+        """Where it stands in the log."""
+        ...
+
+
+class RecordFinder(Protocol):
+    """Looks a recorded exchange or refusal up."""
+
+    def __call__(self, exchange_id: UUID) -> FoundRecord | None:
+        """The record, or None."""
+        ...
+
+
+class Provable(Protocol):
+    """A proof of inclusion."""
+
+    def text(self) -> str:
+        """The proof as ``c2sp.org/tlog-proof@v1``."""
+        ...
+
+
+class ProofReader(Protocol):
+    """Makes proofs from the published log."""
+
+    def inclusion(self, index: int, digest: bytes) -> Provable | None:
+        """The proof for a leaf hash at an index; None until a published checkpoint covers it."""
+        ...

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_SECONDS = 5
 _BEGIN = "passerelle_begin"
+_PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-16000")
 
 
 class StorageError(PasserelleError):
@@ -94,7 +95,7 @@ class Database:
     def _prepare(self, connection: SqliteConnection, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own; _begin does
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", f"synchronous={self._synchronous}", "foreign_keys=ON"):
+        for pragma in (*_PRAGMAS, f"synchronous={self._synchronous}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -127,18 +128,21 @@ def _begin(connection: Connection) -> None:
 
 
 class _Ticket(Generic[T]):
-    __slots__ = ("done", "entry", "error")
+    __slots__ = ("done", "entry", "error", "wake")
 
     def __init__(self, entry: T) -> None:
         self.entry = entry
         self.done = False
         self.error: Exception | None = None
+        self.wake = threading.Lock()
+        self.wake.acquire()
 
 
 class GroupCommit(Generic[T]):
     """Many threads' entries in one transaction, without a thread of its own.
 
-    Whoever holds the leader's lock commits all that is queued; the others find theirs done when they get it.
+    The first to come leads: it commits all that is queued, wakes those whose entries are in, and hands the lead
+    to the first that came meanwhile. Each waits on a lock of its own, so that no thread wakes for nothing.
     ``write`` commits a batch and gives one result per entry, in order: None, or why that entry is not in.
     If ``write`` raises, nothing of the batch is in, and each entry is tried alone.
     """
@@ -146,30 +150,40 @@ class GroupCommit(Generic[T]):
     def __init__(self, write: Callable[[Sequence[T]], Sequence[Exception | None]], *, limit: int = 256) -> None:
         self._write = write
         self._limit = limit
+        self._lock = threading.Lock()
         self._queue: deque[_Ticket[T]] = deque()
-        self._leader = threading.Lock()
+        self._led = False
 
     def commit(self, entry: T) -> None:
         """Returns when the entry is committed; raises what kept it out."""
         ticket = _Ticket(entry)
-        self._queue.append(ticket)
-        while not ticket.done:
-            with self._leader:
-                if not ticket.done:
-                    self._lead()
+        with self._lock:
+            self._queue.append(ticket)
+            waits, self._led = self._led, True
+        if waits:
+            ticket.wake.acquire()  # woken when done, or to lead
+        if not ticket.done:
+            self._lead()
         if ticket.error is not None:
             raise ticket.error
 
     def _lead(self) -> None:
-        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
+        with self._lock:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
         try:
             self._settle(batch)
         finally:
-            # a leader that is torn away (SystemExit in a worker) must not leave the others waiting
+            with self._lock:
+                heir = self._queue[0] if self._queue else None
+                self._led = heir is not None
             for ticket in batch:
                 if not ticket.done:
+                    # a leader that is torn away (SystemExit in a worker) must not leave the others waiting
                     ticket.error = StorageError("the commit ended without a result")
                     ticket.done = True
+                ticket.wake.release()
+            if heir is not None:
+                heir.wake.release()
 
     def _settle(self, batch: Sequence[_Ticket[T]]) -> None:
         try:

@@ -140,6 +140,4 @@ def civil_registry(
         randomness=randomness,
     )
     mapping = load_mapping(contract / "mapping.yaml")
-    return CivilRegistry(
-        soap, mapping, Resilience(resilience or ResilienceSettings(), clock, sleep), clock, randomness
-    )
+    return CivilRegistry(soap, mapping, Resilience(resilience or ResilienceSettings(), clock, sleep), clock, randomness)

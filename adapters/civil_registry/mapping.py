@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
+from contracts.strict_yaml import load_yaml
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class RegistryMapping:
 def load_mapping(path: Path) -> RegistryMapping:
     """The mapping; raises ConfigurationError naming the file and what it lacks."""
     try:
-        document = yaml.safe_load(path.read_bytes())
+        document = cast("Any", load_yaml(path.read_bytes()))
         namespace = document["namespace"]
         request, answer = document["request"], document["answer"]
         return RegistryMapping(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from certs.paths import Authority, vet
+from certs.paths import Authority, fingerprint, vet
 from certs.profiles import CertificateRefusedError, Profile, dns_names
 from gateway.errors import Code, Refusal
 from gateway.model import CertificateProof, Party, Signer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
     from datetime import datetime
 
     from certs.revocation import RevocationFolder
@@ -49,7 +49,11 @@ class _Verdict:
 class Parties:
     """ports.Identity and ports.Signers; a verdict is kept per certificate until revocation data changes."""
 
-    def __init__(self, parties: Mapping[str, KnownParty], revocation: RevocationFolder) -> None:
+    def __init__(
+        self, parties: Mapping[str, KnownParty], revocation: RevocationFolder, shelf: MutableMapping[str, bytes]
+    ) -> None:
+        """``shelf`` receives, by hex SHA-256, every certificate and list that a proof names (``objects/``, L3)."""
+        self._shelf = shelf
         self._parties = parties
         self._revocation = revocation
         self._revision = -1
@@ -75,6 +79,16 @@ class Parties:
             raise Refusal(Code.KEY_REFUSED, component="keyid")
         return Signer(verdict.party, certificate, verdict.proof)
 
+    def counterpart(self, party: str, certificate: bytes, at: datetime) -> CertificateProof:
+        """The proof that a signing certificate, sent along with an answer, is this party's.
+
+        Raises CertificateRefusedError.
+        """
+        verdict = self._verdict(certificate, Profile.SIGNING, at)
+        if verdict.party != party or verdict.proof is None:
+            raise CertificateRefusedError("not_this_party")
+        return verdict.proof
+
     def _verdict(self, certificate: bytes, profile: Profile, at: datetime) -> _Verdict:
         if self._revision != self._revocation.revision():
             self._revision = self._revocation.revision()
@@ -99,6 +113,8 @@ class Parties:
                 continue
             if known.names.isdisjoint(dns_names(x509.load_der_x509_certificate(certificate))):
                 continue
+            for der in (certificate, *authority.roots, *authority.intermediates, *authority.crls):
+                self._shelf[fingerprint(der)] = der
             proof = CertificateProof(vetted.sha256, vetted.chain, vetted.revocation)
             return _Verdict(known.name, proof, code, vetted.until)
         return _Verdict(None, None, code, at + _REFUSED_FOR)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SHORTEST_MAC = 32
+_SPKI = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+_PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 
 
 class FileKeystore:
@@ -29,7 +31,9 @@ class FileKeystore:
 
     def __init__(self, folder: Path, *, signing: Iterable[str] = (), macs: Iterable[str] = ()) -> None:
         """Loads the named keys; raises KeystoreError naming the file that cannot be used, and why."""
-        self._signers = {name: _signer(folder / f"{name}.key") for name in signing}
+        keys = {name: _private_key(folder / f"{name}.key") for name in signing}
+        self._signers = {name: _signer(key) for name, key in keys.items()}
+        self._public = {name: key.public_key().public_bytes(*_SPKI) for name, key in keys.items()}
         self._macs = {name: _mac_key(folder / f"{name}.mac") for name in macs}
         self._folder = folder
         self._certificates: dict[str, bytes] = {}
@@ -48,6 +52,13 @@ class FileKeystore:
         except KeyError:
             raise KeystoreError(f"no MAC key {key_id} in this process") from None
 
+    def public_key(self, key_id: str) -> bytes:
+        """SubjectPublicKeyInfo, DER, of a signing key."""
+        try:
+            return self._public[key_id]
+        except KeyError:
+            raise KeystoreError(f"no signing key {key_id} in this process") from None
+
     def certificate(self, key_id: str) -> bytes:
         """DER of the certificate beside a signing key."""
         if key_id not in self._certificates:
@@ -60,6 +71,11 @@ class FileKeystore:
         return self._certificates[key_id]
 
 
+def check_private(path: Path) -> None:
+    """Raises KeystoreError unless the file is there and only its owner, who we are, can read it."""
+    _read(path)
+
+
 def _read(path: Path) -> bytes:
     try:
         return read_private(path)
@@ -69,17 +85,23 @@ def _read(path: Path) -> bytes:
         raise KeystoreError(f"{path}: {error.strerror}") from None
 
 
-def _signer(path: Path) -> Callable[[bytes], bytes]:
+def _private_key(path: Path) -> _PrivateKey:
     try:
         key = serialization.load_pem_private_key(_read(path), password=None)
     except (ValueError, TypeError):
         raise KeystoreError(f"{path}: not a private key in PKCS #8 PEM") from None
     if isinstance(key, ed25519.Ed25519PrivateKey):
-        return key.sign
+        return key
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == "secp256r1":
-        algorithm = ec.ECDSA(hashes.SHA256())
-        return lambda data: raw_low_s(key.sign(data, algorithm))
+        return key
     raise KeystoreError(f"{path}: neither P-256 nor Ed25519")
+
+
+def _signer(key: _PrivateKey) -> Callable[[bytes], bytes]:
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign
+    algorithm = ec.ECDSA(hashes.SHA256())
+    return lambda data: raw_low_s(key.sign(data, algorithm))
 
 
 def _mac_key(path: Path) -> bytes:

@@ -74,12 +74,13 @@ def refusal_evidence(refused: Refused, facts: AnswerFacts, gateway: str, policy_
     if not isinstance(proven, Claim | Grant):
         return _unclaimed_refusal(refused, facts)
     message = proven.message
+    upstream = message.upstream if refused.attempts else None
     policy = proven.policy_sha256 if isinstance(proven, Grant) else policy_sha256
     fields = _common(message, "refusal", policy, facts) | {
         "agreement": message.agreement,
         "purpose": message.purpose,
         "outcome": refused.refusal.code.value,
-        "parties": {"caller": message.request.party.name, "gateway": gateway, "upstream": None},
+        "parties": {"caller": message.request.party.name, "gateway": gateway, "upstream": upstream},
         "subjects": [],
         "fields": [],
         "upstream": [_attempt(attempt) for attempt in refused.attempts],

@@ -42,10 +42,12 @@ class WriterLock:
         return cls(file, path)
 
     def release(self) -> None:
-        """Lets go; the file stays, for the sequencer to close the writer."""
-        os.close(self._file)
+        """Lets go, once; the file stays, for the sequencer to close the writer."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def remove(self) -> None:
         """Lets go of a writer that is closed for good."""
         self._path.unlink(missing_ok=True)
-        os.close(self._file)
+        self.release()

@@ -103,12 +103,13 @@ class Publisher:
             self._records.clear()
 
     def finish(self, checkpoint: bytes) -> None:
-        """Writes the partial files of the present size, then the checkpoint over it; then removes older partials."""
+        """Writes the partial files of the present size, the checkpoint over it, and removes older partials."""
         partials = set(partial_tiles(self.size))
         if self._leaves:
             self._bundles(self.size // WIDTH, len(self._leaves))
         for tile, data in self._edge.partials():
-            self._add(hashes_path(tile.level, tile.index, tile.width), data)
+            if tile not in self._partials:
+                self._add(hashes_path(tile.level, tile.index, tile.width), data)
         self._sync_directories()
         temporary = self._temporary(checkpoint)
         os.replace(temporary, self._directory / CHECKPOINT)  # noqa: PTH105 - as in rename(2), the step that publishes

@@ -1,4 +1,4 @@
-"""Step 8: evidence, leaf, the answer's one signature, the durable record; then, and only then, release (DESIGN S3)."""
+"""Step 8: evidence, leaf, the answer's one signature, the durable record; only then release (DESIGN S3)."""
 
 from __future__ import annotations
 
@@ -101,13 +101,17 @@ class Sealer:
         request = grant.message.request
         body = _Body(answer.status, answer.content_type, answer.body, _content_digest(answer.body))
         evidence = exchange_evidence(grant, reply, answer, self._facts(body), self._gateway)
-        return self._record("exchange", body, evidence, request.received, request, request.party.name)
+        return self._record(
+            "exchange", body, evidence, received=request.received, request=request, party=request.party.name
+        )
 
     def seal_refusal(self, refused: Refused) -> Released:
         """The same for a refusal; before its salt was claimed, the answer covers no digest of the request (C6)."""
         body = self._refusal_body(refused.refusal, refused.received, refused.received.exchange_id)
         evidence = refusal_evidence(refused, self._facts(body), self._gateway, self._policy_sha256())
-        return self._record("refusal", body, evidence, refused.received, _bindable(refused), refused.party)
+        return self._record(
+            "refusal", body, evidence, received=refused.received, request=_bindable(refused), party=refused.party
+        )
 
     def repeat_refusal(self, refused: Refused, recorded: UUID) -> Released:
         """A fresh answer that carries the exchange id and leaf of a refusal recorded in the same minute.
@@ -127,6 +131,7 @@ class Sealer:
         kind: LeafKind,
         body: _Body,
         evidence: Evidence,
+        *,
         received: Received,
         request: VerifiedRequest | None,
         party: str | None,
@@ -159,9 +164,7 @@ class Sealer:
         """The one answer without Ledger-Leaf and Ledger-By: signed, and with nothing in it."""
         body = self._refusal_body(Refusal(Code.NOT_RECORDED), received, received.exchange_id)
         if not any(name.lower() == "retry-after" for name, _ in body.extra):
-            body = _Body(
-                body.status, body.content_type, body.body, body.content_digest, (*body.extra, _RETRY_AFTER)
-            )
+            body = _Body(body.status, body.content_type, body.body, body.content_digest, (*body.extra, _RETRY_AFTER))
         signed = self._sign(body, received, request, received.exchange_id, None)
         return _release(body, received.exchange_id, None, signed)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import LedgerError
 from gateway.ledger.evidence import closing_evidence
-from gateway.ledger.leaf import KINDS, unpack_leaf
+from gateway.ledger.leaf import unpack_leaf
 from gateway.ledger.locks import WriterLock
 from gateway.ledger.merkle import CompactRange, leaf_hash
 from gateway.ledger.note import Checkpoint, sign_checkpoint, verify_note

@@ -24,9 +24,10 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import LedgerError, NotRecordedError
 from gateway.ledger.encoding import parse_timestamp, timestamp
+from gateway.ledger.leaf import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -78,6 +79,7 @@ _INSERT_RECORD = (
     "INSERT INTO records (exchange_id, kind, party, time, leaf, writer, counter, record)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_SELECT_OPEN = "SELECT 1 FROM writers WHERE id = ? AND state = 'open'"
 _INSERT_OBJECT = "INSERT OR IGNORE INTO objects (sha256, bytes, published) VALUES (?, ?, 0)"
 
 
@@ -146,11 +148,12 @@ class Records:
 
         A record of a writer that the sequencer has closed is refused alone (L4).
         """
+        fresh = {name for record in batch for name in record.objects} - self._known
+        objects = [(name, self._resolve(name)) for name in sorted(fresh)]
         with self._database.writing() as connection:
             results = insert_records(connection, batch)
-            fresh = {name for record in batch for name in record.objects} - self._known
-            if fresh:
-                connection.exec_driver_sql(_INSERT_OBJECT, [(name, self._resolve(name)) for name in sorted(fresh)])
+            if objects:
+                connection.exec_driver_sql(_INSERT_OBJECT, objects)
         self._known |= fresh  # after the commit only: what was rolled back is not known
         return results
 
@@ -177,6 +180,16 @@ class Lookup:
             row = connection.execute(query).one_or_none()
         return None if row is None else RecordedLeaf(row.leaf, parse_timestamp(row.time), row.party, row.idx)
 
+    def answered(self, exchange_id: UUID) -> RecordedLeaf | None:
+        """The leaf of a recorded exchange or refusal (gateway.ports.RecordFinder)."""
+        return self.find(KINDS["exchange"], exchange_id) or self.find(KINDS["refusal"], exchange_id)
+
+    def waiting(self) -> int:
+        """How many records are not sequenced yet."""
+        query = select(func.count()).select_from(_RECORDS).where(_RECORDS.c.idx.is_(None))
+        with self._database.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def last_of_kinds(self, kinds: Sequence[int]) -> StoredLeaf | None:
         """The newest record of these kinds, sequenced or not."""
         table = _RECORDS.c
@@ -197,13 +210,17 @@ class Log:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, origin: str) -> None:
-        """Makes the state of an empty log; raises LedgerError where there is one already."""
+    def begin(self, origin: str, genesis: NewRecord, objects: Mapping[str, bytes]) -> None:
+        """Makes the state of an empty log with its first record; raises LedgerError where one was begun."""
         with self._database.writing() as connection:
             if _read_state(connection) is not None:
                 raise LedgerError("this database holds a log already")
             row = {"id": 1, "origin": origin, "size": 0, "checkpoint": b"", "published_size": 0}
             connection.execute(insert(_STATE), row)
+            failed = insert_records(connection, [genesis])[0]
+            if failed is not None:
+                raise failed
+            connection.exec_driver_sql(_INSERT_OBJECT, sorted(objects.items()))
 
     def state(self) -> LogState:
         """The log as last signed; raises LedgerError where no log was begun."""
@@ -230,9 +247,7 @@ class Log:
         Raises LedgerError when the state is not as it was read, which no sound database does.
         """
         table = _RECORDS.c
-        query = (
-            select(table.id, table.leaf, table.record).where(table.idx.is_(None)).order_by(table.id).limit(limit)
-        )
+        query = select(table.id, table.leaf, table.record).where(table.idx.is_(None)).order_by(table.id).limit(limit)
         with self._database.writing() as connection:
             state = _read_state(connection, lock=True)
             if state is None:
@@ -297,16 +312,12 @@ class Log:
         table = _RECORDS.c
         with self._database.writing() as connection:
             closed = connection.execute(
-                update(_WRITERS)
-                .where(_WRITERS.c.id == writer.bytes, _WRITERS.c.state == "open")
-                .values(state="closed")
+                update(_WRITERS).where(_WRITERS.c.id == writer.bytes, _WRITERS.c.state == "open").values(state="closed")
             )
             if closed.rowcount != 1:
                 return False
             of_writer = table.writer == writer.bytes
-            count, highest = connection.execute(
-                select(func.count(), func.max(table.counter)).where(of_writer)
-            ).one()
+            count, highest = connection.execute(select(func.count(), func.max(table.counter)).where(of_writer)).one()
             if count:
                 missing: list[int] = []
                 if count != highest + 1:
@@ -323,9 +334,11 @@ def insert_records(connection: Connection, batch: Sequence[NewRecord]) -> list[E
 
     Raises NotRecordedError where one of them is there already, and whatever the database raises.
     """
-    ids = {record.writer.bytes for record in batch}
-    query = select(_WRITERS.c.id).where(_WRITERS.c.id.in_(ids), _WRITERS.c.state == "open")
-    alive = set(connection.execute(query).scalars())
+    alive = {
+        writer
+        for writer in {record.writer.bytes for record in batch}
+        if connection.exec_driver_sql(_SELECT_OPEN, (writer,)).scalar()
+    }
     rows = [
         (
             record.exchange_id.bytes,
@@ -348,8 +361,7 @@ def insert_records(connection: Connection, batch: Sequence[NewRecord]) -> list[E
                 "a record of this counter, or of this kind and exchange, is there already"
             ) from error
     return [
-        None if record.writer.bytes in alive else NotRecordedError("the writer has been closed")
-        for record in batch
+        None if record.writer.bytes in alive else NotRecordedError("the writer has been closed") for record in batch
     ]
 
 

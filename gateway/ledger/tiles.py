@@ -141,9 +141,7 @@ class Edge:
         split = [[tile[at : at + HASH_SIZE] for at in range(0, len(tile), HASH_SIZE)] for tile in levels]
         for level, hashes in enumerate(split):
             if len(levels[level]) != HASH_SIZE * ((size >> (HEIGHT * level)) % WIDTH):
-                raise LedgerError(
-                    f"the partial tile at level {level} has {len(hashes)} hashes, not as size {size}"
-                )
+                raise LedgerError(f"the partial tile at level {level} has {len(hashes)} hashes, not as size {size}")
         self.size, self.levels = size, split
 
     def tree(self) -> CompactRange:

@@ -15,6 +15,8 @@ from gateway.signing import soap_names as n
 from gateway.signing.xml import XmlLimits, XmlRefusedError, canonical, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lxml import etree
 
 _LIMITS = XmlLimits(size=64 * 1024, depth=8, elements=500)
@@ -48,7 +50,7 @@ def read_signed_info(data: bytes) -> SignedInfo:
     children = list(root)
     if root.tag != n.SIGNED_INFO or [child.tag for child in children[:2]] != [n.C14N_METHOD, n.SIGNATURE_METHOD]:
         raise n.SoapSignatureError("signed_info_malformed")
-    if canonical(root, _prefixes(children[0])) != data:
+    if canonical_form(root, _prefixes(children[0])) != data:
         raise n.SoapSignatureError("signed_info_not_canonical")
     # A child here is HMACOutputLength or a parameter: both are ways to weaken the method.
     if len(children[1]) or children[1].get("Algorithm") not in n.SIGNATURE_METHODS.values():
@@ -66,6 +68,14 @@ def read_block(data: bytes) -> etree._Element:
     """The element of kept canonical bytes; raises SoapSignatureError with the parser's stable reason."""
     try:
         return parse(data, _LIMITS)
+    except XmlRefusedError as refused:
+        raise n.SoapSignatureError(refused.reason) from None
+
+
+def canonical_form(node: etree._Element, prefixes: Sequence[str] = ()) -> bytes:
+    """``canonical``, its refusal told as a SoapSignatureError."""
+    try:
+        return canonical(node, prefixes)
     except XmlRefusedError as refused:
         raise n.SoapSignatureError(refused.reason) from None
 

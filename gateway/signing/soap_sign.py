@@ -41,9 +41,7 @@ class SoapSigner:
         self._clock = clock
         self._key_id = key_id
 
-    def sign(
-        self, envelope: etree._Element, header_tags: Sequence[str], confirms: bytes | None = None
-    ) -> SignedPart:
+    def sign(self, envelope: etree._Element, header_tags: Sequence[str], confirms: bytes | None = None) -> SignedPart:
         """Adds the Security header to ``envelope`` and returns what evidence keeps of it.
 
         Signed are Body, a Timestamp of 60 seconds, the header blocks of ``header_tags`` (Clark names, each

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from gateway.model import SignedPart
 from gateway.signing import soap_names as n
 from gateway.signing.soap_facts import SignedPartFacts, check_signed_part
-from gateway.signing.soap_info import decode, read_signed_info
-from gateway.signing.xml import DEFAULT_LIMITS, XmlLimits, XmlRefusedError, canonical, digest, parse
+from gateway.signing.soap_info import canonical_form, decode, read_signed_info
+from gateway.signing.xml import DEFAULT_LIMITS, XmlLimits, XmlRefusedError, digest, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,15 +103,15 @@ class SoapVerifier:
         shape = _shape(root)
         nodes = _identified(root)
         # 2. what the references name, where they may name it
-        signed_info = canonical(shape.signature[0])
+        signed_info = canonical_form(shape.signature[0])
         value = decode(shape.signature[1])
         certificate = _certificate(shape)
         headers, body = _resolve(shape, nodes, signed_info)
-        # 3. whose key it is, then what it signed
-        proof = self._vet(certificate)
+        # 3. what the key signed, then whose key it is
         facts = check_signed_part(signed_info, value, headers, certificate)
         if facts.body_id != shape.body.get(n.WSU_ID) or facts.body_digest != digest(body):
             raise n.SoapSignatureError("digest_mismatch")
+        proof = self._vet(certificate)
         # 4. all that must be signed, now, and for us
         if not expected.required <= facts.parts:
             raise n.SoapSignatureError("not_covered")
@@ -175,9 +175,7 @@ def _certificate(shape: _Shape) -> bytes:
     return decode(token)
 
 
-def _resolve(
-    shape: _Shape, nodes: dict[str, etree._Element], signed_info: bytes
-) -> tuple[dict[str, bytes], bytes]:
+def _resolve(shape: _Shape, nodes: dict[str, etree._Element], signed_info: bytes) -> tuple[dict[str, bytes], bytes]:
     """Canonical header blocks by wsu:Id, and the canonical Body."""
     headers: dict[str, bytes] = {}
     body: bytes | None = None
@@ -186,12 +184,12 @@ def _resolve(
         if node is None:
             raise n.SoapSignatureError("reference_dangling")
         if node is shape.body:
-            body = canonical(node, reference.prefixes)
+            body = canonical_form(node, reference.prefixes)
             continue
         place = shape.security if node.tag in _IN_SECURITY else shape.header
         if node.getparent() is not place or node is shape.security:
             raise n.SoapSignatureError("reference_misplaced")
-        headers[reference.target] = canonical(node, reference.prefixes)
+        headers[reference.target] = canonical_form(node, reference.prefixes)
     if body is None:
         raise n.SoapSignatureError("not_covered")
     return headers, body

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 
-from contracts.loader import SALT, Contract, Operation
+from contracts.loader import SALT, Contract, Operation, ReductionRule
 from gateway.errors import Code, Refusal
 from gateway.model import Message, Nirec, OperationRef, Reduction
 from gateway.translation.json import JsonError, parse_object
@@ -115,7 +115,6 @@ class RestTranslation:
 
 def _compile(contract: Contract, name: str, operation: Operation) -> _Compiled:
     request, response = operation.sensitivity("request"), operation.sensitivity("response")
-    rule = operation.reduction
     return _Compiled(
         ref=OperationRef(name, contract.service, contract.version, contract.sha256),
         operation=operation,
@@ -125,15 +124,15 @@ def _compile(contract: Contract, name: str, operation: Operation) -> _Compiled:
         salted=SALT in request,
         salted_answer=SALT in response,
         disclosable=frozenset(response) - {SALT},
-        reduction=rule
-        and Reduction(
-            rule.identifier,
-            rule.handle,
-            rule.field,
-            rule.confirmed,
-            tuple((item.field, item.value, item.said) for item in rule.conceal),
-        ),
+        reduction=_reduction(operation.reduction),
     )
+
+
+def _reduction(rule: ReductionRule | None) -> Reduction | None:
+    if rule is None:
+        return None
+    conceal = tuple((item.field, item.value, item.said) for item in rule.conceal)
+    return Reduction(rule.identifier, rule.handle, rule.field, rule.confirmed, conceal)
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:

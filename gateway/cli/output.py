@@ -1,0 +1,53 @@
+"""What the commands print: words for people, or JSON for scripts; and the exit codes that scripts can trust."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.messages.catalogue import Catalogue
+
+
+class Exit(IntEnum):
+    """Exit codes (DESIGN, section 3)."""
+
+    HOLDS = 0
+    REFUSED = 1
+    USAGE = 2
+    OUTSIDE = 3
+    OURS = 70
+
+
+@dataclass(frozen=True)
+class Output:
+    """One command's output."""
+
+    t: Catalogue
+    as_json: bool = False
+
+    @property
+    def console(self) -> Console:
+        """Where people read."""
+        return Console(highlight=False, soft_wrap=True)
+
+    def say(self, key: str, **values: object) -> None:
+        """A line for people; nothing with --json."""
+        if not self.as_json:
+            self.console.print(self.t(key, **values), markup=False)
+
+    def result(self, content: Mapping[str, object]) -> None:
+        """The result for scripts; nothing without --json."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n")
+
+    def fail(self, key: str, **values: object) -> None:
+        """A line on standard error, in either form."""
+        Console(stderr=True, highlight=False, soft_wrap=True).print(self.t(key, **values), markup=False)

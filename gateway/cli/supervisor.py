@@ -1,0 +1,110 @@
+"""`passerelle serve`: the workers and the sequencer as children, started in order, restarted, stopped in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from gateway.http.health import HealthListener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from gateway.settings import Settings
+
+_ROLES = ("sequencer", "workers")
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+_LOOK = 0.1
+PARENT = "PASSERELLE_PARENT"
+
+
+class Supervisor:
+    """Keeps both roles running until it is told to stop; then no new exchange begins, and those begun finish."""
+
+    def __init__(self, config: Path, settings: Settings, backlog: Callable[[], int]) -> None:
+        self._config = config
+        self._settings = settings
+        self._backlog = backlog
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._pauses: dict[str, float] = dict.fromkeys(_ROLES, _FIRST_PAUSE)
+        self._stop = threading.Event()
+        self._log = structlog.get_logger("supervisor")
+
+    def run(self) -> None:
+        """Returns after a clean stop (SIGTERM, SIGINT); raises OSError when the health port is taken."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        health = HealthListener(self._settings.listen.health_port, self.ready)
+        health.start()
+        try:
+            for role in _ROLES:
+                self._start(role)
+            while not self._stop.wait(_LOOK):
+                self._restart_the_dead()
+        finally:
+            self._end()
+            health.stop()
+
+    def ready(self) -> Mapping[str, bool]:
+        """What must be true before callers are sent here."""
+        alive = {role: self._alive(role) for role in _ROLES}
+        return alive | {"listening": self._listening(), "sequencing": self._sequencing()}
+
+    def _alive(self, role: str) -> bool:
+        child = self._children.get(role)
+        return child is not None and child.poll() is None
+
+    def _listening(self) -> bool:
+        listen = self._settings.listen
+        try:
+            with socket.create_connection((listen.host, listen.port), timeout=1):
+                return True
+        except OSError:
+            return False
+
+    def _sequencing(self) -> bool:
+        try:
+            return (self._settings.folders.log / "checkpoint").exists() and self._backlog() < 10_000  # noqa: PLR2004
+        except Exception:  # noqa: BLE001  not ready, whatever the reason
+            return False
+
+    def _start(self, role: str) -> None:
+        command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(self._config), "--role", role]
+        # The children end with us, even if we are killed: see end_with_parent.
+        environ = os.environ | {PARENT: str(os.getpid())}
+        self._children[role] = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL)
+        self._log.info("started", role=role, pid=self._children[role].pid)
+
+    def _restart_the_dead(self) -> None:
+        for role in _ROLES:
+            code = self._children[role].poll()
+            if code is None:
+                continue
+            pause = self._pauses[role]
+            self._log.error("ended", role=role, exit_code=code, restart_in_seconds=pause)
+            self._pauses[role] = min(2 * pause, _LONGEST_PAUSE)
+            if not self._stop.wait(pause):
+                self._start(role)
+
+    def _end(self) -> None:
+        # The workers first: whatever they still record, the sequencer then publishes.
+        for role in reversed(_ROLES):
+            child = self._children.get(role)
+            if child is None:
+                continue
+            child.terminate()
+            try:
+                child.wait(self._settings.listen.graceful_seconds + 15)
+            except subprocess.TimeoutExpired:
+                self._log.error("killed", role=role)
+                child.kill()
+                child.wait()

@@ -1,0 +1,135 @@
+"""One call: signed, sent over mutual TLS, its answer verified and kept, its place in the log proven."""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import requests
+
+from gateway.client.proof import check_proof, load_log_key
+from gateway.client.verifier import AnswerError, AnswerVerifier, VerifiedAnswer
+from gateway.errors import PasserelleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.client.party import PartyFolder
+    from gateway.client.signer import RequestSigner, SignedRequest
+    from gateway.ledger.note import LogKey
+    from gateway.ports import Randomness
+
+_RECEIPT_TYPE = "passerelle-receipt+jwt"
+_SALT_BYTES = 16
+
+
+class UnreachableError(PasserelleError):
+    """The gateway could not be reached, or ended the connection; the text says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenPlace:
+    """Where an answer's leaf stands in the log, proven under the log's key; the receipt that says so."""
+
+    index: int
+    receipt: str
+
+
+class PartyClient:
+    """A party's side of the gateway."""
+
+    def __init__(self, party: PartyFolder, signer: RequestSigner, randomness: Randomness, timeout: float = 30) -> None:
+        self._party = party
+        self._signer = signer
+        self._randomness = randomness
+        self._timeout = timeout
+        self._verifier = AnswerVerifier(party.gateway_certificate(), party.origin)
+        self._session = requests.Session()
+        # The environment must not choose whom we trust (FACTS).
+        self._session.trust_env = False
+        self._session.verify = str(party.authority)
+        self._session.cert = (str(party.folder / "tls.pem"), str(party.folder / "tls.key"))
+
+    def prepare(self, operation: str, fields: dict[str, Any], *, salted: bool) -> SignedRequest:
+        """The signed request for an operation; ``salted`` adds a fresh salt where none is given (C4)."""
+        agreed = self._party.operations[operation]
+        if salted and "salt" not in fields:
+            fields = {**fields, "salt": b64encode(self._randomness.bytes(_SALT_BYTES)).decode()}
+        body = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+        return self._signer.sign(agreed.method, agreed.path, body, agreement=agreed.agreement, purpose=agreed.purpose)
+
+    def send(self, request: SignedRequest) -> VerifiedAnswer:
+        """The verified answer; raises UnreachableError, AnswerError."""
+        response = self._get(request.method, request.target, dict(request.headers), request.body)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return self._verifier.verify(request, response.status_code, headers, response.content)
+
+    def _get(self, method: str, target: str, headers: dict[str, str], body: bytes) -> requests.Response:
+        try:
+            return self._session.request(
+                method, self._party.origin + target, headers=headers, data=body, timeout=self._timeout,
+                allow_redirects=False,
+            )  # fmt: skip
+        except requests.exceptions.SSLError as error:
+            raise UnreachableError(f"TLS: {_innermost(error)}") from None
+        except requests.exceptions.RequestException as error:
+            raise UnreachableError(_innermost(error)) from None
+
+    def keep(self, request: SignedRequest, answer: VerifiedAnswer, receipts: Path) -> Path:
+        """Keeps the answer as a receipt, and both bodies in the party's own folder; gives the receipt's path."""
+        receipts.mkdir(parents=True, exist_ok=True)
+        path = receipts / f"{answer.exchange_id}.json"
+        kept = {
+            "party": self._party.name,
+            "status": answer.status,
+            "headers": dict(answer.headers),
+            "body": answer.body.decode(),
+            "request_signature_input": request.parameters,
+        }
+        path.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
+        bodies = self._party.folder / "bodies"
+        bodies.mkdir(exist_ok=True, mode=0o700)
+        (bodies / f"{answer.exchange_id}.request.json").write_bytes(request.body)
+        (bodies / f"{answer.exchange_id}.answer.json").write_bytes(answer.body)
+        return path
+
+    def prove(self, answer: VerifiedAnswer, *, within: float) -> ProvenPlace | None:
+        """The receipt with the inclusion proof, verified; None while the log does not show it, after ``within`` s.
+
+        Raises AnswerError when the receipt is not the gateway's or names another leaf.
+        """
+        target = f"/v1/exchanges/{answer.exchange_id}/receipt"
+        deadline = time.monotonic() + within
+        while (response := self._get("GET", target, {}, b"")).status_code == 202:  # noqa: PLR2004  not yet
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(0.05)
+        if not response.ok:
+            raise AnswerError(f"no receipt: HTTP {response.status_code}")
+        jwks = self._get("GET", "/.well-known/jwks.json", {}, b"").json()
+        return _verified_receipt(response.text, jwks, answer, load_log_key(self._party.folder / "log.vkey"))
+
+
+def _verified_receipt(receipt: str, jwks: dict[str, Any], answer: VerifiedAnswer, log: LogKey) -> ProvenPlace:
+    try:
+        header = jwt.get_unverified_header(receipt)
+        if header.get("typ") != _RECEIPT_TYPE or header.keys() - {"typ", "alg", "kid"}:
+            raise AnswerError("the receipt is of another type")
+        key = next(key for key in jwks["keys"] if key["kid"] == header.get("kid"))
+        claims = jwt.decode(receipt, jwt.PyJWK(key).key, algorithms=["ES256"], options={"verify_aud": False})
+    except (jwt.PyJWTError, StopIteration, KeyError):
+        raise AnswerError("the receipt does not hold") from None
+    if claims.get("exchange_id") != answer.exchange_id or claims.get("ledger_leaf") != answer.ledger_leaf:
+        raise AnswerError("the receipt is for another exchange")
+    leaf_hash = b64decode(answer.ledger_leaf or "")
+    return ProvenPlace(check_proof(claims["proof"], leaf_hash, log), receipt)
+
+
+def _innermost(error: BaseException) -> str:
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return str(error).split("\n", 1)[0]

@@ -1,0 +1,277 @@
+"""`passerelle init`: a gateway's own keys and policy; with --dev also every party, the sandbox and their PKI.
+
+What lives here: the one place that makes keys and certificates. What may not: anything that a running gateway needs.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from certs.authority import DevAuthority
+from certs.files import write_private, write_public
+from certs.profiles import Profile
+from gateway.app import begin, create_births
+from gateway.errors import ConfigurationError
+from gateway.guard.claims import CLAIMS_KEY
+from gateway.keys.make import handle_key, make_mac_key, nirec_key
+from gateway.ledger.note import LOG_KEY, LogKey
+from gateway.ledger.sealing import new_period_key
+from gateway.nirec.subjects import LEDGER_KEY
+from gateway.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from certs.authority import Issued
+    from gateway.ports import Clock, Randomness
+
+GATEWAY = "passerelle"
+REGISTRY = "civil-registry"
+CALLERS = ("cooperative", "ministry")
+ORIGIN = "passerelle.development"
+_PERIODS = 13
+_HELLO = {"message": "Bonjour, est-ce que la passerelle m'entend?"}
+_YEAR = timedelta(days=365)
+
+_TITLES = {
+    GATEWAY: ("gateway", "Passerelle (développement)", "Passerelle (development)"),
+    "cooperative": ("cooperative", "Coopérative Enfance Famille", "Coopérative Enfance Famille"),
+    "ministry": ("ministry", "Ministère de la Famille", "Ministère de la Famille"),
+    REGISTRY: ("civil-registry", "Directeur de l'état civil", "Registrar of civil status"),
+}
+
+#: agreement -> party, operation, purpose, fields, whether not_found is told apart, legal basis in both languages
+_AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
+    "ESSAI-COOP": ("cooperative", "echo", "essai", ["message"], False, "Aucune donnée personnelle", "No personal data"),
+    "ESSAI-MIN": ("ministry", "echo", "essai", ["message"], False, "Aucune donnée personnelle", "No personal data"),
+    "ENT-2026-01": (
+        "cooperative", "nirec.verify", "inscription", ["outcome", "handle"], False,
+        "Entente fictive: inscription au guichet unique", "Fictitious agreement: registration at the single window",
+    ),
+    "ENT-2026-02": (
+        "ministry", "nirec.verify", "admissibilite", ["outcome", "handle"], True,
+        "Entente fictive: admissibilité", "Fictitious agreement: eligibility",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The four ports that a development set-up listens on."""
+
+    gateway: int = 8443
+    health: int = 8081
+    registry: int = 8543
+    control: int = 8082
+
+
+class Development:
+    """Makes a development set-up in an empty folder."""
+
+    def __init__(self, folder: Path, ports: Ports, clock: Clock, randomness: Randomness) -> None:
+        self._folder = folder
+        self._ports = ports
+        self._clock = clock
+        self._randomness = randomness
+        self._now = clock.now().replace(microsecond=0)
+        self._origin = f"https://localhost:{ports.gateway}"
+
+    def create(self, *, births: int = 10_000) -> None:
+        """Writes everything; raises ConfigurationError rather than overwrite anything."""
+        for name in ("passerelle.toml", "gateway", "sandbox", "trust"):
+            if (self._folder / name).exists():
+                raise ConfigurationError(f"{self._folder / name} exists; nothing is overwritten, choose another folder")
+        authorities = {name: DevAuthority(name, self._now) for name in _TITLES}
+        self._gateway_keys(authorities)
+        for name in CALLERS:
+            self._caller(name, authorities)
+        self._registry(authorities[REGISTRY], authorities[GATEWAY], births)
+        self._settings()
+        self._trust(authorities)
+        self._policy(authorities)
+        self._begin()
+
+    def _gateway_keys(self, authorities: Mapping[str, DevAuthority]) -> None:
+        keys = self._folder / "gateway" / "keys"
+        own = authorities[GATEWAY]
+        names = ["gateway.passerelle.test", "localhost"]
+        _write(keys / "tls-server", own.issue(Profile.TLS_SERVER, names), own)
+        _write(keys / "tls-client", own.issue(Profile.TLS_CLIENT, names[:1]), own)
+        _write(keys / "signing", own.issue(Profile.SIGNING, names[:1]))
+        write_private(keys / "receipts.key", _pkcs8(ec.generate_private_key(ec.SECP256R1())))
+        log = ed25519.Ed25519PrivateKey.generate()
+        write_private(keys / f"{LOG_KEY}.key", _pkcs8(log))
+        vkey = LogKey(ORIGIN, log.public_key().public_bytes_raw()).vkey
+        write_public(keys / "log.vkey", f"{vkey}\n".encode())
+        write_public(self._folder / "trust" / "log.vkey", f"{vkey}\n".encode())
+        for name in (CLAIMS_KEY, LEDGER_KEY, nirec_key(0), *(handle_key(party) for party in _TITLES)):
+            make_mac_key(keys, name, self._randomness)
+        for name, authority in authorities.items():
+            write_public(keys / "authorities" / f"{name}.pem", authority.root.pem)
+            for kind, crl in zip(("root", "issuing"), authority.revocation_lists(), strict=True):
+                write_public(keys / "revocation" / f"{name}.{kind}.crl", crl)
+
+    def _caller(self, name: str, authorities: Mapping[str, DevAuthority]) -> None:
+        folder = self._folder / "sandbox" / "parties" / name
+        authority = authorities[name]
+        host = f"{name}.passerelle.test"
+        signing = authority.issue(Profile.SIGNING, [host])
+        _write(folder / "tls", authority.issue(Profile.TLS_CLIENT, [host]), authority)
+        _write(folder / "signing", signing)
+        keys = self._folder / "gateway" / "keys"
+        write_public(keys / "signers" / f"{name}.pem", signing.pem)
+        write_public(folder / "gateway.pem", (keys / "signing.pem").read_bytes())
+        write_public(folder / "log.vkey", (keys / "log.vkey").read_bytes())
+        write_public(folder / "gateway-root.pem", authorities[GATEWAY].root.pem)
+        write_public(folder / "party.toml", self._party_toml(name).encode())
+
+    def _party_toml(self, name: str) -> str:
+        paths = {"echo": "/v1/echo", "nirec.verify": "/v1/nirec/verifications"}
+        lines = [f'name = "{name}"', f'origin = "{self._origin}"', 'authority = "gateway-root.pem"', ""]
+        for word, (party, operation, purpose, *_rest) in _AGREEMENTS.items():
+            if party == name:
+                lines += [
+                    f'[operations."{operation}"]',
+                    'method = "POST"',
+                    f'path = "{paths[operation]}"',
+                    f'agreement = "{word}"',
+                    f'purpose = "{purpose}"',
+                    "",
+                ]
+        return "\n".join(lines)
+
+    def _registry(self, authority: DevAuthority, gateway: DevAuthority, births: int) -> None:
+        folder = self._folder / "sandbox" / REGISTRY
+        host = "civil-registry.passerelle.test"
+        _write(folder / "tls", authority.issue(Profile.TLS_SERVER, [host, "localhost"]), authority)
+        _write(folder / "signing", authority.issue(Profile.SIGNING, [host]))
+        write_public(folder / "caller-root.pem", gateway.root.pem)
+        write_public(folder / "caller-issuing.pem", gateway.issuing.pem)
+        for kind, crl in zip(("root", "issuing"), gateway.revocation_lists(), strict=True):
+            write_public(folder / f"caller.{kind}.crl", crl)
+        requests = create_births(folder / "births.sqlite", births)
+        for name in CALLERS:
+            # Input files hold NIRECs, so they stand in the party's own folder, for its eyes only.
+            for title, fields in (requests | {"echo": _HELLO}).items():
+                text = json.dumps(fields, ensure_ascii=False, indent=1)
+                write_private(self._folder / "sandbox" / "parties" / name / "requests" / f"{title}.json", text.encode())
+
+    def _settings(self) -> None:
+        ports = self._ports
+        text = f"""# Passerelle, development. `passerelle config show` gives every setting with its meaning.
+[listen]
+origin = "{self._origin}"
+port = {ports.gateway}
+health_port = {ports.health}
+
+[civil_registry]
+url = "https://localhost:{ports.registry}/civil-registry/v1"
+
+[sandbox_civil_registry]
+port = {ports.registry}
+control_port = {ports.control}
+"""
+        write_public(self._folder / "passerelle.toml", text.encode())
+
+    def _trust(self, authorities: Mapping[str, DevAuthority]) -> None:
+        trust, keys = self._folder / "trust", self._folder / "gateway" / "keys"
+        for name, authority in authorities.items():
+            write_public(trust / "roots" / f"{name}.pem", authority.root.pem)
+            for kind in ("root", "issuing"):
+                source = keys / "revocation" / f"{name}.{kind}.crl"
+                write_public(trust / "crls" / source.name, source.read_bytes())
+        for period in self._period_names():
+            private, public = new_period_key()
+            write_private(trust / "periods" / f"{period}.key", _base64(private))
+            write_public(keys / "periods" / f"{period}.pub", public)
+
+    def _period_names(self) -> list[str]:
+        first = self._now.year * 12 + self._now.month - 1
+        return [f"{month // 12}{month % 12 + 1:02}" for month in range(first, first + _PERIODS)]
+
+    def _policy(self, authorities: Mapping[str, DevAuthority]) -> None:
+        officer = ed25519.Ed25519PrivateKey.generate()
+        write_private(self._folder / "sandbox" / "officers" / "officer-1.key", _pkcs8(officer))
+        public = _base64(officer.public_key().public_bytes_raw()).decode().strip()
+        write_public(self._folder / "trust" / "officers" / "officer-1.pub", f"{public}\n".encode())
+        keys = self._folder / "gateway" / "keys"
+        periods = {
+            name: sha256((keys / "periods" / f"{name}.pub").read_bytes()).hexdigest() for name in self._period_names()
+        }
+        validity = {"since": _day(self._now - timedelta(days=1)), "until": _day(self._now + _YEAR)}
+        bundle: dict[str, Any] = {
+            "origin": ORIGIN,
+            "version": 1,
+            "previous": None,
+            "validity": validity,
+            "gateway": GATEWAY,
+            "officers": {"threshold": 1, "keys": {"officer-1": public}, "recovery": {}, "widening_delay_hours": 0},
+            "authorities": {
+                name: {"roots": [item.root.pem.decode()], "intermediates": [item.issuing.pem.decode()]}
+                for name, item in authorities.items()
+            },
+            "parties": {
+                name: {
+                    "title": {"fr": french, "en": english},
+                    "role": role,
+                    "authority": name,
+                    "names": ["gateway.passerelle.test" if name == GATEWAY else f"{name}.passerelle.test"],
+                }
+                for name, (role, french, english) in _TITLES.items()
+            },
+            "agreements": {word: _agreement(row, validity) for word, row in _AGREEMENTS.items()},
+            "guard": {"refusals_per_minute": 600, "canaries": []},
+            "periods": periods,
+        }
+        text = yaml.safe_dump(bundle, allow_unicode=True, sort_keys=False, width=110)
+        heading = "# The policy: who may do what. One development officer only: never so outside development.\n"
+        write_public(self._folder / "gateway" / "policy.yaml", (heading + text).encode())
+
+    def _begin(self) -> None:
+        settings = load_settings(self._folder / "passerelle.toml", {})
+        genesis = begin(settings, self._clock, self._randomness)
+        write_public(self._folder / "trust" / "genesis", f"{genesis}\n".encode())
+
+
+def _agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Mapping[str, str]) -> dict[str, Any]:
+    party, operation, purpose, fields, tells, french, english = row
+    return {
+        "party": party,
+        "operation": operation,
+        "purposes": [purpose],
+        "legal_basis": {"fr": french, "en": english},
+        "fields": fields,
+        "tells_not_found": tells,
+        "budget": None,
+        "validity": dict(validity),
+    }
+
+
+def _write(stem: Path, issued: Issued, authority: DevAuthority | None = None) -> None:
+    write_private(stem.with_name(f"{stem.name}.key"), issued.key_pem)
+    chain = issued.pem + (authority.issuing.pem if authority else b"")
+    write_public(stem.with_name(f"{stem.name}.pem"), chain)
+
+
+def _pkcs8(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _base64(raw: bytes) -> bytes:
+    return b64encode(raw) + b"\n"
+
+
+def _day(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT00:00:00Z")

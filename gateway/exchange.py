@@ -1,0 +1,110 @@
+"""One signed request and its signed answer, in eight steps (DESIGN, section 1).
+
+What lives here: the order of the steps, and which proof each one asks for. What may not: how a step is done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.errors import Code, PasserelleError, Refusal, UpstreamRefusal
+from gateway.model import Answer, Nirec, Party, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gateway.model import Claim, DisclosedSubject, Grant, Received, Released, Reply, VerifiedRequest
+    from gateway.ports import Guard, Identity, Ledger, Policy, Signing, Subjects, Translation, Upstream
+
+_JSON = "application/json"
+_OK = 200
+
+
+class Exchange:
+    """Nothing is released that is not recorded; whatever is refused is recorded too."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        signing: Signing,
+        translation: Translation,
+        guard: Guard,
+        policy: Policy,
+        upstreams: Mapping[str, Upstream],
+        subjects: Subjects,
+        ledger: Ledger,
+        alarm: Callable[[Received, Exception], None],
+    ) -> None:
+        self._identity = identity
+        self._signing = signing
+        self._translation = translation
+        self._guard = guard
+        self._policy = policy
+        self._upstreams = upstreams
+        self._subjects = subjects
+        self._ledger = ledger
+        self._alarm = alarm
+
+    def handle(self, received: Received) -> Released:
+        """The signed, recorded answer; a refusal is one too."""
+        try:
+            party = self._identity.identify(received)  # 1  who holds this certificate
+        except Refusal as refusal:
+            return self._once_a_minute(f"certificate {received.tls_certificate.hex()}", received, None, refusal)
+        return self._handle(received, party)
+
+    def _handle(self, received: Received, party: Party) -> Released:
+        proven: VerifiedRequest | Claim | Grant | None = None
+        try:
+            request = proven = self._signing.verify(received, party)  # 2  signed by them, as received
+            message = self._translation.translate_in(request)  # 3  valid under its contract, salted
+            claim = proven = self._guard.claim(message)  # 4  once, everywhere
+            grant = proven = self._policy.authorise(claim)  # 5  agreement and purpose
+            reply = self._upstreams[message.upstream].call(grant)  # 6  verified upstream answer
+            answer = self._reduce(grant, reply)  # 7  only what the agreement names
+        except Refusal as refusal:
+            return self._refuse(received, party, refusal, proven)
+        except Exception as fault:  # noqa: BLE001  whatever it is, the caller gets a signed, opaque 500
+            self._alarm(received, fault)
+            return self._refuse(received, party, Refusal(Code.INTERNAL), proven)
+        return self._ledger.seal(grant, reply, answer)  # 8  durable, then released
+
+    def _reduce(self, grant: Grant, reply: Reply) -> Answer:
+        fields = dict(reply.fields)
+        subjects: tuple[DisclosedSubject, ...] = ()
+        rule = grant.message.reduction
+        if rule is not None:
+            if fields.get(rule.field) == rule.confirmed:
+                subjects = (self._subject(grant, rule.identifier),)
+                fields[rule.handle] = subjects[0].handle
+            if not grant.tells_not_found:
+                for name, value, said in rule.conceal:
+                    if fields.get(name) == value:
+                        fields[name] = said
+        kept = {name: value for name, value in fields.items() if name in grant.fields}
+        body = self._translation.translate_out(grant, dict(kept))
+        return Answer(_OK, _JSON, body, tuple(sorted(kept)), subjects)
+
+    def _subject(self, grant: Grant, identifier: str) -> DisclosedSubject:
+        nirec = grant.message.fields[identifier]
+        if not isinstance(nirec, Nirec):
+            raise PasserelleError("the contract's identifier is no NIREC")
+        return self._subjects.disclose(nirec, grant.message.request.party.name)
+
+    def _refuse(
+        self, received: Received, party: Party, refusal: Refusal, proven: VerifiedRequest | Claim | Grant | None
+    ) -> Released:
+        if self._guard.refusals_exceeded(party.name, received.at):
+            limited = Refusal(Code.TOO_MANY_REFUSALS)
+            return self._once_a_minute(f"party {party.name}", received, party.name, limited)
+        attempts = refusal.attempts if isinstance(refusal, UpstreamRefusal) else ()
+        return self._ledger.seal_refusal(Refused(received, party.name, refusal, proven, attempts))
+
+    def _once_a_minute(self, key: str, received: Received, party: str | None, refusal: Refusal) -> Released:
+        # Strangers, and parties that are refused without end, cannot fill the ledger: one leaf a minute.
+        recorded = self._guard.first_refusal(key, received)
+        refused = Refused(received, party, refusal, None)
+        if recorded == received.exchange_id:
+            return self._ledger.seal_refusal(refused)
+        return self._ledger.repeat_refusal(refused, recorded)

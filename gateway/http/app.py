@@ -1,0 +1,109 @@
+"""The Flask application: reads that carry no personal data, and for everything else the exchange."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from flask import Flask, Response, request
+
+from gateway.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gateway.exchange import Exchange
+    from gateway.http.receipts import Receipts
+    from gateway.http.received import Receiver
+    from gateway.messages.table import ErrorTable
+    from gateway.model import Party, Received
+    from gateway.ports import Identity
+
+_LOG_FILE = re.compile(
+    r"/log/(checkpoint|tile/(entries|[0-5])/(x\d{3}/)*\d{3}(\.p/\d{1,3})?|evidence/(x\d{3}/)*\d{3}(\.p/\d{1,3})?"
+    r"|objects/[0-9a-f]{64})"
+)
+_RECEIPT = re.compile(r"/v1/exchanges/([0-9a-f-]{36})/receipt")
+_JWKS = "/.well-known/jwks.json"
+
+
+class Face:
+    """What a request can be: a file of the log, the key set, a receipt, or an exchange."""
+
+    def __init__(
+        self,
+        *,
+        exchange: Exchange,
+        receiver: Receiver,
+        identity: Identity,
+        receipts: Receipts,
+        errors: ErrorTable,
+        log: Path,
+        alarm: Callable[[Received, Exception], None],
+    ) -> None:
+        self._exchange = exchange
+        self._receiver = receiver
+        self._identity = identity
+        self._receipts = receipts
+        self._errors = errors
+        self._log = log
+        self._alarm = alarm
+
+    def answer(self) -> Response:
+        """The answer to Flask's current request; nothing that leaves here shows a library's text."""
+        received = self._receiver.receive(request.environ)
+        try:
+            if received.method == "GET" and (read := self._read(received)) is not None:
+                return read
+            released = self._exchange.handle(received)
+        except Exception as fault:  # noqa: BLE001  the last line: opaque outside, loud inside
+            self._alarm(received, fault)
+            return self._error(received, Refusal(Code.INTERNAL))
+        return Response(released.body, released.status, released.headers)
+
+    def _read(self, received: Received) -> Response | None:
+        """Reads need mutual TLS and are no exchanges (section 1); None when the request is no read."""
+        file = _LOG_FILE.fullmatch(received.target)
+        receipt = _RECEIPT.fullmatch(received.target)
+        if not (file or receipt or received.target == _JWKS):
+            return None
+        try:
+            party = self._identity.identify(received)
+        except Refusal as refusal:
+            return self._error(received, refusal)
+        if file:
+            return self._file(received, file[1])
+        if receipt:
+            return self._receipt(received, party, receipt[1])
+        return Response(self._receipts.jwks(), content_type="application/jwk-set+json")
+
+    def _file(self, received: Received, name: str) -> Response:
+        try:
+            content = (self._log / name).read_bytes()
+        except OSError:
+            return self._error(received, Refusal(Code.OPERATION_UNKNOWN))
+        kind = "text/plain; charset=utf-8" if name == "checkpoint" else "application/octet-stream"
+        return Response(content, content_type=kind)
+
+    def _receipt(self, received: Received, party: Party, exchange_id: str) -> Response:
+        try:
+            receipt = self._receipts.receipt(UUID(exchange_id), party.name)
+        except (ValueError, Refusal):
+            return self._error(received, Refusal(Code.RECEIPT_UNKNOWN))
+        if receipt is None:
+            return Response(b"", 202, {"Retry-After": "1"})
+        return Response(receipt, content_type="application/jose")
+
+    def _error(self, received: Received, refusal: Refusal) -> Response:
+        language = received.headers.get("accept-language", "")
+        shown = self._errors.render(refusal, str(received.exchange_id), language)
+        return Response(shown.body, shown.status, (*shown.headers, ("Content-Type", shown.content_type)))
+
+
+def create_app(face: Face) -> Flask:
+    """The application; it has no route of its own that could skip a step."""
+    app = Flask("passerelle", static_folder=None)
+    app.before_request(face.answer)
+    return app

@@ -1,0 +1,126 @@
+"""The log's first leaf, and the leaf of each policy after it (DESIGN P1); by one process, before others start."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from gateway.errors import LedgerError
+from gateway.ledger.encoding import parse_canonical_json
+from gateway.ledger.evidence import genesis_evidence, policy_evidence
+from gateway.ledger.leaf import KINDS
+from gateway.ledger.record import unpack_record
+from gateway.ledger.storage import Log, Lookup, Records
+from gateway.ledger.writer import Writer
+from gateway.storage import Database, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from gateway.ledger.note import LogKey
+    from gateway.ports import Clock, Randomness
+
+_ROLE = "init"
+
+
+def begin_log(
+    url: str,
+    *,
+    key: LogKey,
+    policy: bytes,
+    objects: Mapping[str, bytes],
+    locks: Path,
+    clock: Clock,
+    randomness: Randomness,
+) -> str:
+    """Makes the database and the genesis leaf; gives the policy's hex SHA-256, which is an auditor's anchor.
+
+    Args:
+        url: of the database, made where there is none.
+        key: the log's public key; its name is the origin.
+        policy: the first bundle's bytes.
+        objects: further bytes for ``objects/`` by hex SHA-256, such as the contracts.
+        locks: directory of the writers' lock files.
+        clock: the leaf's time.
+        randomness: ids and salts.
+
+    Raises:
+        LedgerError: the database holds a log already.
+    """
+    migrate(url)
+    digest, everything = _with_policy(policy, objects)
+    database = Database(url, durable=True)
+    writer = _writer(database, everything, locks, randomness)
+    try:
+        evidence = genesis_evidence(key.name, digest, key.vkey)
+        draft = writer.draft("genesis", randomness.uuid(), clock.now(), evidence)
+        # state, leaf and objects in one transaction: a crash leaves either no log or one with its genesis
+        Log(database).begin(key.name, writer.row(draft), everything)
+        writer.settled(draft)
+    finally:
+        writer.close()
+        database.dispose()
+    return digest
+
+
+def adopt_policy(
+    url: str,
+    *,
+    policy: bytes,
+    version_of: Callable[[bytes], int],
+    objects: Mapping[str, bytes],
+    locks: Path,
+    clock: Clock,
+    randomness: Randomness,
+) -> bool:
+    """Adds a policy leaf if this bundle is not the one of the newest genesis or policy leaf; says whether it did.
+
+    ``version_of`` reads the version in a bundle's bytes; of the genesis bundle too, which the log keeps.
+
+    Raises:
+        LedgerError: no log was begun, or the bundle's version is not above that of the one in force.
+    """
+    migrate(url)
+    digest, everything = _with_policy(policy, objects)
+    database = Database(url, durable=True)
+    writer = _writer(database, everything, locks, randomness)
+    try:
+        previous = _policy_in_force(Lookup(database))
+        if previous == digest:
+            return False
+        version = version_of(policy)
+        _check_version(Lookup(database), previous, version, version_of)
+        evidence = policy_evidence(digest, version, previous)
+        draft = writer.draft("policy", randomness.uuid(), clock.now(), evidence)
+        writer.commit(draft, objects=frozenset(everything))
+    finally:
+        writer.close()
+        database.dispose()
+    return True
+
+
+def _policy_in_force(lookup: Lookup) -> str:
+    newest = lookup.last_of_kinds([KINDS["genesis"], KINDS["policy"]])
+    if newest is None or newest.record is None:
+        raise LedgerError("no log was begun in this database")
+    return str(parse_canonical_json(unpack_record(newest.record).evidence)["policy"])
+
+
+def _check_version(lookup: Lookup, previous: str, version: int, version_of: Callable[[bytes], int]) -> None:
+    bundle = lookup.object(previous)
+    if bundle is None:
+        raise LedgerError("the log does not hold the policy in force")
+    floor = version_of(bundle)
+    if version <= floor:
+        raise LedgerError(f"policy version {version} is not above {floor}, the one in force")
+
+
+def _with_policy(policy: bytes, objects: Mapping[str, bytes]) -> tuple[str, dict[str, bytes]]:
+    digest = sha256(policy).hexdigest()
+    return digest, {**objects, digest: policy}
+
+
+def _writer(database: Database, objects: dict[str, bytes], locks: Path, randomness: Randomness) -> Writer:
+    records = Records(database, objects.__getitem__)
+    return Writer(records, role=_ROLE, locks=locks, randomness=randomness, period_key=None)

@@ -1,0 +1,44 @@
+"""The French and English texts of the command line, from one file; French when nothing says otherwise."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gateway.messages.table import Language
+
+
+@cache
+def texts() -> Mapping[str, Mapping[str, str]]:
+    """Every text by key, then by language."""
+    content = files("gateway.messages").joinpath("catalogue.toml").read_text(encoding="utf-8")
+    return tomllib.loads(content)
+
+
+class Catalogue:
+    """Texts in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language: Language = language
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of a key with its values put in; raises KeyError for a key that is not in the catalogue."""
+        return texts()[key][self.language].format(**values)
+
+
+def choose_language(arguments: Sequence[str], environ: Mapping[str, str]) -> Language:
+    """What ``--lang`` says, else LC_ALL, LC_MESSAGES or LANG where they name French or English; else French."""
+    for flag, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        chosen = value if flag == "--lang" else flag.removeprefix("--lang=") if flag.startswith("--lang=") else ""
+        if chosen in ("fr", "en"):
+            return "en" if chosen == "en" else "fr"
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        tag = environ.get(name, "")[:2].lower()
+        if tag in ("fr", "en"):
+            return "en" if tag == "en" else "fr"
+    return "fr"

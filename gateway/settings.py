@@ -1,0 +1,144 @@
+"""passerelle.toml, with PASSERELLE_* over it; an unknown key is an error, a secret is masked.
+
+Paths are relative to the folder of the file. Every setting has a description, used by `config show` and the docs.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from gateway.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "PASSERELLE_"
+_Port = Annotated[int, Field(ge=1, le=65535)]
+_Https = Annotated[str, StringConstraints(pattern=r"^https://[a-z0-9.-]+(:[0-9]+)?$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Listen(_Strict):
+    """Where the gateway listens."""
+
+    origin: _Https = Field(description="https origin by which callers address us; part of every signature")
+    host: str = Field("127.0.0.1", description="address of the TLS listener")
+    port: _Port = Field(8443, description="port of the TLS listener")
+    health_port: _Port = Field(8081, description="port of the health listener, on loopback only")
+    workers: int = Field(2, ge=1, le=64, description="worker processes")
+    threads: int = Field(16, ge=1, le=256, description="threads of each worker")
+    graceful_seconds: int = Field(20, ge=1, description="how long in-flight exchanges may take at shutdown")
+    keepalive_seconds: int = Field(30, ge=1, description="how long an idle connection is kept")
+
+
+class Folders(_Strict):
+    """Where things lie, relative to the file."""
+
+    log: Path = Field(Path("gateway/log"), description="the published ledger")
+    db: Path = Field(Path("gateway/db"), description="the database")
+    keys: Path = Field(Path("gateway/keys"), description="the keystore's files, 0600")
+    logs: Path = Field(Path("gateway/logs"), description="JSON logs")
+    policy: Path = Field(Path("gateway/policy.yaml"), description="the policy bundle")
+    revocation: Path = Field(Path("gateway/keys/revocation"), description="revocation lists, PARTY.*.crl")
+    signers: Path = Field(
+        Path("gateway/keys/signers"), description="the parties' signing certificates, PARTY.*.pem"
+    )
+
+
+class LedgerSettings(_Strict):
+    """The ledger's pace."""
+
+    promise_seconds: int = Field(
+        10, ge=1, description="Ledger-By: sequenced within this many seconds"
+    )
+    poll_milliseconds: int = Field(100, ge=10, description="how often the sequencer looks for new records")
+
+
+class NirecSettings(_Strict):
+    """What a NIREC looks like, and the keys of its pseudonyms."""
+
+    pattern: str = Field(r"\d{13}", description="NIREC pattern; thirteen digits is our working assumption")
+    generations: int = Field(1, ge=1, description="generations of the pseudonym key, all kept in the keystore")
+
+
+class CivilRegistry(_Strict):
+    """The civil registry's endpoint."""
+
+    url: str = Field(description="https address of the SOAP service")
+    party: str = Field("civil-registry", description="its name in the policy")
+    deadline_seconds: float = Field(5.0, gt=0, description="for all attempts of one exchange together")
+    attempt_seconds: float = Field(2.0, gt=0, description="for one attempt")
+    attempts: int = Field(3, ge=1, le=10, description="attempts inside the deadline")
+    concurrency: int = Field(16, ge=1, description="calls at once from one worker; above it, 503 at once")
+
+
+class SandboxRegistry(_Strict):
+    """The sandbox civil registry (development only)."""
+
+    host: str = Field("127.0.0.1", description="address of the sandbox's listeners")
+    port: _Port = Field(description="port of its SOAP service")
+    control_port: _Port = Field(description="port of its switches and counter, loopback, plain HTTP")
+    folder: Path = Field(Path("sandbox/civil-registry"), description="its keys and database")
+
+
+class Settings(_Strict):
+    """The whole of passerelle.toml."""
+
+    listen: Listen
+    folders: Folders = Field(default_factory=Folders)
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings)
+    nirec: NirecSettings = Field(default_factory=NirecSettings)
+    civil_registry: CivilRegistry
+    sandbox_civil_registry: SandboxRegistry | None = None
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="least level logged"
+    )
+
+
+def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings with absolute paths; raises ConfigurationError naming the key and what is wrong."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    for key, value in sorted((os.environ if environ is None else environ).items()):
+        if key.startswith(PREFIX) and key != f"{PREFIX}CONFIG":
+            _overlay(raw, key, value)
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{path}: {where}: {first['msg']}") from None
+    return _absolute(settings, path.resolve().parent)
+
+
+def _overlay(raw: dict[str, Any], key: str, value: str) -> None:
+    # PASSERELLE_LISTEN__PORT=9443 sets listen.port; pydantic makes a number of the text.
+    section, _, name = key.removeprefix(PREFIX).lower().partition("__")
+    if not name:
+        raw[section] = value
+        return
+    table = raw.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{key}: {section} is not a section")
+    table[name] = value
+
+
+def _absolute(settings: Settings, base: Path) -> Settings:
+    folders = {name: base / value for name, value in settings.folders}
+    update: dict[str, Any] = {"folders": Folders(**folders)}
+    if settings.sandbox_civil_registry is not None:
+        sandbox = settings.sandbox_civil_registry
+        update["sandbox_civil_registry"] = sandbox.model_copy(update={"folder": base / sandbox.folder})
+    return settings.model_copy(update=update)

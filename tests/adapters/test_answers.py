@@ -1,0 +1,120 @@
+"""Answers that the sandbox never gives: signed by the registry's true key, and of no use all the same."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+from lxml import etree
+
+from adapters.civil_registry.adapter import CivilRegistry, contract_directory
+from adapters.civil_registry.mapping import load_mapping
+from adapters.civil_registry.sandbox.answering import SigningIdentity, signed_answer
+from adapters.civil_registry.sandbox.checking import CheckedRequest
+from adapters.civil_registry.sandbox.service import ANSWER_ACTION, NAMESPACE
+from adapters.resilience import Resilience, ResilienceSettings
+from adapters.soap import SoapClient, SoapRequest
+from gateway.errors import Code, ConfigurationError, UpstreamRefusal
+from gateway.signing.soap_sign import SoapSigner
+from gateway.signing.soap_verify import SoapVerifier
+from gateway.signing.xml import parse
+from tests.adapters.conftest import World, grant_for
+from tests.adapters.fakes import MemoryKeystore, SystemRandomness, prove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Craft = Callable[["CraftingClient", SoapRequest], bytes]
+
+
+class CraftingClient(SoapClient):
+    """A client whose upstream answers whatever a test makes; nothing is sent."""
+
+    craft: Craft
+    world: World
+
+    def send(self, request: SoapRequest, timeout: float) -> bytes:
+        return self.craft(self, request)
+
+    def answer(self, request: SoapRequest, salt: bytes, *, relates_to: str = "", action: str = ANSWER_ACTION) -> bytes:
+        payload = etree.Element(f"{{{NAMESPACE}}}VerifierNaissanceReponse")
+        etree.SubElement(payload, f"{{{NAMESPACE}}}salt").text = base64.b64encode(salt).decode()
+        etree.SubElement(payload, f"{{{NAMESPACE}}}resultat").text = "CONFIRME"
+        signing = self.world.registry.signing
+        value = base64.b64encode(request.part.signature).decode()
+        checked = CheckedRequest(payload, relates_to or request.message_id, value)
+        identity = SigningIdentity(signing.der, signing.key_pem)
+        return signed_answer(payload, checked, action, identity, self.world.clock.now())
+
+
+def call(world: World, craft: Craft) -> UpstreamRefusal | str:
+    contract = contract_directory()
+    client = CraftingClient(
+        world.endpoint(),
+        contract / "civil_registry.wsdl",
+        contract / "civil_registry.xsd",
+        signer=SoapSigner(MemoryKeystore(world.gateway.signing), prove, world.clock),
+        verifier=SoapVerifier(world.registry.vet, world.clock),
+        clock=world.clock,
+        randomness=SystemRandomness(),
+    )
+    client.craft, client.world = craft, world
+    resilience = Resilience(ResilienceSettings(), world.clock, lambda _: None)
+    mapping = load_mapping(contract / "mapping.yaml")
+    adapter = CivilRegistry(client, mapping, resilience, world.clock, SystemRandomness())
+    try:
+        return str(adapter.call(grant_for(world.examples.confirmed)).fields["outcome"])
+    except UpstreamRefusal as refusal:
+        return refusal
+
+
+def our_salt(request: SoapRequest) -> bytes:
+    text = parse(request.data).findtext(f".//{{{NAMESPACE}}}salt")
+    assert text is not None
+    return base64.b64decode(text)
+
+
+def test_a_crafted_answer_that_is_sound_is_taken(world: World) -> None:
+    assert call(world, lambda client, request: client.answer(request, b"s" * 16)) == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("craft", "code"),
+    [
+        pytest.param(lambda c, r: c.answer(r, our_salt(r)), Code.UPSTREAM_UNTRUSTED, id="our-salt"),
+        pytest.param(lambda c, r: c.answer(r, r.message_id.encode()), Code.UPSTREAM_UNTRUSTED, id="message-id"),
+        pytest.param(
+            lambda c, r: c.answer(r, bytes.fromhex(r.message_id[9:].replace("-", ""))),
+            Code.UPSTREAM_UNTRUSTED,
+            id="uuid-of-message-id",
+        ),
+        pytest.param(lambda c, r: c.answer(r, b"s" * 15), Code.UPSTREAM_MALFORMED, id="short-salt"),
+        pytest.param(lambda c, r: c.answer(r, b"s" * 65), Code.UPSTREAM_MALFORMED, id="long-salt"),
+        pytest.param(
+            lambda c, r: c.answer(r, b"s" * 16, relates_to="urn:uuid:0"), Code.UPSTREAM_UNTRUSTED, id="relates-to"
+        ),
+        pytest.param(
+            lambda c, r: c.answer(r, b"s" * 16, action="urn:other"), Code.UPSTREAM_UNTRUSTED, id="other-action"
+        ),
+        pytest.param(lambda c, r: r.data, Code.UPSTREAM_UNTRUSTED, id="our-own-message"),
+        pytest.param(lambda c, r: b"<html>", Code.UPSTREAM_MALFORMED, id="no-xml"),
+        pytest.param(lambda c, r: b"<html/>", Code.UPSTREAM_MALFORMED, id="no-envelope"),
+    ],
+)
+def test_an_answer_without_a_sound_salt_or_signature_leaves_nothing(world: World, craft: Craft, code: Code) -> None:
+    refusal = call(world, craft)
+    assert isinstance(refusal, UpstreamRefusal)
+    assert refusal.code is code
+    (attempt,) = refusal.attempts
+    assert attempt.answer is None
+    assert attempt.outcome == code.value
+
+
+def test_a_mapping_that_lacks_something_says_where(tmp_path: Path) -> None:
+    for content in ("upstream: x", "[", "request: [1"):
+        (tmp_path / "mapping.yaml").write_text(content)
+        with pytest.raises(ConfigurationError) as caught:
+            load_mapping(tmp_path / "mapping.yaml")
+        assert "mapping.yaml" in str(caught.value)

@@ -1,0 +1,383 @@
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.errors import LedgerError, NotRecordedError
+from gateway.ledger.beginning import adopt_policy
+from gateway.ledger.leaf import KINDS
+from gateway.ledger.merkle import leaf_hash
+from gateway.ledger.publish import Publisher
+from gateway.ledger.reader import LogReader
+from gateway.ledger.storage import Log, Lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gateway.ledger.record import Record
+    from gateway.ledger.writer import Writer
+
+    from .conftest import Bench
+
+    EvidenceOf = Callable[[Record], dict[str, Any]]
+
+
+def test_genesis_is_leaf_0_and_its_policy_is_an_object(bench: Bench, evidence: EvidenceOf) -> None:
+    digest = bench.begin()
+    sequencer = bench.sequencer()
+    sequencer.start()
+    assert sequencer.step() >= 1
+    leaf, record = bench.whole_log()[0]
+    assert (leaf.kind, leaf.counter) == ("genesis", 0)
+    assert evidence(record) == {
+        "v": 1,
+        "kind": "genesis",
+        "origin": bench.key.name,
+        "policy": digest,
+        "log_key": bench.key.vkey,
+    }
+    assert (bench.directory / "objects" / digest).read_bytes() == b"version: 1\n"
+
+
+def test_a_log_is_begun_once(bench: Bench) -> None:
+    bench.begin()
+    with pytest.raises(LedgerError, match="holds a log already"):
+        bench.begin()
+
+
+def test_a_policy_leaf_for_a_new_policy_only_and_never_for_an_older_one(bench: Bench) -> None:
+    genesis = bench.begin()
+
+    def adopt(policy: bytes) -> bool:
+        return adopt_policy(
+            bench.url,
+            policy=policy,
+            version_of=lambda bundle: int(bundle.split(b":")[1]),
+            objects={},
+            locks=bench.locks,
+            clock=bench.clock,
+            randomness=bench.randomness,
+        )
+
+    assert not adopt(b"version: 1\n")
+    assert adopt(b"version: 2\n")
+    assert not adopt(b"version: 2\n")
+    with pytest.raises(LedgerError, match="not above 2"):
+        adopt(b"version: 2 \n")
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    policies = [record.evidence for leaf, record in bench.whole_log() if leaf.kind == "policy"]
+    assert len(policies) == 1
+    assert genesis.encode() in policies[0]
+
+
+def test_exchanges_of_two_processes_become_one_valid_log(bench: Bench) -> None:
+    bench.begin()
+    bench.period_key(202611)  # before the fork, so that this process can open what the others seal
+    children = [_fork(bench) for _ in range(2)]
+    sequencer = bench.sequencer()
+    sequencer.start()
+    alive = set(children)
+    while alive:
+        sequencer.step()
+        for child in list(alive):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                assert status == 0
+                alive.discard(child)
+    sequencer.step()
+    opened = bench.whole_log()
+    kinds = [leaf.kind for leaf, _ in opened]
+    assert (kinds.count("exchange"), kinds.count("opening")) == (200, 2)
+    # init and both children are dead, and none of them left a gap
+    closings = [record.evidence for leaf, record in opened if leaf.kind == "closing"]
+    assert len(closings) == 3
+    assert all(b'"missing":[]' in closing for closing in closings)
+
+
+def _fork(bench: Bench) -> int:
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        _write_many(bench, bench.writer(), 25, 4)
+        status = 0
+    finally:
+        os._exit(status)  # no fixture, no report: this is the writer's process, and it dies without closing
+
+
+def _write_many(bench: Bench, writer: Writer, count: int, threads: int) -> None:
+    workers = [threading.Thread(target=lambda: [bench.exchange(writer) for _ in range(count)]) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def test_sequencing_while_threads_write(bench: Bench) -> None:
+    bench.begin()
+    sequencer = bench.sequencer()
+    stop = threading.Event()
+    running = threading.Thread(target=sequencer.run, args=(stop,), kwargs={"poll_seconds": 0.005})
+    running.start()
+    writer = bench.writer()
+    _write_many(bench, writer, 40, 8)
+    stop.set()
+    running.join()
+    opened = bench.whole_log()
+    assert [leaf.kind for leaf, _ in opened].count("exchange") == 320
+    counters = sorted(leaf.counter for leaf, _ in opened if leaf.kind in {"exchange", "opening"})
+    assert counters == list(range(321))
+    assert all(record.answer_base == b"base" for leaf, record in opened if leaf.kind == "exchange")
+
+
+def test_inclusion_is_proven_from_the_directory(bench: Bench) -> None:
+    bench.begin()
+    writer = bench.writer()
+    ids = [bench.exchange(writer) for _ in range(5)]
+    sequencer = bench.sequencer()
+    reader = LogReader(bench.directory, bench.key)
+    with pytest.raises(LedgerError, match="no checkpoint"):
+        reader.checkpoint()
+    sequencer.start()
+    sequencer.step()
+    found = Lookup(bench.database()).find(KINDS["exchange"], ids[-1])
+    assert found is not None
+    assert found.index is not None
+    inclusion = reader.inclusion(found.index, leaf_hash(found.leaf))
+    assert inclusion is not None
+    head, _, tail = inclusion.text().partition("\n\n")
+    assert head.startswith(f"c2sp.org/tlog-proof@v1\nindex {found.index}\n")
+    assert tail == (bench.directory / "checkpoint").read_text()
+    assert reader.inclusion(10_000, leaf_hash(found.leaf)) is None
+    with pytest.raises(LedgerError):
+        reader.inclusion(found.index, leaf_hash(b"another"))
+
+
+@pytest.mark.parametrize("size", [255, 256, 257, 600])
+def test_files_are_whole_at_the_edges_of_tiles(bench: Bench, size: int) -> None:
+    bench.begin()
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    records = bench.records()
+    writer = bench.writer(records)
+    present = Log(bench.database()).state().size
+    drafts = [writer.draft("exchange", uuid.uuid4(), bench.clock.now(), b"{}") for _ in range(size - present - 1)]
+    records.add([writer.row(draft) for draft in drafts])
+    assert sequencer.step() == size - present
+    assert len(bench.whole_log()) == size
+    again = bench.sequencer()
+    again.start()
+    bench.exchange(writer)
+    again.step()
+    assert len(bench.whole_log()) > size
+
+
+class CrashingPublisher(Publisher):
+    """Dies at the named step, as the process would."""
+
+    def __init__(self, bench: Bench, at: str, after: int) -> None:
+        super().__init__(bench.directory, bench.folder / "log.tmp")
+        self.at, self.left = at, after
+
+    def _crash(self, step: str) -> None:
+        if step == self.at:
+            self.left -= 1
+            if self.left < 0:
+                raise OSError("crash")
+
+    def _add(self, name: str, data: bytes) -> None:
+        self._crash("add")
+        super()._add(name, data)
+
+    def _temporary(self, data: bytes) -> Path:
+        path = super()._temporary(data)
+        self._crash("temporary")
+        return path
+
+    def _sync_directories(self) -> None:
+        super()._sync_directories()
+        self._crash("sync")
+
+    def _remove(self, path: Path) -> None:
+        self._crash("remove")
+        super()._remove(path)
+
+
+CRASHES = [("add", 0), ("add", 1), ("add", 2), ("temporary", 0), ("temporary", 2), ("temporary", 3), ("sync", 0)]
+
+
+@pytest.mark.parametrize(("at", "after"), [*CRASHES, ("remove", 0), ("remove", 2)])
+def test_after_a_crash_while_publishing_the_next_start_completes_the_log(bench: Bench, at: str, after: int) -> None:
+    bench.begin()
+    writer = bench.writer()
+    bench.exchange(writer)
+    first = bench.sequencer()
+    first.start()
+    first.step()
+    before = (bench.directory / "checkpoint").read_bytes()
+    size = len(bench.whole_log())
+    crashing = bench.sequencer(CrashingPublisher(bench, at, after))
+    crashing.start()
+    bench.exchange(writer)
+    with pytest.raises(OSError, match="crash"):
+        crashing.step()
+    if at != "remove":
+        assert (bench.directory / "checkpoint").read_bytes() == before
+    with pytest.raises(LedgerError, match="start again"):
+        crashing.step()
+    bench.sequencer().start()
+    assert len(bench.whole_log()) > size
+
+
+def test_nothing_is_signed_twice_at_one_size_when_signing_fails(bench: Bench) -> None:
+    bench.begin()
+    sequencer = bench.sequencer()
+    sequencer.start()
+
+    def fail(key_id: str, data: bytes) -> bytes:
+        raise OSError("no key")
+
+    sequencer._keystore = type("Broken", (), {"sign": staticmethod(fail)})()
+    with pytest.raises(OSError, match="no key"):
+        sequencer.step()
+    assert Log(bench.database()).state().size == 0
+    again = bench.sequencer()
+    again.start()
+    again.step()
+    assert bench.whole_log()[0][0].kind == "genesis"
+
+
+def test_database_behind_the_published_checkpoint_is_refused(bench: Bench) -> None:
+    bench.begin()
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    _dispose(bench)
+    shutil.copy(bench.folder / "db.sqlite", bench.folder / "backup")
+    writer = bench.writer()
+    bench.exchange(writer)
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    _dispose(bench)
+    shutil.copy(bench.folder / "backup", bench.folder / "db.sqlite")
+    for name in ("db.sqlite-wal", "db.sqlite-shm"):
+        (bench.folder / name).unlink(missing_ok=True)
+    with pytest.raises(LedgerError, match="behind the published checkpoint"):
+        bench.sequencer().start()
+
+
+def test_a_restored_database_that_grew_again_is_refused(bench: Bench) -> None:
+    bench.begin()
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    _dispose(bench)
+    shutil.copytree(bench.folder, bench.folder.parent / "fork")
+    fork = type(bench)(bench.folder.parent / "fork", period_keys=bench.period_keys)
+    for one in (bench, fork):
+        writer = one.writer()
+        bench.exchange(writer)
+        one.exchange(writer)
+        sequencer = one.sequencer()
+        sequencer.start()
+        sequencer.step()
+        _dispose(one)
+    shutil.rmtree(bench.directory)
+    shutil.copytree(fork.directory, bench.directory)
+    with pytest.raises(LedgerError, match="not those of the published tile"):
+        bench.sequencer().start()
+
+
+def test_a_lost_directory_is_written_again_as_it_was(bench: Bench) -> None:
+    bench.begin()
+    writer = bench.writer()
+    for _ in range(3):
+        bench.exchange(writer)
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    before = {path: path.read_bytes() for path in bench.directory.rglob("*") if path.is_file()}
+    shutil.rmtree(bench.directory)
+    bench.sequencer().start()
+    assert {path: path.read_bytes() for path in bench.directory.rglob("*") if path.is_file()} == before
+
+
+def test_a_published_file_that_differs_is_fatal(bench: Bench) -> None:
+    bench.begin()
+    sequencer = bench.sequencer()
+    sequencer.start()
+    (bench.directory / "tile" / "0" / "000.p").mkdir(parents=True)
+    for width in range(1, 4):
+        (bench.directory / "tile" / "0" / "000.p" / str(width)).write_bytes(b"junk")
+    with pytest.raises(LedgerError, match="other bytes"):
+        sequencer.step()
+
+
+def test_a_dead_writer_is_closed_with_what_it_left(bench: Bench, evidence: EvidenceOf) -> None:
+    bench.begin()
+    writer = bench.writer()
+    bench.exchange(writer)
+    lost = writer.draft("exchange", uuid.uuid4(), bench.clock.now(), b"{}")
+    bench.exchange(writer)
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    closed = [evidence(record) for leaf, record in bench.whole_log() if leaf.kind == "closing"]
+    assert str(lost.life.writer) not in {one["writer"] for one in closed}  # alive: its lock is held
+    lost.life.lock.release()  # what the kernel does for a killed process
+    sequencer.step()
+    sequencer.step()
+    closed = [evidence(record) for leaf, record in bench.whole_log() if leaf.kind == "closing"]
+    assert {"v": 1, "kind": "closing", "writer": str(lost.life.writer), "highest": 3, "missing": [2]} in closed
+    with pytest.raises(NotRecordedError):
+        writer.commit(lost)
+    bench.exchange(writer)  # a new life
+    sequencer.step()
+    assert len([leaf for leaf, _ in bench.whole_log() if leaf.kind == "opening"]) == 2
+
+
+def test_a_writer_without_leaves_is_closed_without_leaf(bench: Bench) -> None:
+    bench.begin()
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    sequencer.step()
+    size = Log(bench.database()).state().size
+    idle = bench.writer(seals=False)
+    idle.open(bench.clock.now())
+    idle.close()
+    assert len(Log(bench.database()).open_writers()) == 2
+    sequencer.step()
+    assert len(Log(bench.database()).open_writers()) == 1
+    assert Log(bench.database()).state().size == size
+
+
+def test_another_sequencer_is_found_out(bench: Bench) -> None:
+    bench.begin()
+    one, other = bench.sequencer(), bench.sequencer()
+    one.start()
+    other.start()
+    one.step()
+    bench.exchange(bench.writer())
+    with pytest.raises(LedgerError, match="another sequencer"):
+        other.step()
+
+
+def _dispose(bench: Bench) -> None:
+    for writer in bench.writers:
+        writer.close()
+    for database in bench.databases:
+        database.dispose()
+    bench.writers.clear()
+    bench.databases.clear()

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.storage import Database, GroupCommit, StorageError, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path / 'db.sqlite'}"
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    database = Database(url, durable=True)
+    yield database
+    database.dispose()
+
+
+def test_migrating_twice_changes_nothing(url: str, tmp_path: Path) -> None:
+    def schema() -> list[str]:
+        connection = sqlite3.connect(tmp_path / "db.sqlite")
+        rows = [str(row[0]) for row in connection.execute("SELECT sql FROM sqlite_master")]
+        connection.close()
+        return rows
+
+    first = schema()
+    migrate(url)
+    assert schema() == first
+    assert any("CREATE TABLE records" in sql for sql in first)
+
+
+@pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
+def test_durability_is_as_asked(url: str, *, durable: bool, level: int) -> None:
+    database = Database(url, durable=durable)
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    database.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql://host/db"])
+def test_only_sqlite_files_are_taken(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Database(url, durable=True)
+
+
+def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
+    def write() -> None:
+        with database.writing() as connection:
+            connection.exec_driver_sql("INSERT INTO subjects VALUES (x'01', 'now')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write()
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM subjects").scalar() == 0
+
+
+def test_writers_of_two_databases_wait_for_their_turn(url: str) -> None:
+    both = [Database(url, durable=durable) for durable in (True, False)]
+
+    def write(database: Database, start: int) -> None:
+        for number in range(start, start + 50):
+            with database.writing() as connection:
+                connection.exec_driver_sql("INSERT INTO subjects VALUES (?, 'now')", (number.to_bytes(4, "big"),))
+
+    threads = [threading.Thread(target=write, args=(database, 100 * n)) for n, database in enumerate([*both, *both])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with both[0].reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM subjects").scalar() == 200
+    for database in both:
+        database.dispose()
+
+
+def test_a_database_carried_over_a_fork_is_refused(database: Database) -> None:
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            with database.reading():
+                status = 2
+        except StorageError:
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_group_commit_gives_each_entry_its_own_result() -> None:
+    batches: list[int] = []
+
+    def write(batch: Sequence[int]) -> list[Exception | None]:
+        if len(batch) > 1 and 13 in batch:
+            raise ValueError("the batch as a whole")
+        if 13 in batch:
+            raise KeyError(13)
+        batches.append(len(batch))
+        return [LookupError(str(entry)) if entry == 7 else None for entry in batch]
+
+    group = GroupCommit(write)
+    results: dict[int, Exception | None] = {}
+
+    def commit(entry: int) -> None:
+        try:
+            group.commit(entry)
+        except LookupError as error:
+            results[entry] = error
+        else:
+            results[entry] = None
+
+    threads = [threading.Thread(target=commit, args=(entry,)) for entry in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(batches) == 31
+    assert {entry: type(error) for entry, error in results.items() if error} == {7: LookupError, 13: KeyError}
+
+
+def test_group_commit_puts_what_waits_into_one_batch() -> None:
+    entered, go = threading.Event(), threading.Event()
+    batches: list[list[int]] = []
+
+    def write(batch: Sequence[int]) -> list[Exception | None]:
+        batches.append(list(batch))
+        entered.set()
+        assert go.wait(5)
+        return [None for _ in batch]
+
+    group = GroupCommit(write)
+    threads = [threading.Thread(target=group.commit, args=(0,))]
+    threads[0].start()
+    assert entered.wait(5)
+    threads += [threading.Thread(target=group.commit, args=(entry,)) for entry in range(1, 9)]
+    for thread in threads[1:]:
+        thread.start()
+    while len(group._queue) < 8:
+        threading.Event().wait(0.001)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert [sorted(batch) for batch in batches] == [[0], list(range(1, 9))]
+
+
+def test_a_leader_that_is_torn_away_leaves_nobody_waiting() -> None:
+    def write(batch: Sequence[int]) -> list[Exception | None]:
+        raise SystemExit
+
+    group = GroupCommit(write)
+    with pytest.raises(SystemExit):
+        group.commit(1)
+    assert not group._led
+    assert not group._queue
