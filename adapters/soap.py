@@ -9,24 +9,28 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from ssl import SSLSocket
 from typing import TYPE_CHECKING
 
 import requests
 import urllib3.exceptions
 import zeep
+import zeep.exceptions
 from lxml import etree
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
 from zeep.transports import Transport
 
 from adapters.resilience import AttemptFailedError
 from certs.profiles import CertificateRefusedError
-from gateway.errors import Code
+from gateway.errors import Code, Refusal
 from gateway.signing import soap_names as n
 from gateway.signing.soap_verify import Expected
 from gateway.signing.xml import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from gateway.model import SignedPart
@@ -73,7 +77,11 @@ class SoapRequest:
 
 
 class SoapClient:
-    """One service of an upstream; built once, used by all threads."""
+    """One service of an upstream; built once, used by all threads.
+
+    ``vet_server`` judges the TLS server's certificate (DER) once per connection, before anything is sent, and
+    raises CertificateRefusedError: its revocation and profile (S6), which OpenSSL alone would not look at.
+    """
 
     def __init__(
         self,
@@ -85,13 +93,14 @@ class SoapClient:
         verifier: SoapVerifier,
         clock: Clock,
         randomness: Randomness,
+        vet_server: Callable[[bytes], object] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._signer = signer
         self._verifier = verifier
         self._clock = clock
         self._randomness = randomness
-        self._session = _session(endpoint)
+        self._session = _session(endpoint, vet_server)
         self._zeep = zeep.Client(  # type: ignore[no-untyped-call]  # zeep publishes no types
             str(wsdl),
             transport=Transport(session=self._session),  # type: ignore[no-untyped-call]  # the same
@@ -101,18 +110,37 @@ class SoapClient:
         self._schema_lock = threading.Lock()
 
     def prepare(self, operation: str, action: str, parameters: Mapping[str, object]) -> SoapRequest:
-        """A signed request, with its own MessageID and Timestamp; raises KeystoreError."""
-        service = self._zeep.service
-        made = self._zeep.create_message(service, operation, **parameters)  # type: ignore[no-untyped-call]  # the same
+        """A signed request, with its own MessageID and Timestamp.
+
+        Raises KeystoreError, or Refusal (``field_invalid``) for values that their schema does not take.
+        """
+        payload = self._payload(operation, parameters)
         message_id = f"urn:uuid:{self._randomness.uuid()}"
         # zeep's own addressing headers go: of a WSDL with two wsam:Actions it takes the answer's.
         envelope = etree.Element(n.ENVELOPE, nsmap=_PREFIXES)
         header = etree.SubElement(envelope, n.HEADER)
         for tag, text in ((n.TO, self._endpoint.url), (n.ACTION, action), (n.MESSAGE_ID, message_id)):
             etree.SubElement(header, tag).text = text
-        etree.SubElement(envelope, n.BODY).append(made.find(n.BODY)[0])
+        etree.SubElement(envelope, n.BODY).append(payload)
         part = self._signer.sign(envelope, _SIGNED_HEADERS)
         return SoapRequest(etree.tostring(envelope, encoding="utf-8"), action, message_id, part)
+
+    def _payload(self, operation: str, parameters: Mapping[str, object]) -> etree._Element:
+        service = self._zeep.service
+        try:
+            made = self._zeep.create_message(service, operation, **parameters)  # type: ignore[no-untyped-call]  # the same
+        except (ValueError, zeep.exceptions.Error):
+            # A character that XML cannot hold, a value of another type; their texts may quote it.
+            raise Refusal(Code.FIELD_INVALID) from None
+        payload: etree._Element = made.find(n.BODY)[0]
+        if not self._is_valid(payload):
+            raise Refusal(Code.FIELD_INVALID)
+        return payload
+
+    def _is_valid(self, payload: etree._Element) -> bool:
+        # One validator is not safe in two threads at a time.
+        with self._schema_lock:
+            return bool(self._schema.validate(payload))
 
     def send(self, request: SoapRequest, timeout: float) -> bytes:
         """The bytes that came back with status 200, within ``timeout`` seconds; raises AttemptFailedError."""
@@ -134,6 +162,8 @@ class SoapClient:
                 # Half-read connections must not go back to the pool.
                 response.close()
                 raise
+        except CertificateRefusedError:
+            raise AttemptFailedError(Code.UPSTREAM_UNTRUSTED, again=False) from None
         except requests.exceptions.SSLError as error:
             unknown = "CERTIFICATE_VERIFY_FAILED" in str(error)
             code = Code.UPSTREAM_UNTRUSTED if unknown else Code.UPSTREAM_UNAVAILABLE
@@ -170,14 +200,12 @@ class SoapClient:
             raise AttemptFailedError(code, again=False) from None
         except CertificateRefusedError:
             raise AttemptFailedError(Code.UPSTREAM_UNTRUSTED, again=False) from None
-        with self._schema_lock:
-            valid = self._schema.validate(verified.body)
-        if not valid:
+        if not self._is_valid(verified.body):
             raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False)
         return verified
 
 
-def _session(endpoint: SoapEndpoint) -> requests.Session:
+def _session(endpoint: SoapEndpoint, vet_server: Callable[[bytes], object] | None) -> requests.Session:
     session = requests.Session()
     # Otherwise REQUESTS_CA_BUNDLE and proxies of the environment win over what is set here.
     session.trust_env = False
@@ -185,8 +213,30 @@ def _session(endpoint: SoapEndpoint) -> requests.Session:
     session.cert = (str(endpoint.certificate_file), str(endpoint.key_file))
     session.headers.update({"Accept": "text/xml", "Accept-Encoding": "identity"})
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.mount("https://", HTTPAdapter(pool_connections=1, pool_maxsize=endpoint.connections, max_retries=0))
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=endpoint.connections, max_retries=0)
+    if vet_server is not None:
+        adapter.poolmanager.pool_classes_by_scheme = {"https": _vetting_pool(vet_server)}
+    session.mount("https://", adapter)
     return session
+
+
+def _vetting_pool(vet_server: Callable[[bytes], object]) -> type[HTTPSConnectionPool]:
+    """Connections that ask about the server's certificate after the handshake, before anything is sent."""
+
+    class Connection(HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            try:
+                certificate = self.sock.getpeercert(binary_form=True) if isinstance(self.sock, SSLSocket) else None
+                vet_server(certificate or b"")
+            except BaseException:
+                self.close()
+                raise
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool
 
 
 def _check_status(response: requests.Response) -> None:

@@ -121,13 +121,16 @@ def civil_registry(
     vet: Callable[[bytes], CertificateProof],
     clock: Clock,
     randomness: Randomness,
+    vet_server: Callable[[bytes], object] | None = None,
     resilience: ResilienceSettings | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> CivilRegistry:
     """The adapter, ready to call; opens no connection yet, so it may be built before a fork.
 
-    ``prove`` gives evidence's view of our signing certificate (DER), ``vet`` judges the registry's; both may keep
-    their verdicts. Raises ConfigurationError, or OSError for a missing contract.
+    ``prove`` gives evidence's view of our signing certificate (DER), ``vet`` judges the registry's, and
+    ``vet_server`` its TLS server certificate, before anything is sent; all may keep their verdicts.
+
+    Raises ConfigurationError, or OSError for a missing contract.
     """
     contract = contract_directory()
     soap = SoapClient(
@@ -138,6 +141,7 @@ def civil_registry(
         verifier=SoapVerifier(vet, clock),
         clock=clock,
         randomness=randomness,
+        vet_server=vet_server,
     )
     mapping = load_mapping(contract / "mapping.yaml")
     return CivilRegistry(soap, mapping, Resilience(resilience or ResilienceSettings(), clock, sleep), clock, randomness)

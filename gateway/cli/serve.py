@@ -19,10 +19,14 @@ from gateway.nirec.memory import NirecMask, forbid_core_dumps
 from gateway.system import end_with_parent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+    from ssl import SSLContext
 
     from flask import Flask
 
+    from gateway.app import Composition
+    from gateway.ports import Upstream
     from gateway.settings import Settings
 
 
@@ -34,7 +38,7 @@ def serve(config: Path | None, role: str) -> None:
     if PARENT in os.environ:
         end_with_parent(int(os.environ[PARENT]))
     if role == "workers":
-        _serve_workers(settings)
+        serve_workers(settings)
     elif role == "sequencer":
         compose(settings).sequence(stop_on_signal())
     else:
@@ -43,27 +47,15 @@ def serve(config: Path | None, role: str) -> None:
         Supervisor(path, settings, composition.backlog).run()
 
 
-def _serve_workers(settings: Settings) -> None:
+def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None = None) -> None:
+    """Runs the workers until they are told to stop; ``upstreams`` stand in for the configured ones (benchmarks)."""
     composition = compose(settings)
-    keys, listen = settings.folders.keys, settings.listen
-    authorities = [
-        pem for item in composition.bundle.authorities.values() for pem in (*item.roots, *item.intermediates)
-    ]
-    context = server_context(ServerTls(keys / "tls-server.pem", keys / "tls-server.key", authorities))
-    options = ServerOptions(
-        host=listen.host,
-        port=listen.port,
-        workers=listen.workers,
-        threads=listen.threads,
-        graceful_seconds=listen.graceful_seconds,
-        keepalive_seconds=listen.keepalive_seconds,
-    )
     workers: list[Worker] = []
 
     def make() -> Flask:
         # After the fork: connections, keys and the writer's life belong to one process.
         forbid_core_dumps()
-        worker = Worker(composition, alarm)
+        worker = Worker(composition, alarm, upstreams)
         workers.append(worker)
         structlog.get_logger("worker").info("ready", pid=os.getpid())
         return worker.application()
@@ -72,7 +64,29 @@ def _serve_workers(settings: Settings) -> None:
         for worker in workers:
             worker.close()
 
-    WorkerServer(options, context, make, close).run()
+    WorkerServer(options_of(settings), listener_tls(composition), make, close).run()
+
+
+def listener_tls(composition: Composition) -> SSLContext:
+    """The listener's TLS: our certificate, and the authorities of the policy's parties."""
+    keys = composition.settings.folders.keys
+    authorities = [
+        pem for item in composition.bundle.authorities.values() for pem in (*item.roots, *item.intermediates)
+    ]
+    return server_context(ServerTls(keys / "tls-server.pem", keys / "tls-server.key", authorities))
+
+
+def options_of(settings: Settings) -> ServerOptions:
+    """How the workers listen."""
+    listen = settings.listen
+    return ServerOptions(
+        host=listen.host,
+        port=listen.port,
+        workers=listen.workers,
+        threads=listen.threads,
+        graceful_seconds=listen.graceful_seconds,
+        keepalive_seconds=listen.keepalive_seconds,
+    )
 
 
 def sandbox(config: Path | None) -> None:

@@ -10,15 +10,15 @@ from gateway.ledger.encoding import parse_canonical_json
 from gateway.ledger.evidence import genesis_evidence, policy_evidence
 from gateway.ledger.leaf import KINDS
 from gateway.ledger.record import unpack_record
-from gateway.ledger.storage import Log, Lookup, Records
+from gateway.ledger.storage import opened
 from gateway.ledger.writer import Writer
-from gateway.storage import Database, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from gateway.ledger.note import LogKey
+    from gateway.ledger.storage import Lookup, Records
     from gateway.ports import Clock, Randomness
 
 _ROLE = "init"
@@ -48,19 +48,17 @@ def begin_log(
     Raises:
         LedgerError: the database holds a log already.
     """
-    migrate(url)
     digest, everything = _with_policy(policy, objects)
-    database = Database(url, durable=True)
-    writer = _writer(database, everything, locks, randomness)
-    try:
-        evidence = genesis_evidence(key.name, digest, key.vkey)
-        draft = writer.draft("genesis", randomness.uuid(), clock.now(), evidence)
-        # state, leaf and objects in one transaction: a crash leaves either no log or one with its genesis
-        Log(database).begin(key.name, writer.row(draft), everything)
-        writer.settled(draft)
-    finally:
-        writer.close()
-        database.dispose()
+    with opened(url, everything.__getitem__) as (records, log, _):
+        writer = _writer(records, locks, randomness)
+        try:
+            evidence = genesis_evidence(key.name, digest, key.vkey)
+            draft = writer.draft("genesis", randomness.uuid(), clock.now(), evidence)
+            # state, leaf and objects in one transaction: a crash leaves either no log or one with its genesis
+            log.begin(key.name, writer.row(draft), everything)
+            writer.settled(draft)
+        finally:
+            writer.close()
     return digest
 
 
@@ -81,22 +79,20 @@ def adopt_policy(
     Raises:
         LedgerError: no log was begun, or the bundle's version is not above that of the one in force.
     """
-    migrate(url)
     digest, everything = _with_policy(policy, objects)
-    database = Database(url, durable=True)
-    writer = _writer(database, everything, locks, randomness)
-    try:
-        previous = _policy_in_force(Lookup(database))
+    with opened(url, everything.__getitem__) as (records, _, lookup):
+        previous = _policy_in_force(lookup)
         if previous == digest:
             return False
         version = version_of(policy)
-        _check_version(Lookup(database), previous, version, version_of)
-        evidence = policy_evidence(digest, version, previous)
-        draft = writer.draft("policy", randomness.uuid(), clock.now(), evidence)
-        writer.commit(draft, objects=frozenset(everything))
-    finally:
-        writer.close()
-        database.dispose()
+        _check_version(lookup, previous, version, version_of)
+        writer = _writer(records, locks, randomness)
+        try:
+            evidence = policy_evidence(digest, version, previous)
+            draft = writer.draft("policy", randomness.uuid(), clock.now(), evidence)
+            writer.commit(draft, objects=frozenset(everything))
+        finally:
+            writer.close()
     return True
 
 
@@ -121,6 +117,5 @@ def _with_policy(policy: bytes, objects: Mapping[str, bytes]) -> tuple[str, dict
     return digest, {**objects, digest: policy}
 
 
-def _writer(database: Database, objects: dict[str, bytes], locks: Path, randomness: Randomness) -> Writer:
-    records = Records(database, objects.__getitem__)
+def _writer(records: Records, locks: Path, randomness: Randomness) -> Writer:
     return Writer(records, role=_ROLE, locks=locks, randomness=randomness, period_key=None)

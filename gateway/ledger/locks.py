@@ -30,9 +30,13 @@ class WriterLock:
     @classmethod
     def take_over(cls, directory: Path, writer: UUID) -> WriterLock | None:
         """The lock of a writer that is dead, or None while it lives."""
-        path = directory / f"{writer}.lock"
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         # a file that is not there is a writer that is dead: it makes the file before its row
+        return cls.attempt(directory / f"{writer}.lock")
+
+    @classmethod
+    def attempt(cls, path: Path) -> WriterLock | None:
+        """The lock on this file, or None while another holds it."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.ports import Clock, Keystore, Randomness
 
 BATCH = 4096
+_LEAD = "sequencer.lock"
 
 
 class Sequencer:
@@ -115,13 +116,23 @@ class Sequencer:
         return len(rows)
 
     def run(self, stop: Event, *, poll_seconds: float = 0.1) -> None:
-        """Starts, then steps until ``stop`` is set; whatever is waiting then is sequenced once more."""
-        self.start()
-        while not stop.is_set():
-            if self.step() < BATCH:
-                stop.wait(poll_seconds)
-        self.step()
-        self._writer.close()
+        """Starts, then steps until ``stop`` is set; whatever is waiting then is sequenced once more.
+
+        While another sequencer of this machine runs, it waits for that one to end: both would be safe, by the
+        compare in the database, but each would sweep away the other's partial files.
+        """
+        while (lead := WriterLock.attempt(self._locks / _LEAD)) is None:
+            if stop.wait(poll_seconds):
+                return
+        try:
+            self.start()
+            while not stop.is_set():
+                if self.step() < BATCH:
+                    stop.wait(poll_seconds)
+            self.step()
+        finally:
+            self._writer.close()
+            lead.release()
 
     def _resume_published(self, state: LogState) -> CompactRange:
         note = self._publisher.checkpoint()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -25,14 +26,13 @@ from sqlalchemy.exc import IntegrityError
 from gateway.errors import LedgerError, NotRecordedError
 from gateway.ledger.encoding import parse_timestamp, timestamp
 from gateway.ledger.leaf import KINDS
+from gateway.storage import Database, GroupCommit, migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
-
-    from gateway.storage import Database
 
 _METADATA = MetaData()
 _WRITERS = Table(
@@ -136,12 +136,17 @@ class Records:
         self._database = database
         self._resolve = resolve
         self._known: set[str] = set()
+        self._group = GroupCommit(self.add)
 
     def open_writer(self, writer: UUID, period: int, role: str, at: datetime) -> None:
         """Registers a writer; its lock must be held before."""
         row = {"id": writer.bytes, "period": period, "role": role, "state": "open", "opened_at": timestamp(at)}
         with self._database.writing() as connection:
             connection.execute(insert(_WRITERS), row)
+
+    def commit(self, record: NewRecord) -> None:
+        """Commits a record together with those of other threads; raises what kept it out."""
+        self._group.commit(record)
 
     def add(self, batch: Sequence[NewRecord]) -> list[Exception | None]:
         """Commits all of a batch, with the objects that it names; raises when none of it is in.
@@ -327,6 +332,17 @@ class Log:
                 if failed is not None:
                     raise failed
         return True
+
+
+@contextmanager
+def opened(url: str, resolve: Callable[[str], bytes]) -> Iterator[tuple[Records, Log, Lookup]]:
+    """The tables of a ledger that one process uses alone, at the newest schema; made where there are none."""
+    migrate(url)
+    database = Database(url, durable=True)
+    try:
+        yield Records(database, resolve), Log(database), Lookup(database)
+    finally:
+        database.dispose()
 
 
 def insert_records(connection: Connection, batch: Sequence[NewRecord]) -> list[Exception | None]:

@@ -19,7 +19,6 @@ from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.record import SALT_SIZE, Record, seal_record
 from gateway.ledger.sealing import DATA_KEY_SIZE, seal_data_key
 from gateway.ledger.storage import NewRecord
-from gateway.storage import GroupCommit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +96,6 @@ class Writer:
         self._locks = locks
         self._randomness = randomness
         self._period_key = period_key
-        self._group = GroupCommit(records.add)
         self._lock = threading.Lock()
         self._life: _Life | None = None
 
@@ -132,7 +130,7 @@ class Writer:
         followed it. A crash after COMMIT leaves a leaf whose answer may not have left: the client asks for it.
         """
         try:
-            self._group.commit(
+            self._records.commit(
                 self.row(
                     draft, party=party, answer_base=answer_base, answer_signature=answer_signature, objects=objects
                 )

@@ -52,8 +52,8 @@ def read_signed_info(data: bytes) -> SignedInfo:
         raise n.SoapSignatureError("signed_info_malformed")
     if canonical_form(root, _prefixes(children[0])) != data:
         raise n.SoapSignatureError("signed_info_not_canonical")
-    # A child here is HMACOutputLength or a parameter: both are ways to weaken the method.
-    if len(children[1]) or children[1].get("Algorithm") not in n.SIGNATURE_METHODS.values():
+    # A child here is HMACOutputLength or a parameter: both are ways to weaken the method, which the key decides.
+    if len(children[1]):
         raise n.SoapSignatureError("algorithm_refused")
     references: dict[str, Reference] = {}
     for child in children[2:]:
@@ -62,6 +62,13 @@ def read_signed_info(data: bytes) -> SignedInfo:
             raise n.SoapSignatureError("reference_repeated")
         references[reference.target] = reference
     return SignedInfo(children[1].get("Algorithm", ""), references)
+
+
+def signed_info_form(element: etree._Element) -> bytes:
+    """The canonical bytes of a SignedInfo as its own CanonicalizationMethod asks for; refusals as above."""
+    if not len(element) or element[0].tag != n.C14N_METHOD:
+        raise n.SoapSignatureError("signed_info_malformed")
+    return canonical_form(element, _prefixes(element[0]))
 
 
 def read_block(data: bytes) -> etree._Element:

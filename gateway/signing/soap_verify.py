@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.model import SignedPart
 from gateway.signing import soap_names as n
 from gateway.signing.soap_facts import SignedPartFacts, check_signed_part
-from gateway.signing.soap_info import canonical_form, decode, read_signed_info
+from gateway.signing.soap_info import canonical_form, decode, read_signed_info, signed_info_form
 from gateway.signing.xml import DEFAULT_LIMITS, XmlLimits, XmlRefusedError, digest, parse
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class SoapVerifier:
         shape = _shape(root)
         nodes = _identified(root)
         # 2. what the references name, where they may name it
-        signed_info = canonical_form(shape.signature[0])
+        signed_info = signed_info_form(shape.signature[0])
         value = decode(shape.signature[1])
         certificate = _certificate(shape)
         headers, body = _resolve(shape, nodes, signed_info)

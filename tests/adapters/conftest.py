@@ -15,6 +15,7 @@ from adapters.civil_registry.sandbox.server import serve
 from adapters.civil_registry.sandbox.settings import SandboxSettings
 from adapters.resilience import ResilienceSettings
 from adapters.soap import SoapEndpoint
+from certs.paths import vet
 from certs.profiles import Profile
 from gateway.model import (
     CertificateProof,
@@ -70,6 +71,9 @@ class World:
         }
         return SoapEndpoint(**{**values, **changes})  # type: ignore[arg-type]  # a test's shorthand
 
+    def vet_server(self, der: bytes) -> None:
+        vet(der, Profile.TLS_SERVER, self.registry.trust, self.clock.now())
+
     def adapter(self, resilience: ResilienceSettings = FAST, **changes: object) -> CivilRegistry:
         return civil_registry(
             self.endpoint(**changes),
@@ -78,6 +82,7 @@ class World:
             vet=self.registry.vet,
             clock=self.clock,
             randomness=SystemRandomness(),
+            vet_server=self.vet_server,
             resilience=resilience,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from adapters.civil_registry.sandbox.checking import CheckedRequest
 from adapters.civil_registry.sandbox.service import ANSWER_ACTION, NAMESPACE
 from adapters.resilience import Resilience, ResilienceSettings
 from adapters.soap import SoapClient, SoapRequest
-from gateway.errors import Code, ConfigurationError, UpstreamRefusal
+from gateway.errors import Code, ConfigurationError, Refusal, UpstreamRefusal
 from gateway.signing.soap_sign import SoapSigner
 from gateway.signing.soap_verify import SoapVerifier
 from gateway.signing.xml import parse
@@ -36,6 +37,7 @@ class CraftingClient(SoapClient):
     world: World
 
     def send(self, request: SoapRequest, timeout: float) -> bytes:
+        assert timeout > 0
         return self.craft(self, request)
 
     def answer(self, request: SoapRequest, salt: bytes, *, relates_to: str = "", action: str = ANSWER_ACTION) -> bytes:
@@ -98,9 +100,9 @@ def test_a_crafted_answer_that_is_sound_is_taken(world: World) -> None:
         pytest.param(
             lambda c, r: c.answer(r, b"s" * 16, action="urn:other"), Code.UPSTREAM_UNTRUSTED, id="other-action"
         ),
-        pytest.param(lambda c, r: r.data, Code.UPSTREAM_UNTRUSTED, id="our-own-message"),
-        pytest.param(lambda c, r: b"<html>", Code.UPSTREAM_MALFORMED, id="no-xml"),
-        pytest.param(lambda c, r: b"<html/>", Code.UPSTREAM_MALFORMED, id="no-envelope"),
+        pytest.param(lambda _, r: r.data, Code.UPSTREAM_UNTRUSTED, id="our-own-message"),
+        pytest.param(lambda *_: b"<html>", Code.UPSTREAM_MALFORMED, id="no-xml"),
+        pytest.param(lambda *_: b"<html/>", Code.UPSTREAM_MALFORMED, id="no-envelope"),
     ],
 )
 def test_an_answer_without_a_sound_salt_or_signature_leaves_nothing(world: World, craft: Craft, code: Code) -> None:
@@ -110,6 +112,18 @@ def test_an_answer_without_a_sound_salt_or_signature_leaves_nothing(world: World
     (attempt,) = refusal.attempts
     assert attempt.answer is None
     assert attempt.outcome == code.value
+
+
+@pytest.mark.parametrize(
+    "change", [{"family_name": "a\uffff"}, {"given_names": "n" * 201}, {"birth_date": "2023-02-30"}, {"nirec": "12"}]
+)
+def test_what_their_schema_does_not_take_is_never_sent(world: World, change: dict[str, str]) -> None:
+    before = world.requests()
+    with pytest.raises(Refusal) as caught:
+        world.adapter().call(grant_for(replace(world.examples.confirmed, **change)))
+    assert caught.value.code is Code.FIELD_INVALID
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert world.requests() == before
 
 
 def test_a_mapping_that_lacks_something_says_where(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import base64
 import logging
+import socket
+import ssl
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -171,6 +174,42 @@ def test_nobody_listening_is_unavailable(world: World) -> None:
 def test_a_server_of_another_authority_is_untrusted(world: World) -> None:
     refusal = refused(world.adapter(ca_file=world.folder / "gateway" / "root.pem"), world)
     assert refusal.code is Code.UPSTREAM_UNTRUSTED
+
+
+def test_a_revoked_server_is_sent_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = world.requests()
+    lists = world.registry.authority.revocation_lists([world.registry.tls.certificate])
+    monkeypatch.setattr(world.registry, "trust", replace(world.registry.trust, crls=lists))
+    refusal = refused(world.adapter(), world)
+    assert refusal.code is Code.UPSTREAM_UNTRUSTED
+    assert [attempt.answer for attempt in refusal.attempts] == [None]
+    assert world.requests() == before
+
+
+def test_a_trickle_does_not_outlive_its_attempt(world: World) -> None:
+    """A server of the registry's own certificate that sends a byte now and then, for ever."""
+    folder = world.folder / "registry"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
+    stop = threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        with suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 9000\r\n\r\n")
+            while not stop.wait(0.05):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle, args=(listener,))
+        thread.start()
+        url = f"https://localhost:{listener.getsockname()[1]}/civil-registry/v1"
+        started = time.monotonic()
+        refusal = refused(world.adapter(replace(FAST, attempts=1), url=url), world)
+        assert time.monotonic() - started < 1.5
+        stop.set()
+        thread.join()
+    assert refusal.code is Code.UPSTREAM_TIMEOUT
 
 
 def test_the_environment_cannot_replace_the_authority(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

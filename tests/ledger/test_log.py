@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -112,6 +113,75 @@ def _fork(bench: Bench) -> int:
         status = 0
     finally:
         os._exit(status)  # no fixture, no report: this is the writer's process, and it dies without closing
+
+
+def test_what_a_killed_process_released_is_in_the_log(bench: Bench, evidence: EvidenceOf) -> None:
+    bench.begin()
+    bench.period_key(202611)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _release_for_ever(bench, writing)
+    os.close(writing)
+    released = b""
+    while len(released) < 16 * 200:
+        released += os.read(reading, 16 * 200)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    while part := os.read(reading, 65536):
+        released += part
+    os.close(reading)
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    opened = bench.whole_log()
+    recorded = {leaf.exchange_id.bytes: leaf for leaf, _ in opened if leaf.kind == "exchange"}
+    assert {released[at : at + 16] for at in range(0, len(released) // 16 * 16, 16)} <= set(recorded)
+    writer = next(iter(recorded.values())).writer
+    counters = {leaf.counter for leaf, _ in opened if leaf.writer == writer}
+    closing = next(evidence(r) for leaf, r in opened if leaf.kind == "closing" and str(writer).encode() in r.evidence)
+    assert closing["highest"] == max(counters)
+    assert closing["missing"] == sorted(set(range(max(counters))) - counters)
+
+
+def _release_for_ever(bench: Bench, pipe: int) -> None:
+    writer = bench.writer()
+
+    def release() -> None:
+        while True:
+            os.write(pipe, bench.exchange(writer).bytes)
+
+    threads = [threading.Thread(target=release) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os._exit(1)
+
+
+def test_a_second_sequencer_waits_for_the_first(bench: Bench) -> None:
+    bench.begin()
+    stop_first, stop_second = threading.Event(), threading.Event()
+    first = threading.Thread(target=bench.sequencer().run, args=(stop_first,), kwargs={"poll_seconds": 0.005})
+    first.start()
+    while not (bench.directory / "checkpoint").exists():
+        stop_first.wait(0.005)
+    second = threading.Thread(target=bench.sequencer().run, args=(stop_second,), kwargs={"poll_seconds": 0.005})
+    second.start()
+    writer = bench.writer()
+    bench.exchange(writer)
+    assert second.is_alive()
+    stop_first.set()
+    first.join()
+    exchange_id = bench.exchange(writer)
+    lookup = Lookup(bench.database())
+    for _ in range(500):
+        if not lookup.waiting():
+            break
+        stop_second.wait(0.01)
+    stop_second.set()
+    second.join()
+    assert exchange_id in {leaf.exchange_id for leaf, _ in bench.whole_log()}
 
 
 def _write_many(bench: Bench, writer: Writer, count: int, threads: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.ledger import storage as ledger_storage
 from gateway.storage import Database, GroupCommit, StorageError, migrate
 
 if TYPE_CHECKING:
@@ -168,3 +169,12 @@ def test_a_leader_that_is_torn_away_leaves_nobody_waiting() -> None:
         group.commit(1)
     assert not group._led
     assert not group._queue
+
+
+def test_the_ledger_s_tables_are_those_that_the_migrations_make(database: Database) -> None:
+    with database.reading() as connection:
+        present = {
+            name: {str(row[1]) for row in connection.exec_driver_sql(f"PRAGMA table_info({name})")}
+            for name in ("writers", "records", "log_state", "objects")
+        }
+    assert present == {table.name: set(table.columns.keys()) for table in ledger_storage._METADATA.sorted_tables}

@@ -6,10 +6,12 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pytest
 from lxml import etree
 
 from certs.profiles import Profile
 from gateway.signing import soap_names as n
+from gateway.signing.soap_names import SoapSignatureError
 from gateway.signing.soap_sign import SoapSigner
 from gateway.signing.soap_verify import Expected, SoapVerifier, VerifiedSoap
 from gateway.signing.xml import canonical, digest, parse
@@ -82,3 +84,10 @@ def redigest(root: etree._Element, identifier: str) -> None:
         if reference.get("URI") == f"#{identifier}":
             (node,) = [node for node in root.iter() if node.get(n.WSU_ID) == identifier]
             find(reference, n.DIGEST_VALUE).text = base64.b64encode(digest(canonical(node))).decode()
+
+
+def reason(signed: Signed, data: bytes) -> str:
+    """The reason for which the message is refused; fails when it is not."""
+    with pytest.raises(SoapSignatureError) as caught:
+        signed.verify(data)
+    return caught.value.reason

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
 import xmlsec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lxml import etree
 
 from adapters.civil_registry.sandbox.answering import SigningIdentity, signed_answer, spoil_signature
@@ -14,7 +17,7 @@ from gateway.signing.soap_facts import check_signed_part
 from gateway.signing.soap_names import SoapSignatureError
 from gateway.signing.soap_sign import SoapSigner
 from gateway.signing.soap_verify import Expected, SoapVerifier
-from gateway.signing.xml import digest
+from gateway.signing.xml import canonical, digest, parse
 from tests.adapters.fakes import MemoryKeystore, Organisation, ShiftedClock, prove
 from tests.signing.soap_messages import HEADERS, MESSAGE_ID, PAYLOAD, Signed, envelope, find, make_signed
 
@@ -64,6 +67,49 @@ def test_we_verify_what_xmlsec_signs() -> None:
     with pytest.raises(SoapSignatureError) as caught:
         verifier.verify(spoil_signature(data), expected)
     assert caught.value.reason == "signature_invalid"
+
+
+def test_we_verify_inclusive_prefixes_as_java_stacks_write_them(signed: Signed) -> None:
+    """WSS4J names prefixes in each transform and in the CanonicalizationMethod; here signed by xmlsec."""
+    root = etree.fromstring(signed.data)  # noqa: TID251  the other implementation, with a parser of its own
+    for tag in (n.C14N_METHOD, n.TRANSFORM):
+        for method in list(root.iter(tag)):
+            etree.SubElement(method, n.INCLUSIVE_NAMESPACES, PrefixList="s a x absent")
+    xmlsec.tree.add_ids(root, ["Id"])
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(signed.organisation.signing.key_pem, xmlsec.constants.KeyDataFormatPem)
+    context.sign(find(root, n.SIGNATURE))
+    data = etree.tostring(root)
+    verified = signed.verify(data)
+    assert verified.part.signed_info != signed.part.signed_info
+    assert b'xmlns:a="' in verified.part.headers["id-Timestamp"]
+    part = verified.part
+    assert check_signed_part(
+        part.signed_info, part.signature, part.headers, signed.organisation.signing.der
+    ).message_id == (MESSAGE_ID)
+    with pytest.raises(SoapSignatureError):
+        signed.verify(data.replace(b"who?", b"you?"))
+
+
+@pytest.mark.parametrize(("bits", "accepted"), [(3072, True), (2048, False)])
+def test_rsa_sha256_is_accepted_from_large_keys_only(*, bits: int, accepted: bool) -> None:
+    signed = make_signed()
+    key = rsa.generate_private_key(65537, bits)
+    issued = signed.organisation.authority.issue(Profile.SIGNING, ["ministry"], key=key)
+
+    def change(root: etree._Element) -> None:
+        find(root, n.TOKEN).text = base64.b64encode(issued.der).decode()
+        find(root, n.SIGNATURE_METHOD).set("Algorithm", n.RSA_SHA256)
+        value = key.sign(canonical(find(root, n.SIGNED_INFO)), padding.PKCS1v15(), hashes.SHA256())
+        find(root, n.SIGNATURE_VALUE).text = base64.b64encode(value).decode()
+
+    data = signed.tampered(change)
+    if accepted:
+        assert signed.verify(data).facts.message_id == MESSAGE_ID
+    else:
+        with pytest.raises(SoapSignatureError) as caught:
+            signed.verify(data)
+        assert caught.value.reason == "algorithm_refused"
 
 
 def test_an_answer_confirms_the_requests_signature() -> None:
@@ -124,3 +170,27 @@ def test_a_kept_part_that_was_tampered_with_is_refused(signed: Signed) -> None:
         "signature_invalid"
     )
     assert check(part, signed, certificate_der=b"junk") == "certificate_malformed"
+
+
+def test_a_kept_block_is_one_of_its_kind_and_bears_its_id(signed: Signed) -> None:
+    """Signed by the true key each time: what is wrong is which blocks it signed."""
+    part, keystore = signed.part, MemoryKeystore(signed.organisation.signing)
+
+    def resigned(old: bytes, name: str, block: bytes) -> str:
+        root = parse(part.signed_info)
+        for reference in root.findall(n.REFERENCE):
+            if reference.get("URI") == f"#{name}":
+                find(reference, n.DIGEST_VALUE).text = base64.b64encode(digest(block)).decode()
+        info = canonical(root)
+        assert (info == part.signed_info) is (block == old)
+        headers = {**part.headers, name: block}
+        return check(part, signed, signed_info=info, signature=keystore.sign("signing", info), headers=headers)
+
+    action, to = part.headers["id-Action"], part.headers["id-To"]
+    assert resigned(action, "id-Action", action) == "holds"
+    assert resigned(action, "id-Action", to.replace(b"id-To", b"id-Action")) == "block_repeated"
+    assert resigned(action, "id-Action", to) == "block_malformed"
+    body = canonical(parse(b'<s:Body xmlns:s="%b" xmlns:u="%b" u:Id="id-Action"/>' % (n.SOAP.encode(), n.WSU.encode())))
+    assert resigned(action, "id-Action", body) == "block_malformed"
+    timestamp = part.headers["id-Timestamp"]
+    assert resigned(timestamp, "id-Timestamp", timestamp.replace(b"Z<", b"<", 1)) == "timestamp_malformed"

@@ -132,8 +132,9 @@ class _SoapHandler(BaseHTTPRequestHandler):
             self._log(0, "down", started)
             return
         response = self.server.service.answer(data, self.register, behaviour.mode)
-        self._reply(response.status, response.body)
+        # First the line, then the answer: whoever has an answer finds it in the log.
         self._log(response.status, response.outcome, started)
+        self._reply(response.status, response.body)
 
     def _reply(self, status: int, body: bytes) -> None:
         self.send_response(status)

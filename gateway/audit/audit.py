@@ -1,0 +1,138 @@
+"""The offline audit: a copy of the log and the auditor's own anchors in, a verdict out (DESIGN L11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.audit.files import LogFolder
+from gateway.audit.later import check_later
+from gateway.audit.leaves import Leaves
+from gateway.audit.objects import Objects
+from gateway.audit.report import Report
+from gateway.audit.tree import Tree
+from gateway.audit.trust import REMEMBERED, load_trust
+from gateway.audit.verdict import Fault, Problem, Unproven
+from gateway.errors import ConfigurationError
+from gateway.ledger.encoding import FormatError
+from gateway.ledger.note import parse_note
+from gateway.ledger.publish import CHECKPOINT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gateway.audit.trust import Trust
+    from gateway.audit.verdict import Verdict
+    from gateway.ledger.note import Checkpoint
+
+    Progress = Callable[[str, int, int], None]
+
+_TRIES = 5
+
+
+def audit(log: Path, trust: Path, *, progress: Progress | None = None) -> Verdict:
+    """The verdict on a log's directory.
+
+    Whatever is wrong inside the directory is a finding, never an exception.
+
+    Args:
+        log: the copy, or a log that still grows: then the checkpoint is taken again when it moved on meanwhile.
+        trust: the auditor's anchors (trust.py).
+        progress: told the step (``objects``, ``entries``), what is done of it, and its total.
+
+    Raises:
+        ConfigurationError: the log is no directory, or an anchor is missing or unreadable.
+    """
+    anchors = load_trust(trust)
+    if not log.is_dir():
+        raise ConfigurationError(f"{log}: no such directory")
+    folder = LogFolder(log)
+    tell = progress or (lambda _step, _done, _total: None)
+    for _ in range(_TRIES - 1):
+        note = _note(folder)
+        verdict = _audit(folder, anchors, note, tell)
+        if verdict.holds or note is None or _note(folder) == note:
+            return verdict
+    return _audit(folder, anchors, _note(folder), tell)
+
+
+def remember(log: Path, trust: Path) -> None:
+    """Keeps the log's checkpoint among the anchors, for the next audit to extend; after a verdict that holds.
+
+    Raises ConfigurationError where the checkpoint is none of the log's key, or cannot be written.
+    """
+    anchors = load_trust(trust)
+    try:
+        note = LogFolder(log).read(CHECKPOINT)
+        checkpoint = _checkpoint(note, anchors)
+    except Problem as problem:
+        raise ConfigurationError(f"{log / CHECKPOINT}: {problem.detail}") from None
+    if anchors.remembered is not None and checkpoint.size < anchors.remembered.size:
+        raise ConfigurationError(f"{log / CHECKPOINT}: smaller than the one that is remembered")
+    target = trust / REMEMBERED
+    temporary = target.with_name(f".{REMEMBERED}.new")
+    try:
+        temporary.write_bytes(note)
+        temporary.replace(target)
+    except OSError as error:
+        raise ConfigurationError(f"{target}: {error.strerror}") from None
+
+
+def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress) -> Verdict:
+    report = Report()
+    first_audit = trust.remembered is None
+    try:
+        # 1  the log's key signed this size and root, and the log has grown since the last audit
+        checkpoint = report.checkpoint = _checkpoint(note, trust)
+        _check_grown(checkpoint, trust)
+    except Problem as problem:
+        report.problem(problem, file=CHECKPOINT)
+    size = report.checkpoint.size if report.checkpoint else 0
+    # 2  the directory holds the files of that size, and no others
+    listing = folder.listing(size)
+    for problem in listing.problems:
+        report.problem(problem)
+    objects = Objects(folder)
+    objects.check(listing.objects, report, lambda done: tell("objects", done, len(listing.objects)))
+    if report.checkpoint is None:
+        return report.verdict(first_audit=first_audit)
+    # 3  every entry, its record, and the hashes over them
+    leaves = Leaves(trust, objects, report)
+    tree = Tree(folder, report.checkpoint, trust.remembered)
+    for entry in tree.entries(report, lambda done: tell("entries", done, size)):
+        leaves.take(entry)
+    leaves.finish()
+    # 4  what a copy has beyond its checkpoint
+    if listing.later:
+        report.unproven.add(Unproven.LATER_FILES)
+        check_later(folder, listing.later, size, report)
+    return report.verdict(first_audit=first_audit)
+
+
+def _note(folder: LogFolder) -> bytes | None:
+    try:
+        return folder.read(CHECKPOINT)
+    except Problem:
+        return None
+
+
+def _checkpoint(note: bytes | None, trust: Trust) -> Checkpoint:
+    if note is None:
+        raise Problem(Fault.CHECKPOINT_INVALID, "there is no checkpoint that can be read")
+    try:
+        signed = parse_note(note)
+        checkpoint = signed.verify(trust.log_key)
+    except FormatError as error:
+        raise Problem(Fault.CHECKPOINT_INVALID, str(error)) from None
+    # readers ignore keys that they do not know (C2SP); an auditor wants to know whose they are
+    if len(signed.signatures) != 1:
+        raise Problem(Fault.CHECKPOINT_INVALID, "signed by a key that is not trusted")
+    if not checkpoint.size:
+        raise Problem(Fault.CHECKPOINT_INVALID, "the log is empty")
+    return checkpoint
+
+
+def _check_grown(checkpoint: Checkpoint, trust: Trust) -> None:
+    remembered = trust.remembered
+    if remembered is not None and checkpoint.size < remembered.size:
+        raise Problem(Fault.LOG_SHRANK, f"smaller than it was at the last audit ({remembered.size})")

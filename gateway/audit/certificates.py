@@ -1,0 +1,121 @@
+"""Whether the certificates that evidence names were good at the time, under roots that the auditor brought.
+
+The verdict is the gateway's own (certs.paths.vet), with the lists that evidence says it used; each list must have
+been signed by an authority of the path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certs.paths import Authority, vet
+from certs.profiles import CertificateRefusedError, dns_names
+from gateway.audit.verdict import Fault, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from certs.profiles import Profile
+    from gateway.audit.evidence_schema import Proof
+    from gateway.audit.objects import Objects
+    from gateway.audit.policies import Policy
+    from gateway.policy.bundle import Bundle
+
+_Key = tuple["Profile", str, "Proof", str]
+_LIST_SIGNERS = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)
+_MOST_VERDICTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A verdict, and from when until when nothing that it rests on changes."""
+
+    certificate: x509.Certificate = field(repr=False)
+    since: datetime
+    until: datetime
+
+
+class Certificates:
+    """Vets the certificates of one log; a verdict is kept for as long as it cannot change."""
+
+    def __init__(self, objects: Objects, roots: Mapping[str, tuple[bytes, ...]]) -> None:
+        self._objects = objects
+        self._roots = roots
+        self._windows: dict[_Key, _Window] = {}
+
+    def check(self, proof: Proof, profile: Profile, party: str, policy: Policy, at: datetime) -> x509.Certificate:
+        """The certificate, valid for this profile at that moment, and this party's by its DNS names.
+
+        Raises Problem: certificate_refused, certificate_of_another, certificate_proof_differs, object_missing ...
+        """
+        key = (profile, party, proof, policy.sha256)
+        window = self._windows.get(key)
+        if window is None or not window.since <= at < window.until:
+            if len(self._windows) >= _MOST_VERDICTS:
+                self._windows.clear()
+            window = self._windows[key] = self._judge(proof, profile, party, policy.bundle, at)
+        return window.certificate
+
+    def _judge(self, proof: Proof, profile: Profile, party: str, bundle: Bundle, at: datetime) -> _Window:
+        known = bundle.parties.get(party)
+        if known is None or party not in self._roots:
+            raise Problem(Fault.CERTIFICATE_OF_ANOTHER, "the policy or the trusted roots do not know its party")
+        pems = bundle.authorities[known.authority].intermediates
+        try:
+            intermediates = [x509.load_pem_x509_certificate(pem.encode()) for pem in pems]
+        except ValueError:
+            raise Problem(Fault.CERTIFICATE_REFUSED, "an issuing authority in the policy is no certificate") from None
+        authority = Authority(
+            name=party,
+            roots=self._roots[party],
+            intermediates=tuple(item.public_bytes(Encoding.DER) for item in intermediates),
+            crls=tuple(self._objects.bytes(digest) for digest in proof.revocation),
+        )
+        self._check_lists(proof, authority)
+        certificate = self._objects.certificate(proof.sha256)
+        try:
+            vetted = vet(self._objects.bytes(proof.sha256), profile, authority, at)
+        except CertificateRefusedError as refused:
+            raise Problem(Fault.CERTIFICATE_REFUSED, refused.reason) from None
+        if vetted.chain != proof.chain:
+            raise Problem(Fault.CERTIFICATE_PROOF_DIFFERS, "its chain is another one")
+        if set(known.names).isdisjoint(dns_names(certificate)):
+            raise Problem(Fault.CERTIFICATE_OF_ANOTHER, "its names are not the party's")
+        return self._window(certificate, proof, at)
+
+    def _check_lists(self, proof: Proof, authority: Authority) -> None:
+        issuers = [x509.load_der_x509_certificate(der) for der in (*authority.roots, *authority.intermediates)]
+        if len(set(proof.revocation)) != len(proof.revocation):
+            raise Problem(Fault.CERTIFICATE_PROOF_DIFFERS, "a revocation list is named twice")
+        for digest in proof.revocation:
+            crl = self._objects.revocation_list(digest)
+            if not any(_signed(crl, issuer) for issuer in issuers if issuer.subject == crl.issuer):
+                raise Problem(Fault.CERTIFICATE_PROOF_DIFFERS, "a revocation list that no authority of its signed")
+
+    def _window(self, certificate: x509.Certificate, proof: Proof, at: datetime) -> _Window:
+        path = [certificate, *(self._objects.certificate(digest) for digest in proof.chain)]
+        lists = [self._objects.revocation_list(digest) for digest in proof.revocation]
+        # an entry could take effect inside the window: then every moment is judged by itself
+        if any(crl.get_revoked_certificate_by_serial_number(item.serial_number) for crl in lists for item in path):
+            return _Window(certificate, at, at)
+        ends = [item.not_valid_after_utc for item in path]
+        ends += [crl.next_update_utc for crl in lists if crl.next_update_utc is not None]
+        starts = [item.not_valid_before_utc for item in path] + [crl.last_update_utc for crl in lists]
+        return _Window(certificate, min(at, max(starts)), min(ends))
+
+
+def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    key = issuer.public_key()
+    if not isinstance(key, _LIST_SIGNERS):
+        return False
+    try:
+        return crl.is_signature_valid(key)
+    except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
+        return False

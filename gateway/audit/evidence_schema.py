@@ -1,0 +1,212 @@
+"""Evidence read back: canonical JSON with exactly the members that docs/formats.md gives, each of its type.
+
+A value in another spelling (base64 not canonical, a time without its six digits) is no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003  pydantic reads the annotations when the models are built
+from datetime import datetime  # noqa: TC003  the same
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+
+from gateway.audit.verdict import Fault, Problem
+from gateway.errors import Code
+from gateway.ledger.encoding import FormatError, decode64, parse_canonical_json, parse_timestamp
+
+_E = TypeVar("_E", bound="Evidence")
+
+Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Id = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha-256=:[A-Za-z0-9+/]{43}=:$")]
+# JSON has one kind of string; these two are read out of theirs
+Bytes = Annotated[bytes, BeforeValidator(lambda text: decode64(text) if isinstance(text, str) else text)]
+Time = Annotated[datetime, BeforeValidator(lambda text: parse_timestamp(text) if isinstance(text, str) else text)]
+Count = Annotated[int, Field(ge=0, lt=1 << 64)]
+
+
+class Evidence(BaseModel):
+    """What all kinds have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    v: Literal[1]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Proof(_Part):
+    """A certificate, and what it was checked with."""
+
+    sha256: Hex
+    chain: tuple[Hex, ...]
+    revocation: tuple[Hex, ...]
+
+
+class AnswerPart(_Part):
+    """The answer: its status, its Content-Digest, our signing certificate."""
+
+    status: int = Field(ge=200, le=599)
+    content_digest: Digest
+    signing: Proof
+
+
+class ContractPart(_Part):
+    """The contract, by name and hash."""
+
+    service: Word
+    version: Word
+    sha256: Hex
+
+
+class PartiesPart(_Part):
+    """Who took part."""
+
+    caller: Name
+    gateway: Name
+    upstream: Name | None
+
+
+class SubjectPart(_Part):
+    """A subject, by the ledger's keyed hash and by the caller's handle."""
+
+    ledger: Hex
+    handle: Hex
+
+
+class RequestPart(_Part):
+    """The caller's signature and its base."""
+
+    base: str
+    signature: Bytes
+    label: str
+    parameters: str
+    algorithm: str
+    content_digest: str | None
+    signing: Proof
+    tls: Proof
+
+
+class MessagePart(_Part):
+    """One signed SOAP message without its Body."""
+
+    signed_info: Bytes
+    signature: Bytes
+    headers: Mapping[str, Bytes]
+    signing: Proof
+
+
+class AttemptPart(_Part):
+    """One try upstream."""
+
+    at: Time
+    outcome: str
+    request: MessagePart
+    answer: MessagePart | None
+
+
+class Exchange(Evidence):
+    """An exchange, or a refusal once the request's salt was claimed."""
+
+    kind: Literal["exchange", "refusal"]
+    exchange_id: Id
+    received_at: Time
+    operation: Word
+    contract: ContractPart
+    agreement: Word
+    purpose: Word
+    policy: Hex
+    parties: PartiesPart
+    subjects: tuple[SubjectPart, ...]
+    fields: tuple[Word, ...]
+    outcome: str
+    request: RequestPart
+    upstream: tuple[AttemptPart, ...]
+    answer: AnswerPart
+
+
+class EarlyRefusal(Evidence):
+    """A refusal before the salt was claimed (C6): nothing else of the request."""
+
+    kind: Literal["refusal"]
+    exchange_id: Id
+    received_at: Time
+    party: Name | None
+    reason: Annotated[Code, Field(strict=False)]
+    nonce: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/_=-]{22,128}$")] | None
+    answer: AnswerPart
+
+
+class Opening(Evidence):
+    """A sealing writer's begin."""
+
+    kind: Literal["opening"]
+    writer: Id
+    period: int
+    role: Word
+    period_key: Hex
+    sealed_data_key: Bytes
+
+
+class Void(Evidence):
+    """A counter that stands for no record."""
+
+    kind: Literal["void"]
+    writer: Id
+    counter: Count
+    reason: Literal["commit failed", "abandoned"]
+
+
+class Closing(Evidence):
+    """A writer's end."""
+
+    kind: Literal["closing"]
+    writer: Id
+    highest: Count
+    missing: tuple[Count, ...]
+
+
+class Genesis(Evidence):
+    """The log's begin."""
+
+    kind: Literal["genesis"]
+    origin: str
+    policy: Hex
+    log_key: str
+
+
+class PolicyChange(Evidence):
+    """Another policy."""
+
+    kind: Literal["policy"]
+    policy: Hex
+    version: Annotated[int, Field(ge=1)]
+    previous: Hex
+
+
+def read_evidence(data: bytes, model: type[_E]) -> _E:
+    """Evidence of this model; raises Problem (evidence_malformed) naming the member, never its value."""
+    try:
+        parse_canonical_json(data)
+        return model.model_validate_json(data)
+    except FormatError as error:
+        raise Problem(Fault.EVIDENCE_MALFORMED, str(error)) from None
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        raise Problem(Fault.EVIDENCE_MALFORMED, f"at {where[:80] or 'its top'}") from None
+
+
+def read_exchange(data: bytes, kind: str) -> Exchange | EarlyRefusal:
+    """Evidence of an exchange or a refusal, told apart by their members; raises Problem."""
+    try:
+        early = kind == "refusal" and "reason" in parse_canonical_json(data)
+    except FormatError as error:
+        raise Problem(Fault.EVIDENCE_MALFORMED, str(error)) from None
+    return read_evidence(data, EarlyRefusal if early else Exchange)

@@ -1,0 +1,143 @@
+"""Evidence of one exchange or refusal, held against policy, contract, certificates and signatures of its time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from contracts.loader import SALT
+from gateway.audit.answer_check import check_answer
+from gateway.audit.evidence_schema import Exchange
+from gateway.audit.request_check import Nonces, check_request
+from gateway.audit.upstream_check import UpstreamCheck
+from gateway.audit.verdict import Fault, Problem
+from gateway.errors import Code
+
+if TYPE_CHECKING:
+    from contracts.loader import Operation
+    from gateway.audit.certificates import Certificates
+    from gateway.audit.evidence_schema import EarlyRefusal
+    from gateway.audit.objects import Objects
+    from gateway.audit.policies import Policies, Policy
+    from gateway.ledger.leaf import Leaf
+    from gateway.ledger.record import Record
+
+LOOPBACK = "loopback"
+RELEASED = "released"
+_OK = 200
+_LEAST_ERROR = 400
+_CLOCK_STEP = timedelta(seconds=60)
+_LONGEST = timedelta(minutes=5)
+#: What step 5 alone can say, and steps 6 and 7: only of a request whose salt was claimed.
+_BY_POLICY = frozenset({Code.NOT_AGREED, Code.PURPOSE_NOT_AGREED, Code.AGREEMENT_NOT_IN_FORCE})
+_BY_UPSTREAM = frozenset(
+    {Code.UPSTREAM_UNAVAILABLE, Code.UPSTREAM_TIMEOUT, Code.UPSTREAM_UNTRUSTED, Code.UPSTREAM_MALFORMED}
+)
+_LATE = _BY_POLICY | _BY_UPSTREAM | {Code.INTERNAL}
+#: These answers have no leaf of their own.
+_NEVER_RECORDED = frozenset({Code.NOT_RECORDED, Code.RECEIPT_UNKNOWN})
+
+
+class ExchangeCheck:
+    """Checks the exchanges and refusals of one log, in its order."""
+
+    def __init__(self, objects: Objects, certificates: Certificates, policies: Policies) -> None:
+        self._objects = objects
+        self._certificates = certificates
+        self._policies = policies
+        self._nonces = Nonces()
+        self._upstream = UpstreamCheck(objects, certificates)
+
+    def check(self, evidence: Exchange | EarlyRefusal, record: Record, leaf: Leaf, packed: bytes) -> None:
+        """Returns if every claim of this evidence that can be checked is true; raises Problem."""
+        # 1  evidence is of this leaf
+        if (evidence.kind, evidence.exchange_id) != (leaf.kind, str(leaf.exchange_id)):
+            raise Problem(Fault.EVIDENCE_DIFFERS, "kind or exchange id are not the leaf's")
+        if not evidence.received_at - _CLOCK_STEP <= leaf.time <= evidence.received_at + _LONGEST:
+            raise Problem(Fault.TIME_DIFFERS, "received at another time than its leaf's")
+        policy = self._policies.at(leaf.time)
+        if isinstance(evidence, Exchange):
+            self._whole(evidence, leaf, policy)
+        else:
+            _check_early(evidence, policy)
+        # 7  the answer is the receipt
+        check_answer(evidence, record, leaf, packed, policy, self._certificates)
+
+    def _whole(self, evidence: Exchange, leaf: Leaf, policy: Policy) -> None:
+        # 2  the policy of that time, and the parties that it names
+        if evidence.policy != policy.sha256:
+            raise Problem(Fault.POLICY_DIFFERS, "not the policy that was in force")
+        caller = policy.bundle.parties.get(evidence.parties.caller)
+        if evidence.parties.gateway != policy.bundle.gateway or caller is None or caller.suspended:
+            raise Problem(Fault.POLICY_DIFFERS, "a party that the policy does not know, or had suspended")
+        # 3  the contract that evidence names has this operation
+        operation = self._operation(evidence)
+        # 4  the agreement allowed what was released, or rightly did not
+        _check_outcome(evidence, policy)
+        _check_disclosure(evidence, operation, policy)
+        # 5  the caller asked for it, once
+        check_request(evidence, operation, policy, self._certificates, self._nonces)
+        # 6  the upstream was asked, and answered
+        upstream = None if operation.upstream == LOOPBACK else operation.upstream
+        self._upstream.check(evidence, upstream, policy, leaf.time)
+
+    def _operation(self, evidence: Exchange) -> Operation:
+        contract = self._objects.contract(evidence.contract.sha256)
+        operation = contract.operations.get(evidence.operation)
+        named = (contract.service, contract.version)
+        if operation is None or named != (evidence.contract.service, evidence.contract.version):
+            raise Problem(Fault.CONTRACT_DIFFERS, "the contract has another name, or no such operation")
+        return operation
+
+
+def authorisation(evidence: Exchange, policy: Policy) -> Code | None:
+    """What step 5 had to say of this request under this policy; None where it had to be granted (P3)."""
+    agreement = policy.bundle.agreements.get(evidence.agreement)
+    if (agreement is None or agreement.party != evidence.parties.caller) or agreement.operation != evidence.operation:
+        return Code.NOT_AGREED
+    at = evidence.received_at
+    if not (agreement.validity.covers(at) and policy.bundle.validity.covers(at)):
+        return Code.AGREEMENT_NOT_IN_FORCE
+    return None if evidence.purpose in agreement.purposes else Code.PURPOSE_NOT_AGREED
+
+
+def _check_outcome(evidence: Exchange, policy: Policy) -> None:
+    due = authorisation(evidence, policy)
+    if evidence.kind == "exchange":
+        if evidence.outcome != RELEASED or evidence.answer.status != _OK:
+            raise Problem(Fault.EVIDENCE_DIFFERS, "an exchange that was not released")
+        if due is not None:
+            raise Problem(Fault.NOT_AGREED, due.value)
+        return
+    if evidence.outcome not in _LATE or evidence.answer.status < _LEAST_ERROR:
+        raise Problem(Fault.EVIDENCE_DIFFERS, "a refusal whose code is none of those after the salt's claim")
+    asked_policy = evidence.outcome != Code.INTERNAL or evidence.upstream
+    if asked_policy and due != (evidence.outcome if evidence.outcome in _BY_POLICY else None):
+        raise Problem(Fault.REFUSAL_UNFOUNDED, "the policy says something else of this request")
+
+
+def _check_disclosure(evidence: Exchange, operation: Operation, policy: Policy) -> None:
+    if evidence.kind == "refusal":
+        if evidence.fields or evidence.subjects:
+            raise Problem(Fault.FIELDS_NOT_AGREED, "a refusal that disclosed")
+        return
+    answer = operation.sensitivity("response").keys() - {SALT}
+    allowed = answer & frozenset(policy.bundle.agreements[evidence.agreement].fields)
+    fields = frozenset(evidence.fields)
+    if tuple(sorted(fields)) != evidence.fields:
+        raise Problem(Fault.EVIDENCE_MALFORMED, "the fields are not sorted, or repeated")
+    if not fields <= allowed:
+        raise Problem(Fault.FIELDS_NOT_AGREED, "more fields than agreement and contract allow")
+    rule = operation.reduction
+    if len(evidence.subjects) > (0 if rule is None else 1):
+        raise Problem(Fault.FIELDS_NOT_AGREED, "more subjects than the operation discloses")
+    if rule is not None and (rule.handle in fields) != bool(evidence.subjects and rule.handle in allowed):
+        raise Problem(Fault.FIELDS_NOT_AGREED, "a handle without its subject, or the reverse")
+
+
+def _check_early(evidence: EarlyRefusal, policy: Policy) -> None:
+    late = (_LATE - {Code.INTERNAL}) | _NEVER_RECORDED
+    if evidence.reason in late or evidence.answer.status < _LEAST_ERROR:
+        raise Problem(Fault.EVIDENCE_DIFFERS, "a code that has no refusal before the salt's claim")
+    if evidence.party is not None and evidence.party not in policy.bundle.parties:
+        raise Problem(Fault.POLICY_DIFFERS, "a party that the policy does not know")

@@ -1,0 +1,119 @@
+"""Each leaf, and the record behind it: what its kind asks for, in the order of the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.audit import evidence_schema as schema
+from gateway.audit.certificates import Certificates
+from gateway.audit.exchange_check import ExchangeCheck
+from gateway.audit.opening import DataKeys
+from gateway.audit.policies import Policies
+from gateway.audit.verdict import Fault, Problem, Unproven
+from gateway.audit.writers import Writers
+from gateway.ledger.encoding import FormatError
+from gateway.ledger.leaf import unpack_leaf
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from gateway.audit.objects import Objects
+    from gateway.audit.report import Report
+    from gateway.audit.tree import Entry
+    from gateway.audit.trust import Trust
+    from gateway.ledger.leaf import Leaf
+    from gateway.ledger.record import Record
+
+_EXCHANGES = frozenset({"exchange", "refusal"})
+
+
+class Leaves:
+    """Takes the entries of one log, from the first to the last."""
+
+    def __init__(self, trust: Trust, objects: Objects, report: Report) -> None:
+        self._report = report
+        self._keys = DataKeys(trust.periods)
+        self._writers = Writers()
+        self._policies = Policies(objects, trust)
+        self._exchanges = ExchangeCheck(objects, Certificates(objects, trust.roots), self._policies)
+        self._ids: set[tuple[bool, UUID]] = set()
+
+    def take(self, entry: Entry) -> None:
+        """Checks one entry; the first thing that is wrong with it goes to the report."""
+        exchange_id = None
+        try:
+            leaf = _parsed(entry.leaf)
+            exchange_id = str(leaf.exchange_id) if leaf.kind in _EXCHANGES else None
+            self._check(entry, leaf)
+        except Problem as problem:
+            self._report.problem(problem, file=entry.file, index=entry.index, exchange_id=exchange_id)
+        except Exception:  # noqa: BLE001  a log is a stranger's input: what no check foresaw is a finding, not a crash
+            problem = Problem(Fault.UNFORESEEN, "a check could not be carried out")
+            self._report.problem(problem, file=entry.file, index=entry.index, exchange_id=exchange_id)
+
+    def finish(self) -> None:
+        """Judges what only the whole log shows."""
+        self._writers.finish(self._report)
+
+    def _check(self, entry: Entry, leaf: Leaf) -> None:
+        self._report.time(leaf.time)
+        # 1  this leaf stands here once, in its writer's order
+        if (leaf.kind == "genesis") != (entry.index == 0):
+            raise Problem(Fault.GENESIS_DIFFERS, "the genesis is the first leaf and no other")
+        self._writers.leaf(leaf, entry.file)
+        self._once(leaf)
+        # 2  its record is the one that it binds
+        if entry.record is None:
+            raise Problem(Fault.RECORD_MISSING, "its bundle cannot be read")
+        record = self._keys.record(leaf, entry.leaf, entry.record)
+        if record is None:
+            self._report.unopened(leaf.kind)
+            return
+        # 3  and says what is true
+        if leaf.kind in _EXCHANGES:
+            self._exchange(leaf, record, entry.leaf)
+        else:
+            self._plain(leaf, record)
+
+    def _once(self, leaf: Leaf) -> None:
+        # an exchange is answered or refused, never both; other kinds have ids of their own
+        key = (leaf.kind in _EXCHANGES, leaf.exchange_id)
+        if key in self._ids:
+            raise Problem(Fault.LEAF_REPEATED, "the exchange id stands twice")
+        self._ids.add(key)
+
+    def _exchange(self, leaf: Leaf, record: Record, packed: bytes) -> None:
+        evidence = schema.read_exchange(record.evidence, leaf.kind)
+        if isinstance(evidence, schema.EarlyRefusal):
+            self._report.refusal(evidence.party, evidence.reason)
+        elif evidence.kind == "refusal":
+            self._report.refusal(evidence.parties.caller, evidence.outcome)
+        else:
+            self._report.exchange(evidence.parties.caller)
+            self._report.unproven.update({Unproven.ANSWERS_UNACKNOWLEDGED, Unproven.ORIGIN_ASSERTED})
+            if evidence.subjects:
+                self._report.unproven.add(Unproven.HANDLES_ASSERTED)
+        self._exchanges.check(evidence, record, leaf, packed)
+
+    def _plain(self, leaf: Leaf, record: Record) -> None:
+        match leaf.kind:
+            case "genesis":
+                self._policies.begin(schema.read_evidence(record.evidence, schema.Genesis), leaf.time)
+            case "policy":
+                self._policies.change(schema.read_evidence(record.evidence, schema.PolicyChange), leaf.time)
+            case "opening":
+                opening = schema.read_evidence(record.evidence, schema.Opening)
+                self._keys.open(leaf, opening, self._policies.at(leaf.time))
+            case "void":
+                self._writers.void(leaf, schema.read_evidence(record.evidence, schema.Void))
+            case "closing":
+                self._writers.close(leaf, schema.read_evidence(record.evidence, schema.Closing))
+            case _:
+                raise Problem(Fault.KIND_UNSUPPORTED, "a kind of leaf that this audit cannot judge")
+
+
+def _parsed(packed: bytes) -> Leaf:
+    try:
+        return unpack_leaf(packed)
+    except FormatError as error:
+        raise Problem(Fault.LEAF_MALFORMED, str(error)) from None

@@ -1,0 +1,121 @@
+"""The anchors that an auditor brings from elsewhere, never from the audited host (DESIGN L10)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.errors import ConfigurationError
+from gateway.ledger.encoding import FormatError, decode64
+from gateway.ledger.note import LogKey, verify_note
+from gateway.ledger.sealing import period_public_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gateway.ledger.note import Checkpoint
+
+REMEMBERED = "remembered-checkpoint"
+_GENESIS = re.compile(r"[0-9a-f]{64}")
+_PERIOD = re.compile(r"[0-9]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """An auditor's anchors.
+
+    Attributes:
+        roots: each party's root certificates, DER, by its name in the policy.
+        log_key: the log's public key and origin.
+        genesis: hex SHA-256 of the first policy.
+        periods: raw private period keys by YYYYMM; a missing one leaves that period's evidence sealed.
+        remembered: the checkpoint that an earlier audit saw; None for a first audit.
+    """
+
+    roots: Mapping[str, tuple[bytes, ...]] = field(repr=False)
+    log_key: LogKey
+    genesis: str
+    periods: Mapping[int, bytes] = field(repr=False)
+    remembered: Checkpoint | None
+
+
+def load_trust(folder: Path) -> Trust:
+    """The anchors in a ``trust/`` folder; raises ConfigurationError naming the file that cannot be used."""
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: no such directory")
+    log_key = _log_key(folder / "log.vkey")
+    return Trust(
+        roots=_roots(folder / "roots"),
+        log_key=log_key,
+        genesis=_genesis(folder / "genesis"),
+        periods=dict(_period(path) for path in sorted((folder / "periods").glob("*.key"))),
+        remembered=_remembered(folder / REMEMBERED, log_key),
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return _read(path).decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path}: not ASCII text") from None
+
+
+def _log_key(path: Path) -> LogKey:
+    try:
+        return LogKey.parse(_text(path))
+    except FormatError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _genesis(path: Path) -> str:
+    text = _text(path)
+    if not _GENESIS.fullmatch(text):
+        raise ConfigurationError(f"{path}: not a hex SHA-256")
+    return text
+
+
+def _roots(folder: Path) -> dict[str, tuple[bytes, ...]]:
+    roots: dict[str, tuple[bytes, ...]] = {}
+    for path in sorted(folder.glob("*.pem")):
+        try:
+            certificates = x509.load_pem_x509_certificates(_read(path))
+        except ValueError:
+            raise ConfigurationError(f"{path}: not PEM certificates") from None
+        roots[path.name.removesuffix(".pem")] = tuple(item.public_bytes(Encoding.DER) for item in certificates)
+    if not roots:
+        raise ConfigurationError(f"{folder}: no PARTY.pem in it")
+    return roots
+
+
+def _period(path: Path) -> tuple[int, bytes]:
+    name = path.name.removesuffix(".key")
+    if not _PERIOD.fullmatch(name):
+        raise ConfigurationError(f"{path}: not named YYYYMM.key")
+    try:
+        private = decode64(_text(path))
+        # derived once, only so that a key that is none is told before the audit begins
+        period_public_key(private)
+    except (FormatError, ValueError):
+        raise ConfigurationError(f"{path}: not a period's private key in base64") from None
+    return int(name), private
+
+
+def _remembered(path: Path, key: LogKey) -> Checkpoint | None:
+    if not path.exists():
+        return None
+    try:
+        return verify_note(_read(path), key)
+    except FormatError as error:
+        raise ConfigurationError(f"{path}: {error}") from None

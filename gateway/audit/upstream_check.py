@@ -1,0 +1,93 @@
+"""What was asked of the upstream and what it answered, each message signed, vetted, bound to the other (S4, L1)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from certs.profiles import Profile
+from gateway.audit.verdict import Fault, Problem
+from gateway.errors import Code
+from gateway.signing.soap_facts import check_signed_part
+from gateway.signing.soap_names import ANSWER_PARTS, REQUEST_PARTS, SoapSignatureError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gateway.audit.certificates import Certificates
+    from gateway.audit.evidence_schema import AttemptPart, Exchange, MessagePart
+    from gateway.audit.objects import Objects
+    from gateway.audit.policies import Policy
+    from gateway.signing.soap_facts import SignedPartFacts
+
+ANSWERED = "answered"
+_LONGEST_SPAN = timedelta(minutes=5)
+_SKEW = timedelta(minutes=5)
+_CODES = frozenset(code.value for code in Code)
+
+
+class UpstreamCheck:
+    """Checks the attempts of one log; a MessageID occurs once in it."""
+
+    def __init__(self, objects: Objects, certificates: Certificates) -> None:
+        self._objects = objects
+        self._certificates = certificates
+        self._messages: set[str] = set()
+
+    def check(self, evidence: Exchange, upstream: str | None, policy: Policy, until: datetime) -> None:
+        """Returns if the attempts prove what was asked and answered; ``until`` is the leaf's time.
+
+        ``upstream`` is the party that the contract names for the operation, or None where it asks nobody.
+        Raises Problem (upstream_differs, upstream_signature_invalid, certificate_...).
+        """
+        attempts, named = evidence.upstream, evidence.parties.upstream
+        released = evidence.kind == "exchange"
+        if named != (upstream if attempts or released else None) or (upstream is None and attempts):
+            raise Problem(Fault.UPSTREAM_DIFFERS, "another upstream than the contract's")
+        answered = [attempt.outcome == ANSWERED for attempt in attempts]
+        expected = [False] * (len(attempts) - 1) + [True] if released and upstream is not None else [False] * len(attempts)
+        if answered != expected:
+            raise Problem(Fault.UPSTREAM_DIFFERS, "what was released was not answered once, by the last attempt")
+        before = evidence.received_at
+        for attempt in attempts:
+            if not before <= attempt.at <= until:
+                raise Problem(Fault.TIME_DIFFERS, "an attempt outside its exchange")
+            before = attempt.at
+            self._attempt(attempt, evidence.parties.gateway, named or "", policy)
+
+    def _attempt(self, attempt: AttemptPart, gateway: str, upstream: str, policy: Policy) -> None:
+        if (attempt.answer is not None) != (attempt.outcome == ANSWERED):
+            raise Problem(Fault.UPSTREAM_DIFFERS, "an answer is kept where it answered, and nowhere else")
+        if attempt.outcome != ANSWERED and attempt.outcome not in _CODES:
+            raise Problem(Fault.UPSTREAM_DIFFERS, "an attempt of an unknown outcome")
+        asked = self._facts(attempt.request, gateway, policy, attempt.at)
+        if not asked.parts >= REQUEST_PARTS:
+            raise Problem(Fault.UPSTREAM_DIFFERS, "our request does not sign all that it must")
+        self._once(asked)
+        if attempt.answer is None:
+            return
+        said = self._facts(attempt.answer, upstream, policy, attempt.at)
+        if not said.parts >= ANSWER_PARTS:
+            raise Problem(Fault.UPSTREAM_DIFFERS, "their answer does not sign all that it must")
+        if said.relates_to != asked.message_id or said.confirmation != attempt.request.signature:
+            raise Problem(Fault.UPSTREAM_DIFFERS, "their answer is to another request")
+        self._once(said)
+
+    def _facts(self, message: MessagePart, party: str, policy: Policy, at: datetime) -> SignedPartFacts:
+        self._certificates.check(message.signing, Profile.SIGNING, party, policy, at)
+        certificate = self._objects.bytes(message.signing.sha256)
+        try:
+            facts = check_signed_part(message.signed_info, message.signature, message.headers, certificate)
+        except SoapSignatureError as error:
+            raise Problem(Fault.UPSTREAM_SIGNATURE_INVALID, error.reason) from None
+        created, expires = facts.created, facts.expires
+        if created is None or expires is None or not timedelta(0) < expires - created <= _LONGEST_SPAN:
+            raise Problem(Fault.TIME_DIFFERS, "a timestamp that spans nothing or too much")
+        if abs(created - at) > _SKEW:
+            raise Problem(Fault.TIME_DIFFERS, "a message of another time than its attempt")
+        return facts
+
+    def _once(self, facts: SignedPartFacts) -> None:
+        if facts.message_id is None or facts.message_id in self._messages:
+            raise Problem(Fault.REPLAYED, "a MessageID stands in another message")
+        self._messages.add(facts.message_id)

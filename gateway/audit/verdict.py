@@ -1,0 +1,158 @@
+"""What an audit says: findings, which make the log fail; facts; and what it cannot prove (DESIGN L11).
+
+Every code is a stable word; gateway/messages gives its sentence in French and English.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.errors import PasserelleError
+
+
+class Fault(StrEnum):
+    """Every reason for which a log does not hold, from the files inwards."""
+
+    FILE_UNKNOWN = "file_unknown"
+    FILE_MISSING = "file_missing"
+    FILE_IRREGULAR = "file_irregular"
+    CHECKPOINT_INVALID = "checkpoint_invalid"
+    LOG_SHRANK = "log_shrank"
+    LOG_FORKED = "log_forked"
+    ROOT_DIFFERS = "root_differs"
+    TILE_DIFFERS = "tile_differs"
+    BUNDLE_MALFORMED = "bundle_malformed"
+    OBJECT_INVALID = "object_invalid"
+    OBJECT_MISSING = "object_missing"
+
+    LEAF_MALFORMED = "leaf_malformed"
+    KIND_UNSUPPORTED = "kind_unsupported"
+    LEAF_REPEATED = "leaf_repeated"
+    GENESIS_DIFFERS = "genesis_differs"
+    WRITER_INVALID = "writer_invalid"
+    COUNTER_GAP = "counter_gap"
+    PERIOD_KEY_DIFFERS = "period_key_differs"
+    RECORD_MISSING = "record_missing"
+    RECORD_UNREADABLE = "record_unreadable"
+    EVIDENCE_MALFORMED = "evidence_malformed"
+    EVIDENCE_DIFFERS = "evidence_differs"
+    TIME_DIFFERS = "time_differs"
+
+    POLICY_DIFFERS = "policy_differs"
+    CONTRACT_DIFFERS = "contract_differs"
+    NOT_AGREED = "not_agreed"
+    FIELDS_NOT_AGREED = "fields_not_agreed"
+    REFUSAL_UNFOUNDED = "refusal_unfounded"
+    CERTIFICATE_REFUSED = "certificate_refused"
+    CERTIFICATE_PROOF_DIFFERS = "certificate_proof_differs"
+    CERTIFICATE_OF_ANOTHER = "certificate_of_another"
+
+    REQUEST_MALFORMED = "request_malformed"
+    REQUEST_NOT_COVERED = "request_not_covered"
+    REQUEST_DIFFERS = "request_differs"
+    REQUEST_SIGNATURE_INVALID = "request_signature_invalid"
+    REPLAYED = "replayed"
+    UPSTREAM_DIFFERS = "upstream_differs"
+    UPSTREAM_SIGNATURE_INVALID = "upstream_signature_invalid"
+    ANSWER_MALFORMED = "answer_malformed"
+    ANSWER_NOT_COVERED = "answer_not_covered"
+    ANSWER_DIFFERS = "answer_differs"
+    ANSWER_SIGNATURE_INVALID = "answer_signature_invalid"
+
+    UNFORESEEN = "unforeseen"
+
+
+class Unproven(StrEnum):
+    """What this audit cannot prove, whatever the log holds."""
+
+    FIRST_AUDIT = "first_audit"
+    ANSWERS_UNACKNOWLEDGED = "answers_unacknowledged"
+    HANDLES_ASSERTED = "handles_asserted"
+    ORIGIN_ASSERTED = "origin_asserted"
+    WRITERS_OPEN = "writers_open"
+    COUNTERS_IN_FLIGHT = "counters_in_flight"
+    EVIDENCE_SEALED = "evidence_sealed"
+    LATER_FILES = "later_files"
+    NO_TIMESTAMPS = "no_timestamps"
+    NO_WITNESSES = "no_witnesses"
+
+
+class Problem(PasserelleError):
+    """One check failed; ``detail`` says which in a few words without personal data, ``file`` where if known."""
+
+    def __init__(self, fault: Fault, detail: str, *, file: str | None = None) -> None:
+        super().__init__(f"{fault}: {detail}")
+        self.fault = fault
+        self.detail = detail
+        self.file = file
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason for which the log does not hold.
+
+    Attributes:
+        code: a Fault.
+        file: relative to the log, with forward slashes; empty for the directory itself.
+        exchange_id: of the exchange, with hyphens, where there is one.
+        index: of the leaf, where there is one.
+        detail: a few English words, never a value from evidence.
+    """
+
+    code: Fault
+    file: str
+    exchange_id: str | None
+    index: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartyCount:
+    """How much a party asked for, and how much of it was refused; ``name`` is empty for strangers."""
+
+    name: str
+    exchanges: int
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the log holds, as far as it could be read.
+
+    Attributes:
+        origin, size, root: of the checkpoint; root in hex, empty where there is no checkpoint to believe.
+        exchanges: that were answered.
+        refusals: how many by code, in the order of the codes.
+        parties: by name; only of evidence that was opened.
+        writers, writers_open: all, and those that no closing leaf ends.
+        sealed: leaves whose evidence stays sealed to officers.
+        first, last: times of the first and the last leaf, RFC 3339; empty for an empty log.
+    """
+
+    origin: str = ""
+    size: int = 0
+    root: str = ""
+    exchanges: int = 0
+    refusals: tuple[tuple[str, int], ...] = ()
+    parties: tuple[PartyCount, ...] = ()
+    writers: int = 0
+    writers_open: int = 0
+    sealed: int = 0
+    first: str = ""
+    last: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The audit's result; ``holds`` only where there is no finding."""
+
+    findings: tuple[Finding, ...]
+    facts: Facts
+    first_audit: bool
+    unproven: tuple[Unproven, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found against the log."""
+        return not self.findings
