@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,9 +148,17 @@ class GroupCommit(Generic[T]):
     If ``write`` raises, nothing of the batch is in, and each entry is tried alone.
     """
 
-    def __init__(self, write: Callable[[Sequence[T]], Sequence[Exception | None]], *, limit: int = 256) -> None:
+    def __init__(
+        self,
+        write: Callable[[Sequence[T]], Sequence[Exception | None]],
+        *,
+        limit: int = 256,
+        gather: float = 0.002,
+    ) -> None:
         self._write = write
         self._limit = limit
+        self._gather = gather
+        self._company = False
         self._lock = threading.Lock()
         self._queue: deque[_Ticket[T]] = deque()
         self._led = False
@@ -170,6 +179,7 @@ class GroupCommit(Generic[T]):
     def _lead(self) -> None:
         with self._lock:
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
+        self._company = len(batch) > 1
         try:
             self._settle(batch)
         finally:

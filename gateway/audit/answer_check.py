@@ -11,16 +11,15 @@ from gateway.audit.request_check import keyid_of, strict_head
 from gateway.audit.verdict import Fault, Problem
 from gateway.ledger.encoding import encode64, seconds_timestamp
 from gateway.ledger.merkle import leaf_hash
-from gateway.signing.algorithms import ECDSA_P256, verify
+from gateway.signing.algorithms import ECDSA_P256, algorithm_of, verify
 from gateway.signing.base import TAG, parse_base
 from gateway.signing.structured import Item, MalformedFieldError, parse_dictionary
 
 if TYPE_CHECKING:
     from gateway.audit.certificates import Certificates
     from gateway.audit.evidence_schema import EarlyRefusal
+    from gateway.audit.opening import Opened
     from gateway.audit.policies import Policy
-    from gateway.ledger.leaf import Leaf
-    from gateway.ledger.record import Record
     from gateway.signing.structured import InnerList
 
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
@@ -30,15 +29,9 @@ _PARAMETERS = frozenset({"created", "keyid", "tag"})
 _METHOD = '"@method";req'
 
 
-def check_answer(
-    evidence: Exchange | EarlyRefusal,
-    record: Record,
-    leaf: Leaf,
-    packed: bytes,
-    policy: Policy,
-    certificates: Certificates,
-) -> None:
+def check_answer(evidence: Exchange | EarlyRefusal, opened: Opened, policy: Policy, certificates: Certificates) -> None:
     """Returns if the gateway signed this answer to this request, naming this leaf; raises Problem."""
+    leaf, record = opened.leaf, opened.record
     try:
         values, member = parse_base(record.answer_base)
     except MalformedFieldError:
@@ -49,7 +42,7 @@ def check_answer(
         '"@status"': str(evidence.answer.status),
         '"content-digest"': evidence.answer.content_digest,
         '"exchange-id"': evidence.exchange_id,
-        '"ledger-leaf"': encode64(leaf_hash(packed)),
+        '"ledger-leaf"': encode64(leaf_hash(opened.packed)),
     }
     # 2  and it is bound to its request: to all of it, or to the little that C6 allows
     if isinstance(evidence, Exchange):
@@ -70,7 +63,7 @@ def check_answer(
     signature = record.answer_signature
     if int.from_bytes(signature[_HALF:]) > _ORDER // 2:
         raise Problem(Fault.ANSWER_SIGNATURE_INVALID, "a signature with a high s has a second form")
-    if not verify(certificate, ECDSA_P256, signature, record.answer_base):
+    if algorithm_of(certificate) != ECDSA_P256 or not verify(certificate, ECDSA_P256, signature, record.answer_base):
         raise Problem(Fault.ANSWER_SIGNATURE_INVALID, "not the gateway's signature over this base")
 
 

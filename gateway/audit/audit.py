@@ -56,23 +56,17 @@ def audit(log: Path, trust: Path, *, progress: Progress | None = None) -> Verdic
     return _audit(folder, anchors, _note(folder), tell)
 
 
-def remember(log: Path, trust: Path) -> None:
-    """Keeps the log's checkpoint among the anchors, for the next audit to extend; after a verdict that holds.
+def remember(verdict: Verdict, trust: Path) -> None:
+    """Keeps the checkpoint that was audited among the anchors, for the next audit to extend.
 
-    Raises ConfigurationError where the checkpoint is none of the log's key, or cannot be written.
+    Raises ConfigurationError where the verdict does not hold, or the file cannot be written.
     """
-    anchors = load_trust(trust)
-    try:
-        note = LogFolder(log).read(CHECKPOINT)
-        checkpoint = _checkpoint(note, anchors)
-    except Problem as problem:
-        raise ConfigurationError(f"{log / CHECKPOINT}: {problem.detail}") from None
-    if anchors.remembered is not None and checkpoint.size < anchors.remembered.size:
-        raise ConfigurationError(f"{log / CHECKPOINT}: smaller than the one that is remembered")
+    if not verdict.holds:
+        raise ConfigurationError("only a log that holds is remembered")
     target = trust / REMEMBERED
     temporary = target.with_name(f".{REMEMBERED}.new")
     try:
-        temporary.write_bytes(note)
+        temporary.write_bytes(verdict.note)
         temporary.replace(target)
     except OSError as error:
         raise ConfigurationError(f"{target}: {error.strerror}") from None
@@ -90,12 +84,12 @@ def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress) 
     size = report.checkpoint.size if report.checkpoint else 0
     # 2  the directory holds the files of that size, and no others
     listing = folder.listing(size)
-    for problem in listing.problems:
-        report.problem(problem)
+    for misplaced in listing.problems:
+        report.problem(misplaced)
     objects = Objects(folder)
     objects.check(listing.objects, report, lambda done: tell("objects", done, len(listing.objects)))
     if report.checkpoint is None:
-        return report.verdict(first_audit=first_audit)
+        return report.verdict(note or b"", first_audit=first_audit)
     # 3  every entry, its record, and the hashes over them
     leaves = Leaves(trust, objects, report)
     tree = Tree(folder, report.checkpoint, trust.remembered)
@@ -106,7 +100,7 @@ def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress) 
     if listing.later:
         report.unproven.add(Unproven.LATER_FILES)
         check_later(folder, listing.later, size, report)
-    return report.verdict(first_audit=first_audit)
+    return report.verdict(note or b"", first_audit=first_audit)
 
 
 def _note(folder: LogFolder) -> bytes | None:

@@ -6,21 +6,19 @@ A value in another spelling (base64 not canonical, a time without its six digits
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003  pydantic reads the annotations when the models are built
-from datetime import datetime  # noqa: TC003  the same
+from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.audit.verdict import Fault, Problem
-from gateway.errors import Code
+from gateway.errors import Code  # noqa: TC001  the same
 from gateway.ledger.encoding import FormatError, decode64, parse_canonical_json, parse_timestamp
 
 _E = TypeVar("_E", bound="Evidence")
 
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Id = Annotated[
-    str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
-]
+Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha-256=:[A-Za-z0-9+/]{43}=:$")]
@@ -209,4 +207,4 @@ def read_exchange(data: bytes, kind: str) -> Exchange | EarlyRefusal:
         early = kind == "refusal" and "reason" in parse_canonical_json(data)
     except FormatError as error:
         raise Problem(Fault.EVIDENCE_MALFORMED, str(error)) from None
-    return read_evidence(data, EarlyRefusal if early else Exchange)
+    return read_evidence(data, EarlyRefusal) if early else read_evidence(data, Exchange)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from gateway.audit.certificates import Certificates
     from gateway.audit.evidence_schema import EarlyRefusal
     from gateway.audit.objects import Objects
+    from gateway.audit.opening import Opened
     from gateway.audit.policies import Policies, Policy
     from gateway.ledger.leaf import Leaf
-    from gateway.ledger.record import Record
 
 LOOPBACK = "loopback"
 RELEASED = "released"
@@ -48,9 +48,10 @@ class ExchangeCheck:
         self._nonces = Nonces()
         self._upstream = UpstreamCheck(objects, certificates)
 
-    def check(self, evidence: Exchange | EarlyRefusal, record: Record, leaf: Leaf, packed: bytes) -> None:
+    def check(self, evidence: Exchange | EarlyRefusal, opened: Opened) -> None:
         """Returns if every claim of this evidence that can be checked is true; raises Problem."""
         # 1  evidence is of this leaf
+        leaf = opened.leaf
         if (evidence.kind, evidence.exchange_id) != (leaf.kind, str(leaf.exchange_id)):
             raise Problem(Fault.EVIDENCE_DIFFERS, "kind or exchange id are not the leaf's")
         if not evidence.received_at - _CLOCK_STEP <= leaf.time <= evidence.received_at + _LONGEST:
@@ -61,7 +62,7 @@ class ExchangeCheck:
         else:
             _check_early(evidence, policy)
         # 7  the answer is the receipt
-        check_answer(evidence, record, leaf, packed, policy, self._certificates)
+        check_answer(evidence, opened, policy, self._certificates)
 
     def _whole(self, evidence: Exchange, leaf: Leaf, policy: Policy) -> None:
         # 2  the policy of that time, and the parties that it names

@@ -1,7 +1,7 @@
 """Files of a later size, which a copy has when the log grew while it was taken: checked, not failed (DESIGN L11).
 
-No checkpoint in the copy speaks of them, so they can only be held against the files that it does speak of,
-and against each other.
+No checkpoint in the copy speaks of them, so they are held against the files that it does speak of, and against
+each other.
 """
 
 from __future__ import annotations
@@ -24,49 +24,64 @@ from gateway.ledger.tiles import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection
 
     from gateway.audit.files import LogFolder
     from gateway.audit.report import Report
     from gateway.ledger.tiles import Tile
 
 
-def check_later(folder: LogFolder, paths: Sequence[str], size: int, report: Report) -> None:
-    """Notes every later file that does not continue the log, or is not what its name says."""
+def check_later(folder: LogFolder, paths: Collection[str], size: int, report: Report) -> None:
+    """Notes every later file that does not continue the log of this size, or is not what its name says."""
     for path in paths:
         tile = place_of(path)
         if tile is None:
             continue
         try:
-            _check(folder, path, tile, size, paths)
+            parts = _parts(path, folder.read(path), tile)
+            _check_continues(folder, path, tile, parts, size)
+            _check_hashes(folder, tile, parts, paths)
         except Problem as problem:
-            report.problem(problem, file=path)
+            # of the files of this size, a missing one was named already
+            if problem.fault is not Fault.FILE_MISSING:
+                report.problem(problem, file=path)
         except FormatError:
-            report.problem(Problem(Fault.BUNDLE_MALFORMED, "a later file that cannot be read", file=path))
+            report.problem(Problem(Fault.BUNDLE_MALFORMED, "a later file that cannot be read"), file=path)
 
 
-def _check(folder: LogFolder, path: str, tile: Tile, size: int, paths: Sequence[str]) -> None:
-    data = folder.read(path)
+def _parts(path: str, data: bytes, tile: Tile) -> list[bytes]:
+    """The hashes, leaves or records in a file; raises FormatError, and Problem where they are not as many as named."""
     if tile.level >= 0:
         parts = [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
-        if len(data) != HASH_SIZE * tile.width:
-            raise Problem(Fault.TILE_DIFFERS, "a later tile of another width than its name")
-        name: Callable[[int, int], str] = lambda index, width: hashes_path(tile.level, index, width)  # noqa: E731  one of three
-        split: Callable[[bytes], list[bytes]] = lambda earlier: [  # noqa: E731  the same
-            earlier[at : at + HASH_SIZE] for at in range(0, len(earlier), HASH_SIZE)
-        ]
     elif path.startswith("evidence/"):
-        parts, name, split = unpack_evidence(data), evidence_path, unpack_evidence
+        parts = unpack_evidence(data)
     else:
-        parts, name, split = unpack_entries(data), entries_path, unpack_entries
+        parts = unpack_entries(data)
         for leaf in parts:
             unpack_leaf(leaf)
-    if len(parts) != tile.width:
-        raise Problem(Fault.BUNDLE_MALFORMED, "a later bundle of another width than its name")
+    if len(parts) != tile.width or (tile.level >= 0 and len(data) % HASH_SIZE):
+        raise Problem(Fault.BUNDLE_MALFORMED, "not as many entries as its name says", file=path)
+    return parts
+
+
+def _check_continues(folder: LogFolder, path: str, tile: Tile, parts: list[bytes], size: int) -> None:
+    """Its beginning is what the checkpoint speaks of."""
     kept = min(WIDTH, (size >> (HEIGHT * max(tile.level, 0))) - tile.index * WIDTH)
-    if kept > 0 and split(folder.read(name(tile.index, kept))) != parts[:kept]:
-        raise Problem(Fault.TILE_DIFFERS, "a later file that does not continue the log")
-    if tile.level == 0 and (entries := entries_path(tile.index, tile.width)) in paths:
-        leaves = unpack_entries(folder.read(entries))
-        if [leaf_hash(leaf) for leaf in leaves] != parts:
-            raise Problem(Fault.TILE_DIFFERS, "a later tile that is not of the later entries")
+    if kept <= 0:
+        return
+    if tile.level >= 0:
+        earlier = hashes_path(tile.level, tile.index, kept)
+    else:
+        earlier = (evidence_path if path.startswith("evidence/") else entries_path)(tile.index, kept)
+    known = _parts(earlier, folder.read(earlier), type(tile)(tile.level, tile.index, kept))
+    if known != parts[:kept]:
+        raise Problem(Fault.TILE_DIFFERS, "a later file that does not continue the log", file=path)
+
+
+def _check_hashes(folder: LogFolder, tile: Tile, parts: list[bytes], paths: Collection[str]) -> None:
+    """Later hashes are those of the later entries, where the copy has both."""
+    entries = entries_path(tile.index, tile.width)
+    if tile.level != 0 or entries not in paths:
+        return
+    if [leaf_hash(leaf) for leaf in unpack_entries(folder.read(entries))] != parts:
+        raise Problem(Fault.TILE_DIFFERS, "a later tile that is not of the later entries")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from gateway.audit.objects import Objects
+    from gateway.audit.opening import Opened
     from gateway.audit.report import Report
     from gateway.audit.tree import Entry
     from gateway.audit.trust import Trust
@@ -48,8 +49,8 @@ class Leaves:
         except Problem as problem:
             self._report.problem(problem, file=entry.file, index=entry.index, exchange_id=exchange_id)
         except Exception:  # noqa: BLE001  a log is a stranger's input: what no check foresaw is a finding, not a crash
-            problem = Problem(Fault.UNFORESEEN, "a check could not be carried out")
-            self._report.problem(problem, file=entry.file, index=entry.index, exchange_id=exchange_id)
+            unforeseen = Problem(Fault.UNFORESEEN, "a check could not be carried out")
+            self._report.problem(unforeseen, file=entry.file, index=entry.index, exchange_id=exchange_id)
 
     def finish(self) -> None:
         """Judges what only the whole log shows."""
@@ -65,15 +66,15 @@ class Leaves:
         # 2  its record is the one that it binds
         if entry.record is None:
             raise Problem(Fault.RECORD_MISSING, "its bundle cannot be read")
-        record = self._keys.record(leaf, entry.leaf, entry.record)
-        if record is None:
+        opened = self._keys.record(leaf, entry.leaf, entry.record)
+        if opened is None:
             self._report.unopened(leaf.kind)
             return
         # 3  and says what is true
         if leaf.kind in _EXCHANGES:
-            self._exchange(leaf, record, entry.leaf)
+            self._exchange(opened)
         else:
-            self._plain(leaf, record)
+            self._plain(leaf, opened.record)
 
     def _once(self, leaf: Leaf) -> None:
         # an exchange is answered or refused, never both; other kinds have ids of their own
@@ -82,10 +83,10 @@ class Leaves:
             raise Problem(Fault.LEAF_REPEATED, "the exchange id stands twice")
         self._ids.add(key)
 
-    def _exchange(self, leaf: Leaf, record: Record, packed: bytes) -> None:
-        evidence = schema.read_exchange(record.evidence, leaf.kind)
+    def _exchange(self, opened: Opened) -> None:
+        evidence = schema.read_exchange(opened.record.evidence, opened.leaf.kind)
         if isinstance(evidence, schema.EarlyRefusal):
-            self._report.refusal(evidence.party, evidence.reason)
+            self._report.refusal(evidence.party, evidence.reason.value)
         elif evidence.kind == "refusal":
             self._report.refusal(evidence.parties.caller, evidence.outcome)
         else:
@@ -93,7 +94,7 @@ class Leaves:
             self._report.unproven.update({Unproven.ANSWERS_UNACKNOWLEDGED, Unproven.ORIGIN_ASSERTED})
             if evidence.subjects:
                 self._report.unproven.add(Unproven.HANDLES_ASSERTED)
-        self._exchanges.check(evidence, record, leaf, packed)
+        self._exchanges.check(evidence, opened)
 
     def _plain(self, leaf: Leaf, record: Record) -> None:
         match leaf.kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
     from gateway.ledger.record import Record
 
 _LEAST_SEALED = 32 + 3 * 4 + 16
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A leaf and the record that it binds; ``packed`` are the leaf's bytes."""
+
+    leaf: Leaf
+    packed: bytes = field(repr=False)
+    record: Record = field(repr=False)
 
 
 class DataKeys:
@@ -49,13 +59,11 @@ class DataKeys:
         if self._named[leaf.period] != opening.period_key:
             raise Problem(Fault.PERIOD_KEY_DIFFERS, "sealed to another key than the trusted one of the period")
         try:
-            self._keys[leaf.writer] = AESGCM(
-                open_data_key(private, opening.sealed_data_key, leaf.writer, leaf.period)
-            )
+            self._keys[leaf.writer] = AESGCM(open_data_key(private, opening.sealed_data_key, leaf.writer, leaf.period))
         except FormatError:
             raise Problem(Fault.RECORD_UNREADABLE, "the writer's data key does not open") from None
 
-    def record(self, leaf: Leaf, packed: bytes, stored: bytes) -> Record | None:
+    def record(self, leaf: Leaf, packed: bytes, stored: bytes) -> Opened | None:
         """The record that this leaf binds; None where it stays sealed for want of the period's key.
 
         Raises Problem: record_missing, record_unreadable.
@@ -81,4 +89,4 @@ class DataKeys:
             raise Problem(Fault.RECORD_UNREADABLE, str(error)) from None
         if leaf.kind not in SEALED_KINDS and (record.answer_base or record.answer_signature):
             raise Problem(Fault.RECORD_UNREADABLE, "an answer in a kind that answers nobody")
-        return record
+        return Opened(leaf, packed, record)

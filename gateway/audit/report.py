@@ -55,13 +55,13 @@ class Report:
         self._unopened[kind] += 1
         self.unproven.add(Unproven.EVIDENCE_SEALED)
 
-    def verdict(self, *, first_audit: bool) -> Verdict:
+    def verdict(self, note: bytes, *, first_audit: bool) -> Verdict:
         """The whole; findings in the order of leaves, those without a leaf first."""
         if first_audit:
             self.unproven.add(Unproven.FIRST_AUDIT)
         findings = sorted(self._findings, key=lambda item: (-1 if item.index is None else item.index, item.file))
         unproven = tuple(word for word in Unproven if word in self.unproven)
-        return Verdict(tuple(findings), self._facts(), first_audit, unproven)
+        return Verdict(tuple(findings), self._facts(), first_audit, unproven, note)
 
     def _facts(self) -> Facts:
         checkpoint = self.checkpoint
@@ -80,4 +80,3 @@ class Report:
             first=times[0],
             last=times[1],
         )
-

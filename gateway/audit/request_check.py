@@ -95,9 +95,7 @@ def check_request(
 def strict_head(label: str, parameters: str, signature: bytes) -> SignatureHead:
     """A Signature-Input member as the gateway itself reads it; raises Problem (request_malformed)."""
     try:
-        head = read_head(
-            {"signature-input": f"{label}={parameters}", "signature": f"{label}=:{encode64(signature)}:"}
-        )
+        head = read_head({"signature-input": f"{label}={parameters}", "signature": f"{label}=:{encode64(signature)}:"})
     except Refusal as refusal:
         raise Problem(Fault.REQUEST_MALFORMED, f"signature-input: {refusal.code}") from None
     if (head.label, head.parameters, head.value) != (label, parameters, signature):

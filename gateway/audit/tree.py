@@ -92,11 +92,13 @@ class Tree:
     def _compare_tile(self, report: Report, tile: Tile, expected: bytes) -> None:
         path = hashes_path(tile.level, tile.index, tile.width)
         try:
-            if self._folder.read(path) != expected:
-                raise Problem(Fault.TILE_DIFFERS, "not the hashes of the entries", file=path)
+            found = self._folder.read(path)
         except Problem as problem:
             if problem.fault is not Fault.FILE_MISSING:
                 report.problem(problem)
+            return
+        if found != expected:
+            report.problem(Problem(Fault.TILE_DIFFERS, "not the hashes of the entries", file=path))
 
     def _compare_remembered(self, report: Report) -> None:
         remembered = self._remembered

@@ -45,7 +45,9 @@ class UpstreamCheck:
         if named != (upstream if attempts or released else None) or (upstream is None and attempts):
             raise Problem(Fault.UPSTREAM_DIFFERS, "another upstream than the contract's")
         answered = [attempt.outcome == ANSWERED for attempt in attempts]
-        expected = [False] * (len(attempts) - 1) + [True] if released and upstream is not None else [False] * len(attempts)
+        expected = (
+            [False] * (len(attempts) - 1) + [True] if released and upstream is not None else [False] * len(attempts)
+        )
         if answered != expected:
             raise Problem(Fault.UPSTREAM_DIFFERS, "what was released was not answered once, by the last attempt")
         before = evidence.received_at

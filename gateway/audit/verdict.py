@@ -5,7 +5,7 @@ Every code is a stable word; gateway/messages gives its sentence in French and E
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.errors import PasserelleError
@@ -145,12 +145,13 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The audit's result; ``holds`` only where there is no finding."""
+    """The audit's result; ``note`` is the signed checkpoint that it is about, for ``remember``."""
 
     findings: tuple[Finding, ...]
     facts: Facts
     first_audit: bool
     unproven: tuple[Unproven, ...]
+    note: bytes = field(repr=False)
 
     @property
     def holds(self) -> bool:

@@ -40,12 +40,20 @@ class CraftingClient(SoapClient):
         assert timeout > 0
         return self.craft(self, request)
 
-    def answer(self, request: SoapRequest, salt: bytes, *, relates_to: str = "", action: str = ANSWER_ACTION) -> bytes:
+    def answer(
+        self,
+        request: SoapRequest,
+        salt: bytes,
+        *,
+        relates_to: str = "",
+        confirms: bytes = b"",
+        action: str = ANSWER_ACTION,
+    ) -> bytes:
         payload = etree.Element(f"{{{NAMESPACE}}}VerifierNaissanceReponse")
         etree.SubElement(payload, f"{{{NAMESPACE}}}salt").text = base64.b64encode(salt).decode()
         etree.SubElement(payload, f"{{{NAMESPACE}}}resultat").text = "CONFIRME"
         signing = self.world.registry.signing
-        value = base64.b64encode(request.part.signature).decode()
+        value = base64.b64encode(confirms or request.part.signature).decode()
         checked = CheckedRequest(payload, relates_to or request.message_id, value)
         identity = SigningIdentity(signing.der, signing.key_pem)
         return signed_answer(payload, checked, action, identity, self.world.clock.now())
@@ -99,6 +107,9 @@ def test_a_crafted_answer_that_is_sound_is_taken(world: World) -> None:
         ),
         pytest.param(
             lambda c, r: c.answer(r, b"s" * 16, action="urn:other"), Code.UPSTREAM_UNTRUSTED, id="other-action"
+        ),
+        pytest.param(
+            lambda c, r: c.answer(r, b"s" * 16, confirms=b"another"), Code.UPSTREAM_UNTRUSTED, id="confirmation"
         ),
         pytest.param(lambda _, r: r.data, Code.UPSTREAM_UNTRUSTED, id="our-own-message"),
         pytest.param(lambda *_: b"<html>", Code.UPSTREAM_MALFORMED, id="no-xml"),

@@ -187,7 +187,7 @@ def test_a_revoked_server_is_sent_nothing(world: World, monkeypatch: pytest.Monk
 
 
 def test_a_trickle_does_not_outlive_its_attempt(world: World) -> None:
-    """A server of the registry's own certificate that sends a byte now and then, for ever."""
+    """A server of the registry's own certificate that sends a byte now and then, for five seconds."""
     folder = world.folder / "registry"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
@@ -197,8 +197,9 @@ def test_a_trickle_does_not_outlive_its_attempt(world: World) -> None:
         with suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as connection:
             connection.recv(65536)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 9000\r\n\r\n")
-            while not stop.wait(0.05):
-                connection.sendall(b" ")
+            for _ in range(100):
+                if not stop.wait(0.05):
+                    connection.sendall(b" ")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=trickle, args=(listener,))
