@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_SECONDS = 5
 _BEGIN = "passerelle_begin"
+_MOST_STEPS = 8
 _PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-16000")
 
 
@@ -153,7 +154,7 @@ class GroupCommit(Generic[T]):
         write: Callable[[Sequence[T]], Sequence[Exception | None]],
         *,
         limit: int = 256,
-        gather: float = 0.002,
+        gather: float = 0.0006,
     ) -> None:
         self._write = write
         self._limit = limit
@@ -194,6 +195,14 @@ class GroupCommit(Generic[T]):
                 ticket.wake.release()
             if heir is not None:
                 heir.wake.release()
+
+    def _wait_while_it_grows(self) -> None:
+        length = 0
+        for _ in range(_MOST_STEPS):
+            if len(self._queue) <= length:
+                return
+            length = len(self._queue)
+            time.sleep(self._gather)
 
     def _settle(self, batch: Sequence[_Ticket[T]]) -> None:
         try:

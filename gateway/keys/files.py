@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -15,9 +15,11 @@ from gateway.keys.raw import raw_low_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from hashlib import _Hash as Hash
     from pathlib import Path
 
 _SHORTEST_MAC = 32
+_BLOCK = 64
 _SPKI = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 _PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 
@@ -34,7 +36,7 @@ class FileKeystore:
         keys = {name: _private_key(folder / f"{name}.key") for name in signing}
         self._signers = {name: _signer(key) for name, key in keys.items()}
         self._public = {name: key.public_key().public_bytes(*_SPKI) for name, key in keys.items()}
-        self._macs = {name: _mac_key(folder / f"{name}.mac") for name in macs}
+        self._macs = {name: _mac_states(folder / f"{name}.mac") for name in macs}
         self._folder = folder
         self._certificates: dict[str, bytes] = {}
 
@@ -48,9 +50,13 @@ class FileKeystore:
     def mac(self, key_id: str, data: bytes) -> bytes:
         """HMAC-SHA-256 of ``data``."""
         try:
-            return hmac.digest(self._macs[key_id], data, "sha256")
+            inner, outer = self._macs[key_id]
         except KeyError:
             raise KeystoreError(f"no MAC key {key_id} in this process") from None
+        inner, outer = inner.copy(), outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.digest()
 
     def public_key(self, key_id: str) -> bytes:
         """SubjectPublicKeyInfo, DER, of a signing key."""
@@ -104,11 +110,17 @@ def _signer(key: _PrivateKey) -> Callable[[bytes], bytes]:
     return lambda data: raw_low_s(key.sign(data, algorithm))
 
 
-def _mac_key(path: Path) -> bytes:
+def _mac_states(path: Path) -> tuple[Hash, Hash]:
+    """HMAC's inner and outer hash after their key blocks (RFC 2104): copied for each message.
+
+    Half the cost of starting from the key, and without giving the interpreter's lock away, which under load costs
+    more than the hash itself.
+    """
     try:
         key = bytes.fromhex(_read(path).decode("ascii").strip())
     except (ValueError, UnicodeDecodeError):
         raise KeystoreError(f"{path}: not a hex MAC key") from None
-    if len(key) < _SHORTEST_MAC:
-        raise KeystoreError(f"{path}: shorter than {_SHORTEST_MAC} bytes")
-    return key
+    if not _SHORTEST_MAC <= len(key) <= _BLOCK:
+        raise KeystoreError(f"{path}: not between {_SHORTEST_MAC} and {_BLOCK} bytes")
+    block = key.ljust(_BLOCK, b"\0")
+    return sha256(bytes(byte ^ 0x36 for byte in block)), sha256(bytes(byte ^ 0x5C for byte in block))

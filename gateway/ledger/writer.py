@@ -45,6 +45,12 @@ class _Life:
         self.pending = 0
         self.retired = False
 
+    def take(self) -> int:
+        """The next counter; under the writer's lock."""
+        self.next += 1
+        self.pending += 1
+        return self.next - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -112,7 +118,8 @@ class Writer:
         """
         with self._lock:
             life, at = self._life_at(at)
-            return self._draft(life, kind, exchange_id, at, evidence)
+            counter = life.take()
+        return self._draft(life, counter, kind, exchange_id, at, evidence)
 
     def commit(
         self,
@@ -223,19 +230,18 @@ class Writer:
         sealed = seal_data_key(public, data_key, life.writer, life.period)
         named = sha256(public).hexdigest()
         evidence = opening_evidence(life.writer, life.period, self._role, named, sealed)
-        draft = self._draft(life, "opening", self._randomness.uuid(), at, evidence)
+        draft = self._draft(life, life.take(), "opening", self._randomness.uuid(), at, evidence)
         refused = self._records.add([self.row(draft)])[0]
         if refused is not None:
             raise refused
         life.pending -= 1
         life.key = AESGCM(data_key)
 
-    def _draft(self, life: _Life, kind: LeafKind, exchange_id: UUID, at: datetime, evidence: bytes) -> Draft:
+    def _draft(
+        self, life: _Life, counter: int, kind: LeafKind, exchange_id: UUID, at: datetime, evidence: bytes
+    ) -> Draft:
         salt32 = self._randomness.bytes(SALT_SIZE)
-        counter = life.next
         leaf = Leaf(kind, exchange_id, life.writer, counter, at, binding(salt32, evidence)).pack()
-        life.next += 1
-        life.pending += 1
         return Draft(kind, exchange_id, at, counter, leaf, leaf_hash(leaf), salt32, evidence, life)
 
     def _void(self, draft: Draft, reason: str) -> bool:

@@ -42,100 +42,110 @@ class InnerList:
     parameters: Parameters = ()
 
 
-_KEY = re.compile(r"[a-z*][a-z0-9_\-.*]{0,63}")
-_STRING = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
-_BYTES = re.compile(r":([A-Za-z0-9+/]*={0,2}):")
-_INTEGER = re.compile(r"-?[0-9]{1,15}(?![0-9.])")
-_TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+\-.^_`|~:/]*")
-_BOOLEAN = re.compile(r"\?([01])")
-_COMMA = re.compile(r"[ \t]*,[ \t]*")
-_SPACES = re.compile(r" +")
+_BARE = re.compile(
+    r'"(?P<string>(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"'
+    r"|(?P<integer>-?[0-9]{1,15})(?![0-9.])"
+    r"|:(?P<bytes>[A-Za-z0-9+/]*={0,2}):"
+    r"|\?(?P<boolean>[01])"
+    r"|(?P<token>[A-Za-z*][A-Za-z0-9!#$%&'*+\-.^_`|~:/]*)"
+)
+_KEY = re.compile(r"(?P<key>[a-z*][a-z0-9_\-.*]{0,63})(?P<value>=)?")
+_PARAMETER = re.compile(rf";\x20*{_KEY.pattern}")
+_COMMA = re.compile(r"[ \t]*,[ \t]*(?=.)")
 _ESCAPED = re.compile(r"\\(.)")
 _LONGEST = 8192
 
 
-class _Reader:
-    """A position in a text that only moves forwards."""
-
-    def __init__(self, text: str) -> None:
-        if len(text) > _LONGEST or not text.isascii():
-            raise MalformedFieldError("too long, or not ASCII")
-        self.text = text.strip(" ")
-        self.at = 0
-
-    def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        match = pattern.match(self.text, self.at)
-        if match is not None:
-            self.at = match.end()
-        return match
-
-    def skip(self, literal: str) -> bool:
-        if self.text.startswith(literal, self.at):
-            self.at += len(literal)
-            return True
-        return False
-
-    @property
-    def done(self) -> bool:
-        return self.at == len(self.text)
-
-
 def parse_dictionary(text: str) -> dict[str, Item | InnerList]:
     """The members of a dictionary field; raises MalformedFieldError, also for a repeated key."""
-    reader = _Reader(text)
+    if len(text) > _LONGEST or not text.isascii():
+        raise MalformedFieldError("too long, or not ASCII")
+    text = text.strip(" ")
     members: dict[str, Item | InnerList] = {}
-    while not reader.done:
-        key = _key(reader)
-        if key in members:
-            raise MalformedFieldError("a key is repeated")
-        members[key] = _member(reader) if reader.skip("=") else Item(value=True, parameters=_parameters(reader))
-        if not reader.done and (reader.take(_COMMA) is None or reader.done):
-            raise MalformedFieldError("members are not separated by commas")
+    at = 0
+    while at < len(text):
+        if members:
+            at = _after(_COMMA, text, at)
+        key = _KEY.match(text, at)
+        if key is None or key["key"] in members:
+            raise MalformedFieldError("a key is missing or repeated")
+        members[key["key"]], at = _member(text, key.end()) if key["value"] else _flag(text, key.end())
     return members
 
 
-def _member(reader: _Reader) -> Item | InnerList:
-    if not reader.skip("("):
-        return Item(_bare(reader), _parameters(reader))
-    items: list[Item] = []
-    reader.take(_SPACES)
-    while not reader.skip(")"):
-        items.append(Item(_bare(reader), _parameters(reader)))
-        if reader.take(_SPACES) is None and not reader.text.startswith(")", reader.at):
-            raise MalformedFieldError("an inner list does not end")
-    return InnerList(tuple(items), _parameters(reader))
-
-
-def _key(reader: _Reader) -> str:
-    match = reader.take(_KEY)
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
     if match is None:
-        raise MalformedFieldError("a key is missing")
-    return match[0]
+        raise MalformedFieldError("something is missing between two members")
+    return match.end()
 
 
-def _parameters(reader: _Reader) -> Parameters:
+def _flag(text: str, at: int) -> tuple[Item, int]:
+    parameters, at = _parameters(text, at)
+    return Item(value=True, parameters=parameters), at
+
+
+def _member(text: str, at: int) -> tuple[Item | InnerList, int]:
+    if not text.startswith("(", at):
+        return _item(text, at)
+    items: list[Item] = []
+    at = _spaces(text, at + 1)
+    while not text.startswith(")", at):
+        item, end = _item(text, at)
+        items.append(item)
+        at = _spaces(text, end)
+        if at == end and not text.startswith(")", at):
+            raise MalformedFieldError("an inner list does not end")
+    parameters, at = _parameters(text, at + 1)
+    return InnerList(tuple(items), parameters), at
+
+
+def _spaces(text: str, at: int) -> int:
+    while text.startswith(" ", at):
+        at += 1
+    return at
+
+
+def _item(text: str, at: int) -> tuple[Item, int]:
+    value, at = _bare(text, at)
+    if not text.startswith(";", at):
+        return Item(value), at
+    parameters, at = _parameters(text, at)
+    return Item(value, parameters), at
+
+
+def _parameters(text: str, at: int) -> tuple[Parameters, int]:
     found: dict[str, BareItem] = {}
-    while reader.skip(";"):
-        reader.take(_SPACES)
-        key = _key(reader)
-        if key in found:
-            raise MalformedFieldError("a parameter is repeated")
-        found[key] = _bare(reader) if reader.skip("=") else True
-    return tuple(found.items())
+    while text.startswith(";", at):
+        match = _PARAMETER.match(text, at)
+        if match is None or match["key"] in found:
+            raise MalformedFieldError("a parameter is missing or repeated")
+        at = match.end()
+        value: BareItem = True
+        if match["value"]:
+            value, at = _bare(text, at)
+        found[match["key"]] = value
+    return tuple(found.items()), at
 
 
-def _bare(reader: _Reader) -> BareItem:
-    if match := reader.take(_STRING):
-        return _ESCAPED.sub(r"\1", match[1])
-    if match := reader.take(_INTEGER):
-        return int(match[0])
-    if match := reader.take(_BYTES):
-        return decode_base64(match[1])
-    if match := reader.take(_BOOLEAN):
-        return match[1] == "1"
-    if match := reader.take(_TOKEN):
-        return Token(match[0])
-    raise MalformedFieldError("an item is malformed")
+def _bare(text: str, at: int) -> tuple[BareItem, int]:
+    match = _BARE.match(text, at)
+    if match is None:
+        raise MalformedFieldError("an item is malformed")
+    found = match[match.lastgroup or 0]
+    value: BareItem
+    match match.lastgroup:
+        case "string":
+            value = _ESCAPED.sub(r"\1", found) if "\\" in found else found
+        case "integer":
+            value = int(found)
+        case "bytes":
+            value = decode_base64(found)
+        case "boolean":
+            value = found == "1"
+        case _:
+            value = Token(found)
+    return value, match.end()
 
 
 def decode_base64(text: str) -> bytes:
@@ -171,5 +181,6 @@ def _serialise_bare(value: BareItem) -> str:
         case bytes():
             return f":{b64encode(value).decode()}:"
         case str():
-            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{escaped}"'
+            if "\\" in value or '"' in value:
+                value = value.replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{value}"'

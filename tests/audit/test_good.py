@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.audit.audit import audit, remember
+from gateway.audit.trust import load_trust
+from gateway.audit.verdict import Unproven
+from gateway.errors import ConfigurationError
+from gateway.ledger.note import parse_note
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.audit.forge import Forger
+
+
+def test_a_good_log_holds_and_its_facts_are_counted(log: Path, trust: Path) -> None:
+    steps: list[tuple[str, int, int]] = []
+    verdict = audit(log, trust, progress=lambda step, done, total: steps.append((step, done, total)))
+    assert verdict.findings == ()
+    assert verdict.holds
+    facts = verdict.facts
+    assert (facts.exchanges, facts.sealed) == (6, 0)
+    assert facts.refusals == (("not_agreed", 1), ("purpose_not_agreed", 1), ("replayed", 1), ("upstream_timeout", 1))
+    assert [(party.name, party.exchanges, party.refusals) for party in facts.parties] == [
+        ("cooperative", 2, 2),
+        ("ministry", 4, 2),
+    ]
+    checkpoint = parse_note((log / "checkpoint").read_bytes()).checkpoint
+    assert (facts.size, facts.root, facts.origin) == (checkpoint.size, checkpoint.root.hex(), checkpoint.origin)
+    assert steps[-1] == ("entries", facts.size, facts.size)
+
+
+def test_what_cannot_be_proved_is_said(log: Path, trust: Path) -> None:
+    verdict = audit(log, trust)
+    assert verdict.first_audit
+    assert set(verdict.unproven) == {
+        Unproven.FIRST_AUDIT,
+        Unproven.ANSWERS_UNACKNOWLEDGED,
+        Unproven.HANDLES_ASSERTED,
+        Unproven.ORIGIN_ASSERTED,
+        Unproven.WRITERS_OPEN,
+        Unproven.NO_TIMESTAMPS,
+        Unproven.NO_WITNESSES,
+    }
+
+
+def test_a_remembered_log_is_no_first_audit(log: Path, trust: Path) -> None:
+    remember(audit(log, trust), trust)
+    verdict = audit(log, trust)
+    assert verdict.holds
+    assert not verdict.first_audit
+    assert Unproven.FIRST_AUDIT not in verdict.unproven
+
+
+def test_a_log_that_grew_extends_the_remembered_one(log: Path, trust: Path, forger: Forger, tmp_path: Path) -> None:
+    remember(audit(forger.write(forger.copy()[:9], tmp_path / "short"), trust), trust)
+    assert audit(log, trust).holds
+
+
+def test_a_verdict_that_does_not_hold_is_not_remembered(log: Path, trust: Path) -> None:
+    (log / "junk").write_bytes(b"")
+    with pytest.raises(ConfigurationError):
+        remember(audit(log, trust), trust)
+    assert load_trust(trust).remembered is None
+
+
+def test_without_the_period_key_evidence_is_reported_as_sealed(log: Path, trust: Path, forger: Forger) -> None:
+    (trust / "periods" / f"{forger.items[0].leaf.period}.key").unlink()
+    verdict = audit(log, trust)
+    assert verdict.holds
+    assert Unproven.EVIDENCE_SEALED in verdict.unproven
+    assert verdict.facts.sealed == 10
+    assert verdict.facts.exchanges == 6
+
+
+def test_files_of_a_later_size_are_reported_and_not_failed(
+    log: Path, trust: Path, forger: Forger, tmp_path: Path
+) -> None:
+    short = forger.write(forger.copy()[:9], tmp_path / "short")
+    for path in log.rglob("*"):
+        target = short / path.relative_to(log)
+        if path.is_file() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    verdict = audit(short, trust)
+    assert verdict.findings == ()
+    assert Unproven.LATER_FILES in verdict.unproven
+
+
+@pytest.mark.parametrize("name", ["log.vkey", "genesis", "roots", "periods/202611.key", "remembered-checkpoint"])
+def test_an_anchor_that_cannot_be_used_is_wrong_usage(log: Path, trust: Path, name: str, forger: Forger) -> None:
+    path = trust / name.replace("202611", str(forger.items[0].leaf.period))
+    if path.is_dir():
+        path.rename(trust / "elsewhere")
+    else:
+        path.write_bytes(b"nonsense\n")
+    with pytest.raises(ConfigurationError):
+        audit(log, trust)
+
+
+def test_no_log_is_wrong_usage(trust: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        audit(tmp_path / "nowhere", trust)
+
+
+def test_no_trust_is_wrong_usage(log: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        audit(log, tmp_path / "nowhere")
