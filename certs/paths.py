@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING
 
 from asn1crypto import x509 as asn1_x509  # only the type that the validator asks for
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from pyhanko_certvalidator import CertificateValidator, ValidationContext, errors
 
 from certs.profiles import CertificateRefusedError, Profile, check_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+#: What the parsers raise of bytes that are no certificate or list that they know how to read.
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def vet(certificate: bytes, profile: Profile, authority: Authority, at: datetime
     try:
         parsed = x509.load_der_x509_certificate(certificate)
         check_profile(parsed, profile)
-    except ValueError:
+    except UNREADABLE:
         raise CertificateRefusedError("malformed") from None
     if at >= parsed.not_valid_after_utc:
         raise CertificateRefusedError("expired")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certs.paths import UNREADABLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -62,5 +64,5 @@ def load_crl(content: bytes) -> bytes | None:
     loader = x509.load_pem_x509_crl if content.startswith(b"-----") else x509.load_der_x509_crl
     try:
         return loader(content).public_bytes(Encoding.DER)
-    except ValueError:
+    except UNREADABLE:
         return None

@@ -262,6 +262,7 @@ class Worker:
             keystore=self._keystore,
             prove=lambda _der: self._key,
             vet=lambda der: self._parties.counterpart(registry.party, der, self._base.clock.now()),
+            vet_server=lambda der: self._parties.server(registry.party, der, self._base.clock.now()),
             clock=self._base.clock,
             randomness=self._base.randomness,
             resilience=ResilienceSettings(

@@ -121,5 +121,5 @@ def _check_parameters(member: InnerList, certificate_sha256: str, leaf_time: dat
     created = parameters["created"]
     if not isinstance(created, int) or isinstance(created, bool):
         raise Problem(Fault.ANSWER_MALFORMED, "created")
-    if not -1 <= created - int(leaf_time.timestamp()) <= _SIGNED_WITHIN.total_seconds():
+    if abs(created - leaf_time.timestamp()) > _SIGNED_WITHIN.total_seconds():
         raise Problem(Fault.TIME_DIFFERS, "the answer was signed at another time than its leaf's")

@@ -66,7 +66,7 @@ def remember(verdict: Verdict, trust: Path) -> None:
     target = trust / REMEMBERED
     temporary = target.with_name(f".{REMEMBERED}.new")
     try:
-        temporary.write_bytes(verdict.note)
+        temporary.write_bytes(verdict.note.encode())
         temporary.replace(target)
     except OSError as error:
         raise ConfigurationError(f"{target}: {error.strerror}") from None
@@ -88,8 +88,8 @@ def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress) 
         report.problem(misplaced)
     objects = Objects(folder)
     objects.check(listing.objects, report, lambda done: tell("objects", done, len(listing.objects)))
-    if report.checkpoint is None:
-        return report.verdict(note or b"", first_audit=first_audit)
+    if report.checkpoint is None or note is None:
+        return report.verdict("", first_audit=first_audit)
     # 3  every entry, its record, and the hashes over them
     leaves = Leaves(trust, objects, report)
     tree = Tree(folder, report.checkpoint, trust.remembered)
@@ -100,7 +100,7 @@ def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress) 
     if listing.later:
         report.unproven.add(Unproven.LATER_FILES)
         check_later(folder, listing.later, size, report)
-    return report.verdict(note or b"", first_audit=first_audit)
+    return report.verdict(note.decode(), first_audit=first_audit)
 
 
 def _note(folder: LogFolder) -> bytes | None:

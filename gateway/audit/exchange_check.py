@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "loopback"
 RELEASED = "released"
-_OK = 200
+_OK = range(200, 300)
 _LEAST_ERROR = 400
 _CLOCK_STEP = timedelta(seconds=60)
 _LONGEST = timedelta(minutes=5)
@@ -105,7 +105,7 @@ def authorisation(evidence: Exchange, policy: Policy) -> Code | None:
 def _check_outcome(evidence: Exchange, policy: Policy) -> None:
     due = authorisation(evidence, policy)
     if evidence.kind == "exchange":
-        if evidence.outcome != RELEASED or evidence.answer.status != _OK:
+        if evidence.outcome != RELEASED or evidence.answer.status not in _OK:
             raise Problem(Fault.EVIDENCE_DIFFERS, "an exchange that was not released")
         if due is not None:
             raise Problem(Fault.NOT_AGREED, due.value)

@@ -45,7 +45,7 @@ def check_later(folder: LogFolder, paths: Collection[str], size: int, report: Re
             # of the files of this size, a missing one was named already
             if problem.fault is not Fault.FILE_MISSING:
                 report.problem(problem, file=path)
-        except FormatError:
+        except (FormatError, OverflowError):  # the latter for a time before the year 1
             report.problem(Problem(Fault.BUNDLE_MALFORMED, "a later file that cannot be read"), file=path)
 
 

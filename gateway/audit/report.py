@@ -55,7 +55,7 @@ class Report:
         self._unopened[kind] += 1
         self.unproven.add(Unproven.EVIDENCE_SEALED)
 
-    def verdict(self, note: bytes, *, first_audit: bool) -> Verdict:
+    def verdict(self, note: str, *, first_audit: bool) -> Verdict:
         """The whole; findings in the order of leaves, those without a leaf first."""
         if first_audit:
             self.unproven.add(Unproven.FIRST_AUDIT)

@@ -145,13 +145,13 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The audit's result; ``note`` is the signed checkpoint that it is about, for ``remember``."""
+    """The audit's result; ``note`` is the signed checkpoint that it is about, empty if none is valid."""
 
     findings: tuple[Finding, ...]
     facts: Facts
     first_audit: bool
     unproven: tuple[Unproven, ...]
-    note: bytes = field(repr=False)
+    note: str = field(repr=False)
 
     @property
     def holds(self) -> bool:

@@ -1,8 +1,201 @@
-"""temporary"""
+"""The command `passerelle`: its commands in one place, its words from the catalogue, its exit codes from one table.
+
+Annotations are evaluated here, since typer reads the options and their translated help from them.
+"""
+
+import os
 import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from gateway.cli.serve import serve, sandbox
-a=sys.argv[1:]
-cfg=Path(a[a.index("--config")+1])
-if a[0]=="sandbox": sandbox(cfg)
-else: serve(cfg, a[a.index("--role")+1] if "--role" in a else "all")
+from typing import Annotated, Literal
+
+import click
+import typer
+
+from gateway.cli.output import Exit, Output
+from gateway.errors import ConfigurationError, KeystoreError, LedgerError
+from gateway.messages.catalogue import Catalogue, choose_language
+
+Role = Literal["all", "workers", "sequencer"]
+
+
+def build(t: Catalogue) -> typer.Typer:
+    """The command line in one language."""
+    app = typer.Typer(
+        help=t("help.passerelle"), no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )  # fmt: skip
+    app.callback(help=t("help.passerelle"))(_root(t))
+    _operating(app, t)
+    _configuring(app, t)
+    _using(app, t)
+    _auditing(app, t)
+    return app
+
+
+def _root(t: Catalogue) -> Callable[..., None]:
+    def root(
+        lang: Annotated[str | None, typer.Option("--lang", help=t("help.lang"), metavar="fr|en")] = None,
+    ) -> None:
+        _ = lang  # read before the texts were chosen, see choose_language
+
+    return root
+
+
+def _operating(app: typer.Typer, t: Catalogue) -> None:
+    config_option = typer.Option("--config", help=t("help.config"), metavar="FILE")
+
+    @app.command(help=t("help.serve"))
+    def serve(
+        config: Annotated[Path | None, config_option] = None,
+        role: Annotated[Role, typer.Option("--role", help=t("help.role"))] = "all",
+    ) -> None:
+        from gateway.cli.serve import serve as run  # noqa: PLC0415  a server's imports, for servers only
+
+        run(config, role)
+
+    @app.command(help=t("help.sandbox"))
+    def sandbox(
+        name: Annotated[Literal["civil-registry"], typer.Argument(help=t("help.sandbox_name"))],
+        config: Annotated[Path | None, config_option] = None,
+    ) -> None:
+        from gateway.cli.serve import sandbox as run  # noqa: PLC0415  the same
+
+        _ = name  # there is one sandbox so far
+        run(config)
+
+    @app.command(help=t("help.demo"))
+    def demo(
+        folder: Annotated[Path, typer.Option("--dir", help=t("help.demo_dir"), metavar="DIR")] = Path("var/demo"),
+        as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
+        lang: Annotated[str | None, typer.Option("--lang", help=t("help.lang"), metavar="fr|en")] = None,
+    ) -> None:
+        from gateway.cli.demo import Demo  # noqa: PLC0415  the same
+
+        _ = lang
+        raise typer.Exit(Demo(Output(t, as_json), folder).run())
+
+    @app.command("version", help=t("help.version"))
+    def version_command(
+        as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
+    ) -> None:
+        output = Output(t, as_json)
+        output.result({"version": version("passerelle")})
+        output.say("version", version=version("passerelle"))
+
+
+def _configuring(app: typer.Typer, t: Catalogue) -> None:
+    config_app = typer.Typer(help=t("help.config_group"), no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(config_app, name="config")
+    json_option = typer.Option("--json", help=t("help.json"))
+    config_option = typer.Option("--config", help=t("help.config"), metavar="FILE")
+
+    @app.command(help=t("help.init"))
+    def init(
+        folder: Annotated[Path, typer.Argument(help=t("help.init_dir"), metavar="DIR")],
+        dev: Annotated[bool, typer.Option("--dev", help=t("help.dev"))] = False,  # noqa: FBT002  a flag
+        as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  the same
+    ) -> None:
+        from gateway.cli.initialise import initialise  # noqa: PLC0415  the same
+
+        initialise(Output(t, as_json), folder, dev=dev)
+
+    @config_app.command("check", help=t("help.config_check"))
+    def check(
+        config: Annotated[Path | None, config_option] = None,
+        as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  a flag
+    ) -> None:
+        from gateway.cli.configuration import check as run  # noqa: PLC0415  the same
+
+        run(Output(t, as_json), config)
+
+    @config_app.command("show", help=t("help.config_show"))
+    def show(
+        config: Annotated[Path | None, config_option] = None,
+        as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  a flag
+    ) -> None:
+        from gateway.cli.configuration import show as run  # noqa: PLC0415  the same
+
+        run(Output(t, as_json), config)
+
+
+def _using(app: typer.Typer, t: Catalogue) -> None:
+    @app.command(help=t("help.call"))
+    def call(
+        operation: Annotated[str, typer.Argument(help=t("help.operation"))],
+        party: Annotated[str, typer.Option("--as", help=t("help.as"), metavar="PARTY")],
+        data: Annotated[str, typer.Option("--data", help=t("help.data"), metavar="FILE")],
+        folder: Annotated[Path | None, typer.Option("--dir", help=t("help.call_dir"), metavar="DIR")] = None,
+        within: Annotated[float, typer.Option("--within", help=t("help.within"), min=0)] = 15.0,
+        as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
+    ) -> None:
+        from gateway.cli.call import call as run  # noqa: PLC0415  the same
+        from gateway.cli.common import find_config  # noqa: PLC0415  the same
+
+        base = folder or find_config(None).parent
+        home = base / "sandbox" / "parties" / party
+        code = run(Output(t, as_json), operation, home, data, base / "receipts", within)
+        raise typer.Exit(code)
+
+
+def _auditing(app: typer.Typer, t: Catalogue) -> None:
+    audit_app = typer.Typer(help=t("help.audit_group"), no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(audit_app, name="audit")
+
+    @audit_app.command("verify", help=t("help.audit_verify"))
+    def verify(
+        log: Annotated[Path, typer.Argument(help=t("help.log"), metavar="LOG")],
+        trust: Annotated[Path, typer.Option("--trust", help=t("help.trust"), metavar="DIR")],
+        remember: Annotated[bool, typer.Option("--remember", help=t("help.remember"))] = False,  # noqa: FBT002  a flag
+        as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  the same
+    ) -> None:
+        from gateway.cli.audit import verify as run  # noqa: PLC0415  the same
+
+        raise typer.Exit(run(Output(t, as_json), log, trust, keep=remember))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line; gives its exit code (DESIGN, section 3)."""
+    t = Catalogue(choose_language(arguments, os.environ))
+    try:
+        result = typer.main.get_command(build(t)).main(list(arguments), "passerelle", standalone_mode=False)
+    except click.exceptions.Abort:
+        return Exit.OUTSIDE
+    except Exception as error:  # noqa: BLE001  each has its exit code; what has none is our own fault
+        key, code, text = _explained(error)
+        Output(t).fail(key, text=text)
+        return code
+    return int(result or 0)
+
+
+def _explained(error: Exception) -> tuple[str, Exit, object]:
+    from gateway.cli.processes import NotStartedError  # noqa: PLC0415  the client's imports, for failures only
+    from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
+    from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
+    from gateway.logs import describe  # noqa: PLC0415  the same
+
+    match error:
+        case click.ClickException():
+            explained = ("error.usage", Exit.USAGE, error.format_message())
+        case ConfigurationError() | KeystoreError():
+            explained = ("error.configuration", Exit.USAGE, str(error))
+        case AnswerError() | LedgerError():
+            explained = ("error.untrusted", Exit.REFUSED, str(error))
+        case UnreachableError() | NotStartedError():
+            explained = ("error.outside", Exit.OUTSIDE, str(error))
+        case OSError():
+            explained = ("error.outside", Exit.OUTSIDE, f"{error.filename or ''} {error.strerror or error}".strip())
+        case _:
+            # Its place, never its text, which could quote the input.
+            explained = ("error.ours", Exit.OURS, str(describe(error)))
+    return explained
+
+
+def main() -> None:
+    """The console script."""
+    raise SystemExit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -38,6 +38,11 @@ class Output:
         """Where people read."""
         return Console(highlight=False, soft_wrap=True)
 
+    @property
+    def error_console(self) -> Console:
+        """Where progress and failures are shown."""
+        return Console(stderr=True, highlight=False, soft_wrap=True)
+
     def say(self, key: str, **values: object) -> None:
         """A line for people; nothing with --json."""
         if not self.as_json:
@@ -50,4 +55,4 @@ class Output:
 
     def fail(self, key: str, **values: object) -> None:
         """A line on standard error, in either form."""
-        Console(stderr=True, highlight=False, soft_wrap=True).print(self.t(key, **values), markup=False)
+        self.error_console.print(self.t(key, **values), markup=False)

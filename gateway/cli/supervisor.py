@@ -24,7 +24,7 @@ _ROLES = ("sequencer", "workers")
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _LOOK = 0.1
-PARENT = "PASSERELLE_PARENT"
+PARENT = "SUPERVISED_BY"
 
 
 class Supervisor:

@@ -84,7 +84,14 @@ class Parties:
 
         Raises CertificateRefusedError.
         """
-        verdict = self._verdict(certificate, Profile.SIGNING, at)
+        return self._proof(party, certificate, Profile.SIGNING, at)
+
+    def server(self, party: str, certificate: bytes, at: datetime) -> CertificateProof:
+        """The proof that a TLS server's certificate is this party's; raises CertificateRefusedError."""
+        return self._proof(party, certificate, Profile.TLS_SERVER, at)
+
+    def _proof(self, party: str, certificate: bytes, profile: Profile, at: datetime) -> CertificateProof:
+        verdict = self._verdict(certificate, profile, at)
         if verdict.party != party or verdict.proof is None:
             raise CertificateRefusedError("not_this_party")
         return verdict.proof

@@ -18,9 +18,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Gateway:
     made = Gateway(tmp_path_factory.mktemp("gateway"))
     for _ in range(2):
         made.echo()
-    request = made.sign("ministry", "/v1/echo", {"message": "a"}, agreement="ESSAI-MIN", purpose="essai")
-    made.send("ministry", request)
-    made.send("ministry", request)
+    made.refuse_early()
     made.echo(agreement="NONE")
     made.echo(purpose="autre")
     made.verify("1")

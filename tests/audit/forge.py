@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+    from gateway.model import LeafKind
     from tests.audit.gateway_run import Gateway
 
 
@@ -42,7 +44,7 @@ class Item:
 
 
 class Forger:
-    """Opens the log of a gateway (of fewer than 256 leaves) once; each test takes a copy of its items."""
+    """Opens the log of a gateway, of fewer than 256 leaves, once; each test takes a copy of its items."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
@@ -72,6 +74,20 @@ class Forger:
     def copy(self) -> list[Item]:
         return [replace(item) for item in self.items]
 
+    def append(self, items: list[Item], kind: LeafKind) -> Item:
+        """Another leaf of the last writer; its record is that of its last one."""
+        last = items[-1]
+        leaf = replace(last.leaf, kind=kind, counter=last.leaf.counter + 1, exchange_id=uuid4())
+        items.append(replace(last, leaf=leaf))
+        return items[-1]
+
+    def void(self, items: list[Item], counter: int | None = None) -> None:
+        """A void leaf, of its own counter unless said otherwise."""
+        item = self.append(items, "void")
+        evidence = {"v": 1, "kind": "void", "writer": str(item.leaf.writer), "reason": "abandoned"}
+        evidence["counter"] = item.leaf.counter if counter is None else counter
+        self.rebind(item, canonical_json(evidence))
+
     def change(self, item: Item, change: Callable[[dict[str, Any]], None]) -> None:
         """Changes evidence, and all that hangs on it: binding, leaf hash, the answer's base and signature."""
         evidence = item.evidence
@@ -84,13 +100,18 @@ class Forger:
         if item.record.answer_base:
             self.answer(item, lambda values: values.update(_answer_values(item)))
 
-    def answer(self, item: Item, change: Callable[[dict[str, str]], Any]) -> None:
-        """Changes values in the answer's base, and signs it again with the gateway's key."""
+    def answer(
+        self,
+        item: Item,
+        change: Callable[[dict[str, str]], Any] = lambda _: None,
+        parameters: Callable[[str], str] = lambda text: text,
+    ) -> None:
+        """Changes values in the answer's base, or its parameters, and signs it again with the gateway's key."""
         values, member = parse_base(item.record.answer_base)
-        parameters = serialise(member)
         change(values)
         old = " ".join(serialise(one) for one in member.items)
-        base = lines(values.items(), parameters.replace(f"({old})", f"({' '.join(values)})"))
+        signed = parameters(serialise(member).replace(f"({old})", f"({' '.join(values)})"))
+        base = lines(values.items(), signed)
         item.record = replace(item.record, answer_base=base, answer_signature=self.keystore.sign("signing", base))
 
     def request(self, item: Item, party: str, change: Callable[[dict[str, Any]], None]) -> None:

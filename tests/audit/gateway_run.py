@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -114,8 +114,8 @@ class Gateway:
         signer = RequestSigner(keystore(self.party(party)), self.clock, self.randomness, self.settings.listen.origin)
         return signer.sign("POST", target, json.dumps(fields).encode(), agreement=agreement, purpose=purpose)
 
-    def send(self, party: str, request: SignedRequest) -> Released:
-        certificate = x509.load_pem_x509_certificate((self.party(party) / "tls.pem").read_bytes())
+    def send(self, party: str, request: SignedRequest, tls: Path | None = None) -> Released:
+        certificate = x509.load_pem_x509_certificate((tls or self.party(party) / "tls.pem").read_bytes())
         received = Received(
             exchange_id=self.randomness.uuid(),
             method=request.method,
@@ -141,6 +141,17 @@ class Gateway:
         }
         request = self.sign("ministry", NIREC_TARGET, fields, agreement="ENT-2026-02", purpose="admissibilite")
         return self.send("ministry", request)
+
+    def refuse_early(self) -> None:
+        """Requests that are refused at steps 1 to 4: a stranger's, unsigned ones, one under another's key, a replay."""
+        request = self.sign("ministry", "/v1/echo", {"message": "a"}, agreement="ESSAI-MIN", purpose="essai")
+        self.send("ministry", request, tls=self.folder / "sandbox" / REGISTRY / "tls.pem")
+        for name, value in (("signature", ""), ("signature-input", "sig1=();tag=1"), ("authorization", "Bearer x")):
+            self.send("ministry", replace(request, headers={**request.headers, name: value}))
+        self.send("cooperative", request)
+        self.send("ministry", replace(request, body=b"{}"))
+        self.send("ministry", request)
+        self.send("ministry", request)
 
     def restart(self, policy: bytes) -> None:
         """Another worker under another policy."""

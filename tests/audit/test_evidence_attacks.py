@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from gateway.model import LeafKind
     from tests.audit.forge import Forger, Item
 
     Change = Callable[[dict[str, Any]], Any]
@@ -41,6 +43,9 @@ class Bench:
             and (item.evidence.get("operation", operation) == operation)
             and item.evidence.get("outcome", item.evidence.get("reason", outcome)) == outcome
         ][nth]
+
+    def append(self, kind: LeafKind) -> Item:
+        return self.forger.append(self.items, kind)
 
     def faults(self) -> set[Fault]:
         log = self.forger.write(self.items, self._folder)
@@ -384,6 +389,38 @@ def test_answer_that_says_something_else(bench: Bench, name: str, value: str) ->
     assert bench.faults() == {Fault.ANSWER_DIFFERS}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('tag="passerelle"', 'tag="other"', Fault.ANSWER_MALFORMED),
+        (';tag="passerelle"', "", Fault.ANSWER_MALFORMED),
+        (";created=", ";expires=1;created=", Fault.ANSWER_MALFORMED),
+        (";created=", ";created=1;was=", Fault.ANSWER_MALFORMED),
+        ('keyid="', 'keyid="x', Fault.ANSWER_DIFFERS),
+        (";created=17", ";created=16", Fault.TIME_DIFFERS),
+        (";created=17", ';created="";x=17', Fault.ANSWER_MALFORMED),
+    ],
+)
+def test_answer_under_other_parameters(bench: Bench, old: str, new: str, fault: Fault) -> None:
+    bench.forger.answer(bench.one(), parameters=lambda text: text.replace(old, new))
+    assert bench.faults() == {fault}
+
+
+def test_answer_created_at_no_time(bench: Bench) -> None:
+    bench.forger.answer(bench.one(), parameters=lambda text: re.sub(r"created=\d+", 'created="now"', text))
+    assert bench.faults() == {Fault.ANSWER_MALFORMED}
+
+
+@pytest.mark.parametrize("key", ["1", '"Label"'])
+def test_early_answer_under_a_label_that_is_none(bench: Bench, key: str) -> None:
+    def change(values: dict[str, str]) -> None:
+        values[f'"signature-input";req;key={key}'] = values.pop('"signature-input";req;key="sig1"')
+
+    bench.forger.answer(bench.one(kind="refusal", outcome="replayed"), change)
+    assert bench.faults() <= {Fault.ANSWER_MALFORMED, Fault.REQUEST_MALFORMED}
+    assert bench.faults()
+
+
 def test_nonce_that_the_refused_request_did_not_have(bench: Bench) -> None:
     refused = bench.one(kind="refusal", outcome="replayed")
     bench.forger.change(refused, lambda evidence: evidence.update(nonce="A" * 24))
@@ -494,9 +531,8 @@ def test_answer_in_a_kind_that_answers_nobody(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["anchor", "destruction"])
-def test_kind_that_the_audit_cannot_judge(bench: Bench, kind: Any) -> None:
-    last = bench.items[-1]
-    bench.items.append(replace(last, leaf=replace(last.leaf, kind=kind, counter=last.leaf.counter + 1)))
+def test_kind_that_the_audit_cannot_judge(bench: Bench, kind: LeafKind) -> None:
+    bench.append(kind)
     assert bench.faults() == {Fault.KIND_UNSUPPORTED}
 
 
@@ -553,32 +589,22 @@ def test_opening_sealed_to_a_key_that_the_policy_does_not_name(bench: Bench) -> 
 
 
 def test_void_of_another_counter(bench: Bench) -> None:
-    last = bench.items[-1]
-    void = replace(last, leaf=replace(last.leaf, kind="void", counter=last.leaf.counter + 1))
-    evidence = {"v": 1, "kind": "void", "writer": str(last.leaf.writer), "counter": 0, "reason": "abandoned"}
-    bench.forger.rebind(void, canonical_json(evidence))
-    bench.items.append(void)
+    bench.forger.void(bench.items, counter=0)
     assert bench.faults() == {Fault.EVIDENCE_DIFFERS}
 
 
 @pytest.mark.parametrize("change", [{}, {"previous": "0" * 64}, {"version": 2}])
 def test_policy_that_does_not_follow_the_one_before(bench: Bench, change: dict[str, Any]) -> None:
-    last = bench.items[-1]
     genesis = bench.items[0].evidence["policy"]
-    policy = replace(last, leaf=replace(last.leaf, kind="policy", counter=last.leaf.counter + 1))
+    policy = bench.append("policy")
     evidence = {"v": 1, "kind": "policy", "policy": genesis, "version": 1, "previous": genesis, **change}
     bench.forger.rebind(policy, canonical_json(evidence))
-    bench.items.append(policy)
     assert bench.faults() == {Fault.POLICY_DIFFERS}
 
 
 def test_second_genesis(bench: Bench) -> None:
-    last, genesis = bench.items[-1], bench.items[0]
-    leaf = replace(last.leaf, kind="genesis", counter=last.leaf.counter + 1, exchange_id=last.leaf.writer)
-    again = replace(genesis, leaf=leaf)
-    bench.forger.rebind(again, genesis.record.evidence)
-    bench.items.append(again)
-    assert Fault.GENESIS_DIFFERS in bench.faults()
+    bench.forger.rebind(bench.append("genesis"), bench.items[0].record.evidence)
+    assert bench.faults() == {Fault.GENESIS_DIFFERS}
 
 
 def test_certificate_object_replaced(bench: Bench, tmp_path: Path, trust: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,10 +24,22 @@ def test_a_good_log_holds_and_its_facts_are_counted(log: Path, trust: Path) -> N
     assert verdict.holds
     facts = verdict.facts
     assert (facts.exchanges, facts.sealed) == (6, 0)
-    assert facts.refusals == (("not_agreed", 1), ("purpose_not_agreed", 1), ("replayed", 1), ("upstream_timeout", 1))
+    assert dict(facts.refusals) == {
+        "authorization_refused": 1,
+        "certificate_refused": 1,
+        "digest_mismatch": 1,
+        "key_of_another_party": 1,
+        "not_agreed": 1,
+        "purpose_not_agreed": 1,
+        "replayed": 1,
+        "signature_missing": 1,
+        "signature_malformed": 1,
+        "upstream_timeout": 1,
+    }
     assert [(party.name, party.exchanges, party.refusals) for party in facts.parties] == [
-        ("cooperative", 2, 2),
-        ("ministry", 4, 2),
+        ("", 0, 1),
+        ("cooperative", 2, 3),
+        ("ministry", 4, 6),
     ]
     checkpoint = parse_note((log / "checkpoint").read_bytes()).checkpoint
     assert (facts.size, facts.root, facts.origin) == (checkpoint.size, checkpoint.root.hex(), checkpoint.origin)
@@ -72,8 +85,21 @@ def test_without_the_period_key_evidence_is_reported_as_sealed(log: Path, trust:
     verdict = audit(log, trust)
     assert verdict.holds
     assert Unproven.EVIDENCE_SEALED in verdict.unproven
-    assert verdict.facts.sealed == 10
+    assert verdict.facts.sealed == 16
     assert verdict.facts.exchanges == 6
+
+
+def test_a_log_that_grows_while_it_is_audited(log: Path, trust: Path, forger: Forger, tmp_path: Path) -> None:
+    growing = forger.write(forger.copy()[:9], tmp_path / "growing")
+
+    def grow(step: str, done: int, _total: int) -> None:
+        if (step, done) == ("objects", 1):
+            shutil.rmtree(growing)
+            shutil.copytree(log, growing)
+
+    verdict = audit(growing, trust, progress=grow)
+    assert verdict.findings == ()
+    assert verdict.facts.size == len(forger.items)
 
 
 def test_files_of_a_later_size_are_reported_and_not_failed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,11 +50,21 @@ def test_partial_of_an_older_size(log: Path, trust: Path) -> None:
     assert faults(log, trust) == {Fault.FILE_UNKNOWN}
 
 
-def test_object_that_is_nothing_we_know_under_its_own_hash(log: Path, trust: Path) -> None:
-    from hashlib import sha256  # noqa: PLC0415  only here
-
-    (log / "objects" / sha256(b"\x00junk").hexdigest()).write_bytes(b"\x00junk")
+@pytest.mark.parametrize("content", [b"", b"\x00junk", b"? {a: b}\n: c\n", b"[" * 10_000, b"service: echo\n"])
+def test_object_that_is_nothing_we_know_under_its_own_hash(log: Path, trust: Path, content: bytes) -> None:
+    (log / "objects" / sha256(content).hexdigest()).write_bytes(content)
     assert faults(log, trust) == {Fault.OBJECT_INVALID}
+
+
+def test_certificate_in_another_form_under_its_own_hash(log: Path, trust: Path, forger: Forger) -> None:
+    named = next(item.evidence for item in forger.items if item.leaf.kind == "exchange")["request"]["tls"]["sha256"]
+    good = (log / "objects" / named).read_bytes()
+    version = good.index(b"\xa0\x03\x02\x01\x02") + 4
+    for bad in (good + b"\x00", good[:version] + b"\x01" + good[version + 1 :]):
+        path = log / "objects" / sha256(bad).hexdigest()
+        path.write_bytes(bad)
+        assert faults(log, trust) == {Fault.OBJECT_INVALID}
+        path.unlink()
 
 
 def test_file_replaced_by_a_link_to_the_same_bytes(log: Path, trust: Path, tmp_path: Path) -> None:
@@ -67,6 +78,19 @@ def test_folder_replaced_by_a_link(log: Path, trust: Path, tmp_path: Path) -> No
     (log / "objects").rename(tmp_path / "elsewhere")
     (log / "objects").symlink_to(tmp_path / "elsewhere")
     assert Fault.FILE_IRREGULAR in faults(log, trust)
+
+
+def test_object_that_evidence_names_is_gone(log: Path, trust: Path, forger: Forger) -> None:
+    evidence = next(item.evidence for item in forger.items if item.leaf.kind == "exchange")
+    named = [evidence["policy"], evidence["contract"]["sha256"]]
+    for proof in (evidence["request"]["tls"], evidence["request"]["signing"], evidence["answer"]["signing"]):
+        named += [proof["sha256"], *proof["chain"], *proof["revocation"]]
+    for digest in named:
+        path = log / "objects" / digest
+        good = path.read_bytes()
+        path.unlink()
+        assert Fault.OBJECT_MISSING in faults(log, trust)
+        path.write_bytes(good)
 
 
 def test_dropped_tail(log: Path, trust: Path) -> None:
@@ -172,3 +196,43 @@ def test_later_tile_that_does_not_continue_the_log(log: Path, trust: Path, forge
         assert not verdict.holds, name
         assert Unproven.LATER_FILES in verdict.unproven
         (short / name).unlink()
+
+
+@pytest.fixture
+def long(forger: Forger, tmp_path: Path) -> Path:
+    """A log of two full bundles, a partial one, and a tile above them."""
+    items = forger.copy()
+    while len(items) < 530:
+        forger.void(items)
+    return forger.write(items, tmp_path / "long")
+
+
+def test_a_log_of_several_bundles_holds_and_extends_a_remembered_one(long: Path, log: Path, trust: Path) -> None:
+    remember(audit(log, trust), trust)
+    verdict = audit(long, trust)
+    assert verdict.findings == ()
+    assert verdict.facts.size == 530
+
+
+@pytest.mark.parametrize("name", ["tile/0/000", "tile/0/001", "tile/0/002.p/18", "tile/1/000.p/2"])
+def test_tile_of_other_hashes(long: Path, trust: Path, name: str) -> None:
+    data = (long / name).read_bytes()
+    (long / name).write_bytes(data[32:] + data[:32])
+    assert faults(long, trust) == {Fault.TILE_DIFFERS}
+    (long / name).unlink()
+    assert faults(long, trust) == {Fault.FILE_MISSING}
+
+
+@pytest.mark.parametrize("name", ["tile/entries/001", "evidence/001"])
+def test_bundle_in_the_place_of_another(long: Path, trust: Path, name: str) -> None:
+    first = long / name.replace("001", "000")
+    (long / name).write_bytes(first.read_bytes())
+    found = audit(long, trust).findings
+    assert found
+    assert min(finding.index for finding in found if finding.index is not None) == 256
+
+
+def test_undersized_tile_under_a_full_tiles_name(long: Path, trust: Path) -> None:
+    path = long / "tile" / "0" / "001"
+    path.write_bytes(path.read_bytes()[:-32])
+    assert faults(long, trust) == {Fault.TILE_DIFFERS}

@@ -1,0 +1,94 @@
+"""`passerelle call`: one operation as a party; the answer verified, kept, and proven in the log."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from contracts.loader import SALT, load_contracts
+from gateway.app import contracts_folder
+from gateway.cli.output import Exit
+from gateway.client.client import PartyClient
+from gateway.client.party import PartyFolder
+from gateway.client.signer import SIGNING_KEY, RequestSigner
+from gateway.errors import ConfigurationError
+from gateway.keys.files import FileKeystore
+from gateway.system import SystemClock, SystemRandomness
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.cli.output import Output
+    from gateway.client.client import ProvenPlace
+    from gateway.client.verifier import VerifiedAnswer
+
+_GOOD = 300
+
+
+def client_of(folder: Path) -> PartyClient:
+    """A party's client from its folder; raises ConfigurationError, KeystoreError."""
+    party = PartyFolder.load(folder)
+    keystore = FileKeystore(folder, signing=[SIGNING_KEY])
+    randomness = SystemRandomness()
+    return PartyClient(party, RequestSigner(keystore, SystemClock(), randomness, party.origin), randomness)
+
+
+def salted_operations() -> dict[str, bool]:
+    """Every operation, and whether its request holds a salt."""
+    return {
+        name: SALT in operation.sensitivity("request")
+        for contract in load_contracts(contracts_folder())
+        for name, operation in contract.operations.items()
+    }
+
+
+def read_fields(data: str) -> dict[str, Any]:
+    """The fields in a JSON file, or on standard input for ``-``; raises ConfigurationError."""
+    try:
+        if data == "-":
+            fields = json.load(sys.stdin)
+        else:
+            with open(data, encoding="utf-8") as file:  # noqa: PTH123  the name comes from the command line
+                fields = json.load(file)
+    except OSError as error:
+        raise ConfigurationError(f"{data}: {error.strerror}") from None
+    except ValueError:
+        raise ConfigurationError(f"{data}: not JSON") from None
+    if not isinstance(fields, dict):
+        raise ConfigurationError(f"{data}: not a JSON object")
+    return fields
+
+
+def call(output: Output, operation: str, party: Path, data: str, receipts: Path, within: float) -> Exit:
+    """Makes the call and says what came of it; exit 1 when the gateway refuses, or does not prove itself."""
+    salted = salted_operations()
+    if operation not in salted:
+        raise ConfigurationError(f"{operation}: no such operation; there are: {', '.join(sorted(salted))}")
+    client = client_of(party)
+    request = client.prepare(operation, read_fields(data), salted=salted[operation])
+    answer = client.send(request)
+    path = client.keep(request, answer, receipts)
+    place = None
+    if answer.ledger_leaf is not None:
+        place = client.prove(answer, within=within)
+        if place is not None:
+            path.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
+    _show(output, answer, place, path)
+    return Exit.HOLDS if answer.status < _GOOD else Exit.REFUSED
+
+
+def _show(output: Output, answer: VerifiedAnswer, place: ProvenPlace | None, path: Path) -> None:
+    body = json.loads(answer.body)
+    index = None if place is None else place.index
+    output.result(
+        {"status": answer.status, "exchange_id": answer.exchange_id, "body": body, "index": index, "receipt": path}
+    )
+    output.say("call.status", status=answer.status, exchange_id=answer.exchange_id)
+    for name, value in body.items():
+        output.say("call.field", name=name, value=value)
+    output.say("call.verified")
+    if index is None:
+        output.say("call.unproven", path=path)
+    else:
+        output.say("call.proven", index=index, path=path)

@@ -1,0 +1,62 @@
+"""`passerelle config check` and `config show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from gateway.cli.common import compose, settings_of
+from gateway.messages.catalogue import texts
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gateway.cli.output import Output
+
+
+def check(output: Output, config: Path | None) -> None:
+    """Says that the configuration, contracts, policy and keys can be used; raises ConfigurationError otherwise."""
+    path, settings = settings_of(config)
+    composition = compose(settings)
+    composition.keystore()
+    operations = sum(len(contract.operations) for contract in composition.contracts)
+    facts = {
+        "parties": len(composition.bundle.parties),
+        "agreements": len(composition.bundle.agreements),
+        "operations": operations,
+    }
+    output.result({"holds": True, "config": path} | facts)
+    output.say("config.good", path=path, version=composition.bundle.version, **facts)
+
+
+def show(output: Output, config: Path | None) -> None:
+    """Every setting, its value in force and what it means; there is no secret among them, keys are in files."""
+    path, settings = settings_of(config)
+    output.result(settings.model_dump(mode="json"))
+    output.say("config.of", path=path)
+    for name, value in rows(settings):
+        meaning = texts()[f"setting.{name}"][output.t.language]
+        output.say("config.row", name=name, value=value, meaning=meaning)
+
+
+def rows(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """(dotted name, value) of every setting."""
+    for name, value in model:
+        if isinstance(value, BaseModel):
+            yield from rows(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """The dotted names of all settings, whether in force or not."""
+    for name, field in model.model_fields.items():
+        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        nested = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if nested is None:
+            yield f"{prefix}{name}"
+        else:
+            yield from setting_names(nested, f"{prefix}{name}.")
