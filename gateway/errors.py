@@ -6,10 +6,6 @@ The public face of each code (status, French and English words) stands in gatewa
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from gateway.model import Attempt
 
 
 class Code(StrEnum):
@@ -75,15 +71,6 @@ class Refusal(PasserelleError):
         self.code = code
         self.component = component
         self.nonce = nonce
-
-
-class UpstreamRefusal(Refusal):
-    """The other system did not give an answer that can be used; what was tried is kept."""
-
-    def __init__(self, code: Code, *, attempts: tuple[Attempt, ...] = (), retry_after: int | None = None) -> None:
-        super().__init__(code)
-        self.attempts = attempts
-        self.retry_after = retry_after
 
 
 class NotRecordedError(PasserelleError):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.errors import Code, PasserelleError, Refusal, UpstreamRefusal
-from gateway.model import Answer, Nirec, Party, Refused
+from gateway.errors import Code, PasserelleError, Refusal
+from gateway.model import Answer, Nirec, Party, Refused, UpstreamRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

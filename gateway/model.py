@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from gateway.errors import Refusal
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
-    from gateway.errors import Refusal
+    from gateway.errors import Code
 
 
 class Nirec:
@@ -233,6 +235,15 @@ class Attempt:
     outcome: str
     request: SignedPart
     answer: SignedPart | None
+
+
+class UpstreamRefusal(Refusal):
+    """The other system did not give an answer that can be used; what was tried is kept for evidence."""
+
+    def __init__(self, code: Code, *, attempts: tuple[Attempt, ...] = (), retry_after: int | None = None) -> None:
+        super().__init__(code)
+        self.attempts = attempts
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)

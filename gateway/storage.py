@@ -5,10 +5,11 @@ What lives here: how a transaction begins, waits and becomes durable. What may n
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
+import sqlite3
 import threading
-import time
 from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,6 @@ from gateway.errors import ConfigurationError, PasserelleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from sqlite3 import Connection as SqliteConnection
 
     from sqlalchemy import Connection
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_SECONDS = 5
 _BEGIN = "passerelle_begin"
-_MOST_STEPS = 8
+_STATEMENTS_KEPT = 512
 _PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-16000")
 
 
@@ -43,22 +43,27 @@ class Turn:
 
     SQLite's own busy handler sleeps and tries again: under load a writer can wait for seconds while others
     pass it. ``flock`` wakes the next one at once. Made after the fork: the lock belongs to the open file.
+
+    Where nobody has to be waited for, the interpreter's lock is kept (PyDLL): a thread that gives it away inside
+    its turn gets it back only after the other threads' slices, and all writers of the machine wait meanwhile.
     """
 
     def __init__(self, path: Path) -> None:
         self._threads = threading.Lock()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._flock = ctypes.PyDLL(None).flock
 
     def __enter__(self) -> None:
         self._threads.acquire()
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            if self._flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB) != 0:
+                fcntl.flock(self._file, fcntl.LOCK_EX)
         except BaseException:
             self._threads.release()
             raise
 
     def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._flock(self._file, fcntl.LOCK_UN)
         self._threads.release()
 
     def close(self) -> None:
@@ -93,8 +98,9 @@ class Database:
         event.listen(self._engine, "connect", self._prepare)
         event.listen(self._engine, "begin", _begin)
         self._writer = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        self._direct: sqlite3.Connection | None = None
 
-    def _prepare(self, connection: SqliteConnection, _record: object) -> None:
+    def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own; _begin does
         cursor = connection.cursor()
         for pragma in (*_PRAGMAS, f"synchronous={self._synchronous}"):
@@ -108,6 +114,25 @@ class Database:
         with self._turn, self._writer.begin() as connection:
             yield connection
 
+    def write_once(self, statement: str, parameters: Sequence[object]) -> int:
+        """One statement as a transaction of its own, committed when this returns; gives the rows it changed.
+
+        Straight to the driver, on a connection that is kept: in all, the thread gives the interpreter's lock away
+        for the one step that does the work. Raises sqlite3.Error; nothing of the statement is in then.
+        """
+        self._check_process()
+        with self._turn:
+            if self._direct is None:
+                self._direct = sqlite3.connect(
+                    self.path,
+                    timeout=BUSY_TIMEOUT_SECONDS,
+                    isolation_level=None,
+                    check_same_thread=False,  # one thread at a time: whoever has the turn
+                    cached_statements=_STATEMENTS_KEPT,
+                )
+                self._prepare(self._direct, None)
+            return self._direct.execute(statement, parameters).rowcount
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and waits for no writer."""
@@ -117,6 +142,8 @@ class Database:
 
     def dispose(self) -> None:
         """Closes every connection."""
+        if self._direct is not None:
+            self._direct.close()
         self._engine.dispose()
         self._turn.close()
 
@@ -154,12 +181,9 @@ class GroupCommit(Generic[T]):
         write: Callable[[Sequence[T]], Sequence[Exception | None]],
         *,
         limit: int = 256,
-        gather: float = 0.0006,
     ) -> None:
         self._write = write
         self._limit = limit
-        self._gather = gather
-        self._company = False
         self._lock = threading.Lock()
         self._queue: deque[_Ticket[T]] = deque()
         self._led = False
@@ -180,7 +204,6 @@ class GroupCommit(Generic[T]):
     def _lead(self) -> None:
         with self._lock:
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
-        self._company = len(batch) > 1
         try:
             self._settle(batch)
         finally:
@@ -195,14 +218,6 @@ class GroupCommit(Generic[T]):
                 ticket.wake.release()
             if heir is not None:
                 heir.wake.release()
-
-    def _wait_while_it_grows(self) -> None:
-        length = 0
-        for _ in range(_MOST_STEPS):
-            if len(self._queue) <= length:
-                return
-            length = len(self._queue)
-            time.sleep(self._gather)
 
     def _settle(self, batch: Sequence[_Ticket[T]]) -> None:
         try:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from adapters.civil_registry.mapping import RegistryMapping, load_mapping
 from adapters.resilience import AttemptFailedError, Resilience, ResilienceSettings
 from adapters.soap import SoapClient, SoapEndpoint, SoapRequest
-from gateway.errors import Code, UpstreamRefusal
-from gateway.model import Attempt, Nirec, Reply
+from gateway.errors import Code
+from gateway.model import Attempt, Nirec, Reply, UpstreamRefusal
 from gateway.signing.soap_info import decode
 from gateway.signing.soap_sign import SoapSigner
 from gateway.signing.soap_verify import SoapVerifier, VerifiedSoap

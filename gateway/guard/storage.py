@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from sqlite3 import IntegrityError
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 _Rows = list[tuple[str, bytes, datetime]]
 _INSERT = "INSERT INTO claims (kind, key, expires) VALUES "
-_KEEP = " ON CONFLICT DO NOTHING RETURNING kind, key"
+_ROW = "(?,?,?)"
+_KEEP = " ON CONFLICT DO NOTHING RETURNING kind"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -51,20 +53,20 @@ class DatabaseClaims:
         return pending.taken
 
     def _write(self, batch: Sequence[_Pending]) -> Sequence[Exception | None]:
-        values: list[object] = []
-        for pending in batch:
-            for kind, key, expires in pending.rows:
-                values += (kind, key, _text(expires))
-        statement = _INSERT + ",".join(["(?,?,?)"] * (len(values) // 3)) + _KEEP
-        with self._database.writing() as connection:
-            rows = connection.exec_driver_sql(statement, tuple(values)).fetchall()
-        fresh = {(kind, bytes(key)) for kind, key in rows}
-        for pending in batch:
-            mine = {(kind, key) for kind, key, _ in pending.rows}
-            pending.taken = frozenset(kind for kind, _ in mine - fresh)
-            # Two of one batch may have brought the same key: the first has it, the others do not.
-            fresh -= mine
+        rows = [row for pending in batch for row in pending.rows]
+        try:
+            self._database.write_once(_INSERT + ",".join([_ROW] * len(rows)), _values(rows))
+        except IntegrityError:
+            # a key is there already, or twice in this batch: nothing is in, and each request is looked at alone
+            for pending in batch:
+                pending.taken = self._taken(pending.rows)
         return [None] * len(batch)
+
+    def _taken(self, rows: _Rows) -> frozenset[str]:
+        statement = _INSERT + ",".join([_ROW] * len(rows)) + _KEEP
+        with self._database.writing() as connection:
+            fresh = {kind for (kind,) in connection.exec_driver_sql(statement, _values(rows))}
+        return frozenset(kind for kind, _, _ in rows) - fresh
 
     def first_refusal(self, key: bytes, minute: str, exchange_id: UUID) -> UUID:
         """The exchange id kept for this key and minute; the given one if there was none."""
@@ -103,5 +105,9 @@ class DatabaseClaims:
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
+def _values(rows: _Rows) -> tuple[object, ...]:
+    return tuple(value for kind, key, expires in rows for value in (kind, key, _text(expires)))
+
+
 def _text(at: datetime) -> str:
-    return at.astimezone(UTC).strftime(_FORMAT)
+    return at.astimezone(UTC).isoformat(timespec="seconds")[:-6] + "Z"

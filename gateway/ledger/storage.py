@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -75,11 +76,16 @@ _OBJECTS = Table(
     Column("published", Integer),
 )
 # the hot path's statements, as the driver takes them: half the cost of a compiled insert with its parameters
-_INSERT_RECORD = (
-    "INSERT INTO records (exchange_id, kind, party, time, leaf, writer, counter, record)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO records (exchange_id, kind, party, time, leaf, writer, counter, record)"
+_COLUMNS = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_RECORD = f"{_INSERT} VALUES {_COLUMNS}"
+# one statement, so one transaction: the records are in if their writer's row is open, and none of them otherwise
+_INSERT_IF_OPEN = (
+    f"{_INSERT} SELECT * FROM (VALUES {{}}) WHERE EXISTS (SELECT 1 FROM writers WHERE id = ? AND state = 'open')"
 )
 _SELECT_OPEN = "SELECT 1 FROM writers WHERE id = ? AND state = 'open'"
+_CONFLICT = "a record of this counter, or of this kind and exchange, is there already"
+_CLOSED = "the writer has been closed"
 _INSERT_OBJECT = "INSERT OR IGNORE INTO objects (sha256, bytes, published) VALUES (?, ?, 0)"
 
 
@@ -154,6 +160,9 @@ class Records:
         A record of a writer that the sequencer has closed is refused alone (L4).
         """
         fresh = {name for record in batch for name in record.objects} - self._known
+        writers = {record.writer.bytes for record in batch}
+        if not fresh and len(writers) == 1:
+            return self._add_alike(batch, writers.pop())
         objects = [(name, self._resolve(name)) for name in sorted(fresh)]
         with self._database.writing() as connection:
             results = insert_records(connection, batch)
@@ -161,6 +170,16 @@ class Records:
                 connection.exec_driver_sql(_INSERT_OBJECT, objects)
         self._known |= fresh  # after the commit only: what was rolled back is not known
         return results
+
+    def _add_alike(self, batch: Sequence[NewRecord], writer: bytes) -> list[Exception | None]:
+        """The hot path: records of one writer, which name no object that is new."""
+        statement = _INSERT_IF_OPEN.format(",".join([_COLUMNS] * len(batch)))
+        values = [value for record in batch for value in _row(record)]
+        try:
+            inserted = self._database.write_once(statement, (*values, writer))
+        except sqlite3.IntegrityError as error:
+            raise NotRecordedError(_CONFLICT) from error
+        return [None if inserted else NotRecordedError(_CLOSED) for _ in batch]
 
     def leaf_at(self, writer: UUID, counter: int) -> bytes | None:
         """The leaf that a writer's counter stands for, if there is one."""
@@ -355,30 +374,26 @@ def insert_records(connection: Connection, batch: Sequence[NewRecord]) -> list[E
         for writer in {record.writer.bytes for record in batch}
         if connection.exec_driver_sql(_SELECT_OPEN, (writer,)).scalar()
     }
-    rows = [
-        (
-            record.exchange_id.bytes,
-            record.kind,
-            record.party,
-            record.time,
-            record.leaf,
-            record.writer.bytes,
-            record.counter,
-            record.record,
-        )
-        for record in batch
-        if record.writer.bytes in alive
-    ]
+    rows = [_row(record) for record in batch if record.writer.bytes in alive]
     if rows:
         try:
             connection.exec_driver_sql(_INSERT_RECORD, rows)
         except IntegrityError as error:
-            raise NotRecordedError(
-                "a record of this counter, or of this kind and exchange, is there already"
-            ) from error
-    return [
-        None if record.writer.bytes in alive else NotRecordedError("the writer has been closed") for record in batch
-    ]
+            raise NotRecordedError(_CONFLICT) from error
+    return [None if record.writer.bytes in alive else NotRecordedError(_CLOSED) for record in batch]
+
+
+def _row(record: NewRecord) -> tuple[object, ...]:
+    return (
+        record.exchange_id.bytes,
+        record.kind,
+        record.party,
+        record.time,
+        record.leaf,
+        record.writer.bytes,
+        record.counter,
+        record.record,
+    )
 
 
 def _read_state(connection: Connection, *, lock: bool = False) -> LogState | None:

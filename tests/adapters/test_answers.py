@@ -16,7 +16,8 @@ from adapters.civil_registry.sandbox.checking import CheckedRequest
 from adapters.civil_registry.sandbox.service import ANSWER_ACTION, NAMESPACE
 from adapters.resilience import Resilience, ResilienceSettings
 from adapters.soap import SoapClient, SoapRequest
-from gateway.errors import Code, ConfigurationError, Refusal, UpstreamRefusal
+from gateway.errors import Code, ConfigurationError, Refusal
+from gateway.model import UpstreamRefusal
 from gateway.signing.soap_sign import SoapSigner
 from gateway.signing.soap_verify import SoapVerifier
 from gateway.signing.xml import parse

@@ -15,7 +15,8 @@ import pytest
 
 from adapters.resilience import ResilienceSettings
 from certs.profiles import Profile
-from gateway.errors import Code, UpstreamRefusal
+from gateway.errors import Code
+from gateway.model import UpstreamRefusal
 from gateway.signing import soap_names as n
 from gateway.signing.soap_facts import check_signed_part
 from tests.adapters.conftest import FAST, World, grant_for

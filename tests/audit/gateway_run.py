@@ -16,9 +16,9 @@ from adapters.loopback import Loopback
 from gateway.app import Composition, Worker
 from gateway.client.signer import RequestSigner
 from gateway.development import REGISTRY, Development, Ports
-from gateway.errors import Code, UpstreamRefusal
+from gateway.errors import Code
 from gateway.keys.files import FileKeystore
-from gateway.model import Attempt, Nirec, Received, Reply
+from gateway.model import Attempt, Nirec, Received, Reply, UpstreamRefusal
 from gateway.settings import load_settings
 from gateway.signing import soap_names as n
 from gateway.signing.soap_sign import SoapSigner

@@ -161,6 +161,15 @@ def test_no_checkpoint(log: Path, trust: Path, spoil: bytes) -> None:
     assert verdict.facts.size == 0
 
 
+def test_checkpoint_removed(log: Path, trust: Path) -> None:
+    (log / "checkpoint").unlink()
+    assert {Fault.CHECKPOINT_INVALID, Fault.FILE_MISSING} <= faults(log, trust)
+
+
+def test_empty_log_signed(trust: Path, forger: Forger, tmp_path: Path) -> None:
+    assert faults(forger.write([], tmp_path / "forged"), trust) == {Fault.CHECKPOINT_INVALID}
+
+
 def test_signature_line_of_an_unknown_key(log: Path, trust: Path) -> None:
     path = log / "checkpoint"
     line = f"— passerelle.development {encode64(bytes(68))}\n"

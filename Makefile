@@ -1,0 +1,59 @@
+# Two commands: `make demo` and `make test`. Both set themselves up; python3 (3.11 or later) and make are enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench check lock clean
+
+help:
+	@echo "make demo    la démonstration, de bout en bout    the whole job, told as a story"
+	@echo "make test    les essais, avec la couverture       the tests, with coverage"
+	@echo "make bench   l'échange face à Flask nu            the exchange against bare Flask"
+	@echo "make check   style, types, architecture           style, types, architecture"
+
+demo: $(VENV)/.run
+	@$(BIN)/passerelle demo
+
+test: $(VENV)/.dev
+	@$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+bench: $(VENV)/.run
+	$(BIN)/python benchmarks/run.py
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+# For whoever changes dependencies; needs uv. No registry's address enters the files.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q \
+	  --extra build pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q \
+	  --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) var dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Il faut python3 3.11 ou plus récent. / python3 3.11 or later is needed." >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Il manque venv à python3 / python3 lacks venv: apt install python3-venv" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Préparation de $(VENV) (une minute environ). / Setting up $(VENV) (about a minute)."
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@echo "Ajout des outils d'essai. / Adding the test tools."
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
