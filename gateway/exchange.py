@@ -48,10 +48,14 @@ class Exchange:
 
     def handle(self, received: Received) -> Released:
         """The signed, recorded answer; a refusal is one too."""
+        key = f"certificate {received.tls_certificate.hex()}"
         try:
             party = self._identity.identify(received)  # 1  who holds this certificate
         except Refusal as refusal:
-            return self._once_a_minute(f"certificate {received.tls_certificate.hex()}", received, None, refusal)
+            return self._once_a_minute(key, received, None, refusal)
+        except Exception as fault:  # noqa: BLE001  whatever it is, nobody gets further
+            self._alarm(received, fault)
+            return self._once_a_minute(key, received, None, Refusal(Code.INTERNAL))
         return self._handle(received, party)
 
     def _handle(self, received: Received, party: Party) -> Released:
@@ -103,7 +107,11 @@ class Exchange:
 
     def _once_a_minute(self, key: str, received: Received, party: str | None, refusal: Refusal) -> Released:
         # Strangers, and parties that are refused without end, cannot fill the ledger: one leaf a minute.
-        recorded = self._guard.first_refusal(key, received)
+        try:
+            recorded = self._guard.first_refusal(key, received)
+        except Exception as fault:  # noqa: BLE001  sealing then says what the caller is told: not_recorded
+            self._alarm(received, fault)
+            recorded = received.exchange_id
         refused = Refused(received, party, refusal, None)
         if recorded == received.exchange_id:
             return self._ledger.seal_refusal(refused)

@@ -23,6 +23,7 @@ from gateway.errors import ConfigurationError, PasserelleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
@@ -43,27 +44,35 @@ class Turn:
 
     SQLite's own busy handler sleeps and tries again: under load a writer can wait for seconds while others
     pass it. ``flock`` wakes the next one at once. Made after the fork: the lock belongs to the open file.
+    A thread that has the turn can take it again.
 
     Where nobody has to be waited for, the interpreter's lock is kept (PyDLL): a thread that gives it away inside
     its turn gets it back only after the other threads' slices, and all writers of the machine wait meanwhile.
     """
 
     def __init__(self, path: Path) -> None:
-        self._threads = threading.Lock()
+        self._threads = threading.RLock()
+        self._depth = 0
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._flock = ctypes.PyDLL(None).flock
 
     def __enter__(self) -> None:
         self._threads.acquire()
+        self._depth += 1
+        if self._depth > 1:
+            return
         try:
             if self._flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB) != 0:
                 fcntl.flock(self._file, fcntl.LOCK_EX)
         except BaseException:
+            self._depth = 0
             self._threads.release()
             raise
 
     def __exit__(self, *_: object) -> None:
-        self._flock(self._file, fcntl.LOCK_UN)
+        self._depth -= 1
+        if not self._depth:
+            self._flock(self._file, fcntl.LOCK_UN)
         self._threads.release()
 
     def close(self) -> None:
@@ -86,7 +95,7 @@ class Database:
         self.path = Path(parsed.database)
         self._process = os.getpid()
         self._synchronous = "FULL" if durable else "NORMAL"
-        self._turn = Turn(self.path.with_name(self.path.name + ".turn"))
+        self.turn = Turn(self.path.with_name(self.path.name + ".turn"))
         # one writer at a time holds the turn; readers are as many as there are threads
         self._engine = create_engine(
             parsed,
@@ -111,7 +120,7 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A transaction that may write; committed when the block ends, rolled back when it raises."""
         self._check_process()
-        with self._turn, self._writer.begin() as connection:
+        with self.turn, self._writer.begin() as connection:
             yield connection
 
     def write_once(self, statement: str, parameters: Sequence[object]) -> int:
@@ -121,7 +130,7 @@ class Database:
         for the one step that does the work. Raises sqlite3.Error; nothing of the statement is in then.
         """
         self._check_process()
-        with self._turn:
+        with self.turn:
             if self._direct is None:
                 self._direct = sqlite3.connect(
                     self.path,
@@ -145,7 +154,7 @@ class Database:
         if self._direct is not None:
             self._direct.close()
         self._engine.dispose()
-        self._turn.close()
+        self.turn.close()
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:
@@ -170,8 +179,9 @@ class _Ticket(Generic[T]):
 class GroupCommit(Generic[T]):
     """Many threads' entries in one transaction, without a thread of its own.
 
-    The first to come leads: it commits all that is queued, wakes those whose entries are in, and hands the lead
-    to the first that came meanwhile. Each waits on a lock of its own, so that no thread wakes for nothing.
+    The first to come leads: it takes the turn, commits all that has queued by then, wakes those whose entries
+    are in, and hands the lead to the first that came meanwhile. Each waits on a lock of its own, so that no
+    thread wakes for nothing.
     ``write`` commits a batch and gives one result per entry, in order: None, or why that entry is not in.
     If ``write`` raises, nothing of the batch is in, and each entry is tried alone.
     """
@@ -180,9 +190,11 @@ class GroupCommit(Generic[T]):
         self,
         write: Callable[[Sequence[T]], Sequence[Exception | None]],
         *,
+        turn: AbstractContextManager[None],
         limit: int = 256,
     ) -> None:
         self._write = write
+        self._turn = turn
         self._limit = limit
         self._lock = threading.Lock()
         self._queue: deque[_Ticket[T]] = deque()
@@ -202,12 +214,18 @@ class GroupCommit(Generic[T]):
             raise ticket.error
 
     def _lead(self) -> None:
-        with self._lock:
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
+        batch: list[_Ticket[T]] = []
         try:
-            self._settle(batch)
+            with self._turn:
+                # only now, so that whoever came while the turn was waited for is in as well
+                with self._lock:
+                    batch += [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
+                self._settle(batch)
         finally:
             with self._lock:
+                if not batch:  # the turn could not be taken: nobody who waits for this lead may wait for ever
+                    batch += self._queue
+                    self._queue.clear()
                 heir = self._queue[0] if self._queue else None
                 self._led = heir is not None
             for ticket in batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.audit.files import LogFolder
+from gateway.audit.files import CHECKPOINT, LogFolder
 from gateway.audit.later import check_later
 from gateway.audit.leaves import Leaves
 from gateway.audit.objects import Objects
@@ -15,7 +15,6 @@ from gateway.audit.verdict import Fault, Problem, Unproven
 from gateway.errors import ConfigurationError
 from gateway.ledger.encoding import FormatError
 from gateway.ledger.note import parse_note
-from gateway.ledger.publish import CHECKPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

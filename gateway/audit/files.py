@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.audit.verdict import Fault, Problem
-from gateway.ledger.publish import CHECKPOINT
 from gateway.ledger.tiles import HEIGHT, WIDTH, Tile, entries_path, evidence_path, hashes_path, tiles_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+CHECKPOINT = "checkpoint"
 _OBJECT = re.compile(r"objects/[0-9a-f]{64}")
 _TILE = re.compile(
     r"(?:tile/(?P<level>[0-7]|entries)|evidence)/(?P<index>(?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/(?P<width>[0-9]{1,3}))?"

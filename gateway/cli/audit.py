@@ -62,6 +62,8 @@ def _show(output: Output, verdict: Verdict) -> None:
         "audit.parties": ", ".join(f"{item.name} {item.exchanges} + {item.refusals}" for item in facts.parties),
         "audit.writers": f"{facts.writers} ({facts.writers_open})",
     }
+    table.add_column()
+    table.add_column(overflow="fold")
     for key, value in rows.items():
         table.add_row(output.t(key), str(value))
     output.console.print(table)

@@ -43,7 +43,7 @@ class DatabaseClaims:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._group: GroupCommit[_Pending] = GroupCommit(self._write)
+        self._group: GroupCommit[_Pending] = GroupCommit(self._write, turn=database.turn)
         self._from = self._boot()
 
     def claim(self, rows: Sequence[tuple[str, bytes, datetime]]) -> frozenset[str]:

@@ -142,7 +142,7 @@ class Records:
         self._database = database
         self._resolve = resolve
         self._known: set[str] = set()
-        self._group = GroupCommit(self.add)
+        self._group = GroupCommit(self.add, turn=database.turn)
 
     def open_writer(self, writer: UUID, period: int, role: str, at: datetime) -> None:
         """Registers a writer; its lock must be held before."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.audit.bench import Bench
 from tests.audit.forge import Forger
 from tests.audit.gateway_run import Gateway
 
@@ -34,6 +35,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Gateway:
 @pytest.fixture(scope="session")
 def forger(gateway: Gateway) -> Forger:
     return Forger(gateway)
+
+
+@pytest.fixture
+def bench(forger: Forger, tmp_path: Path, trust: Path) -> Bench:
+    return Bench(forger, tmp_path / "forged", trust)
 
 
 @pytest.fixture

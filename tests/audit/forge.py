@@ -22,7 +22,7 @@ from gateway.signing.base import lines, parse_base
 from gateway.signing.structured import serialise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from uuid import UUID
 
@@ -114,21 +114,19 @@ class Forger:
         base = lines(values.items(), signed)
         item.record = replace(item.record, answer_base=base, answer_signature=self.keystore.sign("signing", base))
 
-    def request(self, item: Item, party: str, change: Callable[[dict[str, Any]], None]) -> None:
+    def request(self, item: Item, party: str, change: Callable[[dict[str, Any]], None], key: str = "signing") -> None:
         """Changes a request's base through evidence, signed again by the caller, who colludes."""
-        from tests.audit.gateway_run import keystore  # noqa: PLC0415  the two helpers name each other
-
-        signer = keystore(self.gateway.party(party))
+        signer = FileKeystore(self.gateway.party(party), signing=[key])
 
         def both(evidence: dict[str, Any]) -> None:
             change(evidence)
-            signature = signer.sign("signing", evidence["request"]["base"].encode())
+            signature = signer.sign(key, evidence["request"]["base"].encode())
             evidence["request"]["signature"] = encode64(signature)
 
         self.change(item, both)
 
-    def write(self, items: list[Item], folder: Path) -> Path:
-        """A whole log of these items, its checkpoint signed; gives its directory."""
+    def write(self, items: list[Item], folder: Path, objects: Mapping[str, bytes] | None = None) -> Path:
+        """A whole log of these items, its checkpoint signed, with further objects; gives its directory."""
         log = folder / "log"
         publisher = Publisher(log, folder / "log.tmp")
         tree = CompactRange()
@@ -142,6 +140,8 @@ class Forger:
         checkpoint = Checkpoint(self.key.name, tree.size, tree.root())
         publisher.finish(sign_checkpoint(checkpoint, self.key, self.keystore))
         shutil.copytree(self.log / "objects", log / "objects", dirs_exist_ok=True)
+        for digest, data in (objects or {}).items():
+            (log / "objects" / digest).write_bytes(data)
         return log
 
 

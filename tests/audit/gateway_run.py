@@ -58,14 +58,14 @@ class FakeRegistry:
         asked_id, said_id = (f"urn:uuid:{self.randomness.uuid()}" for _ in range(2))
         at = self.clock.now()
         asked = self.ours.sign(
-            _envelope({n.TO: "https://registry.test/v1", n.ACTION: _ASK, n.MESSAGE_ID: asked_id}),
+            envelope({n.TO: "https://registry.test/v1", n.ACTION: _ASK, n.MESSAGE_ID: asked_id}),
             [n.TO, n.ACTION, n.MESSAGE_ID],
         )
         if nirec.reveal().startswith("9"):
             attempt = Attempt(at, Code.UPSTREAM_TIMEOUT, asked, None)
             raise UpstreamRefusal(Code.UPSTREAM_TIMEOUT, attempts=(attempt,))
         said = self.theirs.sign(
-            _envelope({n.ACTION: f"{_ASK}Reponse", n.MESSAGE_ID: said_id, n.RELATES_TO: asked_id}),
+            envelope({n.ACTION: f"{_ASK}Reponse", n.MESSAGE_ID: said_id, n.RELATES_TO: asked_id}),
             [n.ACTION, n.MESSAGE_ID, n.RELATES_TO],
             confirms=asked.signature,
         )
@@ -73,7 +73,7 @@ class FakeRegistry:
         return Reply(REGISTRY, {"outcome": outcome}, (Attempt(at, "answered", asked, said),))
 
 
-def _envelope(headers: dict[str, str]) -> etree._Element:
+def envelope(headers: dict[str, str]) -> etree._Element:
     envelope = etree.Element(n.ENVELOPE, nsmap={"soapenv": n.SOAP, "wsa": n.WSA, "wsu": n.WSU})
     header = etree.SubElement(envelope, n.HEADER)
     for tag, text in headers.items():

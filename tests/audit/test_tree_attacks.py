@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from hashlib import sha256
@@ -72,6 +73,22 @@ def test_file_replaced_by_a_link_to_the_same_bytes(log: Path, trust: Path, tmp_p
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     assert Fault.FILE_IRREGULAR in faults(log, trust)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "objects", "tile/entries"])
+def test_pipe_in_the_place_of_a_file(log: Path, trust: Path, name: str) -> None:
+    path = log / name if name == "checkpoint" else next(item for item in (log / name).rglob("*") if item.is_file())
+    path.unlink()
+    os.mkfifo(path)
+    assert Fault.FILE_IRREGULAR in faults(log, trust)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", bytes(32)])
+@pytest.mark.parametrize("name", ["tile/0/001", "tile/entries/001", "evidence/001", "tile/1/000", "tile/0/000.p/99"])
+def test_later_file_that_is_not_what_its_name_says(log: Path, trust: Path, name: str, content: bytes) -> None:
+    (log / name).parent.mkdir(parents=True, exist_ok=True)
+    (log / name).write_bytes(content)
+    assert faults(log, trust) == {Fault.BUNDLE_MALFORMED}
 
 
 def test_folder_replaced_by_a_link(log: Path, trust: Path, tmp_path: Path) -> None:

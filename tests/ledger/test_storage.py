@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,7 +116,7 @@ def test_group_commit_gives_each_entry_its_own_result() -> None:
         batches.append(len(batch))
         return [LookupError(str(entry)) if entry == 7 else None for entry in batch]
 
-    group = GroupCommit(write)
+    group = GroupCommit(write, turn=nullcontext())
     results: dict[int, Exception | None] = {}
 
     def commit(entry: int) -> None:
@@ -145,7 +146,7 @@ def test_group_commit_puts_what_waits_into_one_batch() -> None:
         assert go.wait(5)
         return [None for _ in batch]
 
-    group = GroupCommit(write)
+    group = GroupCommit(write, turn=nullcontext())
     threads = [threading.Thread(target=group.commit, args=(0,))]
     threads[0].start()
     assert entered.wait(5)
@@ -164,7 +165,7 @@ def test_a_leader_that_is_torn_away_leaves_nobody_waiting() -> None:
     def write(batch: Sequence[int]) -> list[Exception | None]:
         raise SystemExit
 
-    group = GroupCommit(write)
+    group = GroupCommit(write, turn=nullcontext())
     with pytest.raises(SystemExit):
         group.commit(1)
     assert not group._led
