@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
-import click
 import typer
 
 from gateway.cli.output import Exit, Output
@@ -18,6 +17,9 @@ from gateway.errors import ConfigurationError, KeystoreError, LedgerError
 from gateway.messages.catalogue import Catalogue, choose_language
 
 Role = Literal["all", "workers", "sequencer"]
+
+#: Of its usage errors typer exports only this one; the others share its base.
+_USAGE_ERRORS = typer.BadParameter.__bases__
 
 
 def build(t: Catalogue) -> typer.Typer:
@@ -160,7 +162,7 @@ def run(arguments: Sequence[str]) -> int:
     t = Catalogue(choose_language(arguments, os.environ))
     try:
         result = typer.main.get_command(build(t)).main(list(arguments), "passerelle", standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         return Exit.OUTSIDE
     except Exception as error:  # noqa: BLE001  each has its exit code; what has none is our own fault
         key, code, text = _explained(error)
@@ -175,9 +177,9 @@ def _explained(error: Exception) -> tuple[str, Exit, object]:
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
     from gateway.logs import describe  # noqa: PLC0415  the same
 
+    if isinstance(error, _USAGE_ERRORS):
+        return "error.usage", Exit.USAGE, str(getattr(error, "message", error))
     match error:
-        case click.ClickException():
-            explained = ("error.usage", Exit.USAGE, error.format_message())
         case ConfigurationError() | KeystoreError():
             explained = ("error.configuration", Exit.USAGE, str(error))
         case AnswerError() | LedgerError():

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flask import Flask, Response, request
 
 from gateway.errors import Code, Refusal
+from gateway.model import Released
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
     from gateway.exchange import Exchange
     from gateway.http.receipts import Receipts
@@ -57,11 +60,23 @@ class Face:
         try:
             if received.method == "GET" and (read := self._read(received)) is not None:
                 return read
-            released = self._exchange.handle(received)
         except Exception as fault:  # noqa: BLE001  the last line: opaque outside, loud inside
-            self._alarm(received, fault)
-            return self._error(received, Refusal(Code.INTERNAL))
-        return Response(released.body, released.status, released.headers)
+            return _response(self._internal(received, fault))
+        return _response(self._exchanged(received))
+
+    def exchange(self, environ: dict[str, Any]) -> Released:
+        """The answer to a request that can be nothing but an exchange."""
+        return self._exchanged(self._receiver.receive(environ))
+
+    def _exchanged(self, received: Received) -> Released:
+        try:
+            return self._exchange.handle(received)
+        except Exception as fault:  # noqa: BLE001  the last line: opaque outside, loud inside
+            return self._internal(received, fault)
+
+    def _internal(self, received: Received, fault: Exception) -> Released:
+        self._alarm(received, fault)
+        return self._shown(received, Refusal(Code.INTERNAL))
 
     def _read(self, received: Received) -> Response | None:
         """Reads need mutual TLS and are no exchanges (section 1); None when the request is no read."""
@@ -97,13 +112,40 @@ class Face:
         return Response(receipt, content_type="application/jose")
 
     def _error(self, received: Received, refusal: Refusal) -> Response:
+        return _response(self._shown(received, refusal))
+
+    def _shown(self, received: Received, refusal: Refusal) -> Released:
         language = received.headers.get("accept-language", "")
         shown = self._errors.render(refusal, str(received.exchange_id), language)
-        return Response(shown.body, shown.status, (*shown.headers, ("Content-Type", shown.content_type)))
+        return Released(shown.status, (*shown.headers, ("Content-Type", shown.content_type)), shown.body)
+
+
+class Application(Flask):
+    """The application; it has no route of its own that could skip a step."""
+
+    def __init__(self, face: Face) -> None:
+        super().__init__("passerelle", static_folder=None)
+        self._face = face
+        self.before_request(face.answer)
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """A POST is always an exchange: it goes straight to it, without the contexts and signals that it never uses.
+
+        Everything else is dispatched by Flask, and reaches the same exchange if it is no read.
+        """
+        if environ["REQUEST_METHOD"] != "POST":
+            return super().wsgi_app(environ, start_response)
+        released = self._face.exchange(environ)
+        length = ("Content-Length", str(len(released.body)))
+        status = HTTPStatus(released.status)
+        start_response(f"{status.value} {status.phrase}", [*released.headers, length])
+        return [released.body]
 
 
 def create_app(face: Face) -> Flask:
-    """The application; it has no route of its own that could skip a step."""
-    app = Flask("passerelle", static_folder=None)
-    app.before_request(face.answer)
-    return app
+    """The application around what a request can be."""
+    return Application(face)
+
+
+def _response(released: Released) -> Response:
+    return Response(released.body, released.status, released.headers)

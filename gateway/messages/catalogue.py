@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Catalogue:
 
 def choose_language(arguments: Sequence[str], environ: Mapping[str, str]) -> Language:
     """What ``--lang`` says, else LC_ALL, LC_MESSAGES or LANG where they name French or English; else French."""
-    for flag, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for flag, value in zip_longest(arguments, arguments[1:], fillvalue=""):
         chosen = value if flag == "--lang" else flag.removeprefix("--lang=") if flag.startswith("--lang=") else ""
         if chosen in ("fr", "en"):
             return "en" if chosen == "en" else "fr"

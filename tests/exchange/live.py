@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from certs.authority import Issued
 from certs.files import write_private, write_public
+from certs.profiles import Profile
 from gateway.client.client import PartyClient
 from gateway.client.party import PartyFolder
 from gateway.client.signer import RequestSigner
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from certs.authority import DevAuthority
-    from certs.profiles import Profile
     from gateway.client.signer import SignedRequest
     from gateway.client.verifier import VerifiedAnswer
 
@@ -76,8 +77,8 @@ class LiveGateway:
         made = KeptDevelopment(folder, self.ports, SystemClock(), SystemRandomness())
         made.create(births=300)
         self.authorities = made.authorities
+        self.more = self._more_signers()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        # As the command line would find it: only the authority of the gateway, and no session kept by the context.
         self.ca = str(self.party("ministry") / "gateway-root.pem")
 
     def party(self, name: str) -> Path:
@@ -86,6 +87,19 @@ class LiveGateway:
     @property
     def keys(self) -> Path:
         return self.folder / "gateway" / "keys"
+
+    def _more_signers(self) -> dict[str, Issued]:
+        """Further keys that the gateway has been given as the ministry's, one of them of the wrong profile."""
+        authority, host = self.authorities["ministry"], ["ministry.passerelle.test"]
+        more = {
+            "ed25519": authority.issue(Profile.SIGNING, host, key=ed25519.Ed25519PrivateKey.generate()),
+            "rsa-pss-sha512": authority.issue(Profile.SIGNING, host, key=rsa.generate_private_key(65537, 3072)),
+            "to-be-revoked": authority.issue(Profile.SIGNING, host),
+            "tls": authority.issue(Profile.TLS_CLIENT, host),
+        }
+        for name, issued in more.items():
+            write_public(self.keys / "signers" / f"ministry.{name}.pem", issued.pem)
+        return more
 
     # processes -----------------------------------------------------------------------------------------------------
 
@@ -253,7 +267,7 @@ def read_issued(stem: Path) -> Issued:
 
 def status_of(url: str) -> int | None:
     try:
-        with urllib.request.urlopen(url, timeout=3) as answer:
+        with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310  loopback, named by the test
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -58,9 +58,10 @@ def test_what_we_sign_the_library_accepts_with_its_request(bench: Bench) -> None
             foreign.verify(bench.other, ORIGIN, spoilt, 200, headers, b"{}")
 
 
-def test_the_library_and_a_real_gateway_understand_each_other(live: LiveGateway) -> None:
-    key = live.signing("ministry")
-    request = foreign.sign(key, "ecdsa-p256-sha256", live.origin, "/v1/echo", BODY, **TERMS)
+@pytest.mark.parametrize("algorithm", foreign.ALGORITHMS)
+def test_the_library_and_a_real_gateway_understand_each_other(live: LiveGateway, algorithm: str) -> None:
+    key = live.more.get(algorithm) or live.signing("ministry")
+    request = foreign.sign(key, algorithm, live.origin, "/v1/echo", BODY, **TERMS)
     shown = live.exchange(request)
     assert shown.status == 200
     assert json.loads(shown.body) == json.loads(BODY)

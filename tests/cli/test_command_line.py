@@ -1,0 +1,153 @@
+"""The command line as scripts and people meet it: words in two languages, exit codes that can be trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.cli.configuration import setting_names
+from gateway.cli.main import run
+from gateway.messages.catalogue import choose_language, texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    folder = tmp_path / "set-up"
+    assert run(["init", str(folder), "--dev"]) == 0
+    capsys.readouterr()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "language"),
+    [
+        ([], {}, "fr"),
+        ([], {"LANG": "C.UTF-8"}, "fr"),
+        ([], {"LANG": "en_CA.UTF-8"}, "en"),
+        ([], {"LC_ALL": "fr_CA.UTF-8", "LANG": "en_CA.UTF-8"}, "fr"),
+        (["--lang", "en"], {"LANG": "fr_CA"}, "en"),
+        (["--lang=fr", "version"], {"LANG": "en_CA"}, "fr"),
+    ],
+)
+def test_french_unless_english_is_asked_for(arguments: list[str], environ: dict[str, str], language: str) -> None:
+    assert choose_language(arguments, environ) == language
+
+
+def test_help_teaches_in_both_languages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--lang", "fr", "--help"]) == 0
+    french = capsys.readouterr().out
+    assert run(["--lang", "en", "--help"]) == 0
+    english = capsys.readouterr().out
+    assert "aucun identifiant à voler" in french.replace("\n  ", " ")
+    assert "no identifier to" in english
+
+
+@pytest.mark.parametrize("line", ["nonsense", "audit verify", "call echo", "serve --role king"])
+def test_wrong_usage_exits_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(line.split()) == 2
+    assert "--help" in capsys.readouterr().err
+
+
+def test_version_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["version", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"version": "0.1.0"}
+
+
+def test_init_overwrites_nothing(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (made / "gateway" / "keys" / "signing.key").read_bytes()
+    assert run(["init", str(made), "--dev"]) == 2
+    assert (made / "gateway" / "keys" / "signing.key").read_bytes() == before
+    assert "passerelle.toml" in capsys.readouterr().err
+
+
+def test_init_makes_private_keys_for_their_owner_only(made: Path) -> None:
+    private = [*made.rglob("*.key"), *made.rglob("*.mac")]
+    assert len(private) > 20
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
+
+
+def test_init_warns_of_the_single_officer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--lang", "en", "init", str(tmp_path / "x"), "--dev"]) == 0
+    assert "Never in production" in capsys.readouterr().out
+
+
+def test_config_check_and_show(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = str(made / "passerelle.toml")
+    assert run(["--lang", "en", "config", "check", "--config", config]) == 0
+    assert "4 parties" in capsys.readouterr().out
+    assert run(["config", "show", "--config", config, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["listen"]["workers"] == 2
+
+
+def test_every_setting_is_explained_in_both_languages(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "show", "--config", str(made / "passerelle.toml")]) == 0
+    shown = capsys.readouterr().out
+    for name in setting_names():
+        assert f"{name} = " in shown, name
+        assert set(texts()[f"setting.{name}"]) == {"fr", "en"}
+
+
+def test_an_unknown_setting_is_an_error(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = made / "passerelle.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace("port =", "prot =", 1), encoding="utf-8")
+    assert run(["config", "check", "--config", str(config)]) == 2
+    assert "listen.prot" in capsys.readouterr().err
+
+
+def test_the_environment_overrides_a_setting(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PASSERELLE_LISTEN__WORKERS", "5")
+    assert run(["config", "show", "--config", str(made / "passerelle.toml"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["listen"]["workers"] == 5
+
+
+@pytest.mark.parametrize("name", ["PASSERELLE_LISTEN__WORKER", "PASSERELLE_NONSENSE"])
+def test_an_unknown_variable_is_an_error(
+    name: str, made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, "5")
+    assert run(["config", "show", "--config", str(made / "passerelle.toml")]) == 2
+    assert name.split("_", 1)[1].rsplit("__", maxsplit=1)[-1].lower() in capsys.readouterr().err
+
+
+def test_keys_that_others_can_read_are_refused(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = made / "gateway" / "keys" / "nirec-0.mac"
+    os.chmod(key, 0o644)  # noqa: PTH101  as an operator's chmod would
+    assert run(["config", "check", "--config", str(made / "passerelle.toml")]) == 2
+    assert "chmod 600" in capsys.readouterr().err
+
+
+def test_a_broken_policy_is_named(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = made / "gateway" / "policy.yaml"
+    policy.write_text(
+        policy.read_text(encoding="utf-8").replace("party: ministry", "party: nobody", 1), encoding="utf-8"
+    )
+    assert run(["config", "check", "--config", str(made / "passerelle.toml")]) == 2
+    assert "nobody" in capsys.readouterr().err
+
+
+def test_call_with_a_gateway_that_is_not_there_exits_3(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = made / "sandbox" / "parties" / "cooperative" / "requests" / "echo.json"
+    party = made / "sandbox" / "parties" / "cooperative" / "party.toml"
+    party.write_text(party.read_text(encoding="utf-8").replace(":8443", ":1"), encoding="utf-8")
+    assert run(["call", "echo", "--dir", str(made), "--as", "cooperative", "--data", str(data)]) == 3
+    assert "hors de la passerelle" in capsys.readouterr().err
+
+
+def test_call_of_an_unknown_operation_names_those_there_are(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["call", "nonsense", "--dir", str(made), "--as", "cooperative", "--data", "-"]) == 2
+    assert "nirec.verify" in capsys.readouterr().err
+
+
+def test_every_text_is_in_both_languages() -> None:
+    for key, row in texts().items():
+        assert set(row) == {"fr", "en"}, key
+        assert all(row.values()), key
