@@ -19,7 +19,7 @@ from gateway.messages.catalogue import Catalogue, choose_language
 Role = Literal["all", "workers", "sequencer"]
 
 #: Of its usage errors typer exports only this one; the others share its base.
-_USAGE_ERRORS = typer.BadParameter.__bases__
+_USAGE_ERRORS: tuple[type[typer.BadParameter], ...] = typer.BadParameter.__bases__
 
 
 def build(t: Catalogue) -> typer.Typer:
@@ -178,7 +178,8 @@ def _explained(error: Exception) -> tuple[str, Exit, object]:
     from gateway.logs import describe  # noqa: PLC0415  the same
 
     if isinstance(error, _USAGE_ERRORS):
-        return "error.usage", Exit.USAGE, str(getattr(error, "message", error))
+        text = str(error.format_message())
+        return ("error.help" if text.startswith("Usage") else "error.usage"), Exit.USAGE, text
     match error:
         case ConfigurationError() | KeystoreError():
             explained = ("error.configuration", Exit.USAGE, str(error))

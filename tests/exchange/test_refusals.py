@@ -162,7 +162,6 @@ _TARGETS = [
     "/v1/nirec/verifications/../../echo",
     "/log/../v1/echo",
     "/.well-known/%2e%2e/v1/echo",
-    "*",
 ]
 
 
