@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _ROLES = ("sequencer", "workers")
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
+_HEALTHY = 60.0
 _LOOK = 0.1
 PARENT = "SUPERVISED_BY"
 
@@ -36,6 +38,7 @@ class Supervisor:
         self._backlog = backlog
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._pauses: dict[str, float] = dict.fromkeys(_ROLES, _FIRST_PAUSE)
+        self._started: dict[str, float] = {}
         self._stop = threading.Event()
         self._log = structlog.get_logger("supervisor")
 
@@ -43,7 +46,10 @@ class Supervisor:
         """Returns after a clean stop (SIGTERM, SIGINT); raises OSError when the health port is taken."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
-        health = HealthListener(self._settings.listen.health_port, self.ready)
+        listen = self._settings.listen
+        _check_free(listen.host, listen.port)
+        _check_free("127.0.0.1", listen.health_port)
+        health = HealthListener(listen.health_port, self.ready)
         health.start()
         try:
             for role in _ROLES:
@@ -82,6 +88,7 @@ class Supervisor:
         # The children end with us, even if we are killed: see end_with_parent.
         environ = os.environ | {PARENT: str(os.getpid())}
         self._children[role] = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL)
+        self._started[role] = time.monotonic()
         self._log.info("started", role=role, pid=self._children[role].pid)
 
     def _restart_the_dead(self) -> None:
@@ -89,6 +96,8 @@ class Supervisor:
             code = self._children[role].poll()
             if code is None:
                 continue
+            if time.monotonic() - self._started[role] > _HEALTHY:
+                self._pauses[role] = _FIRST_PAUSE
             pause = self._pauses[role]
             self._log.error("ended", role=role, exit_code=code, restart_in_seconds=pause)
             self._pauses[role] = min(2 * pause, _LONGEST_PAUSE)
@@ -108,3 +117,13 @@ class Supervisor:
                 self._log.error("killed", role=role)
                 child.kill()
                 child.wait()
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raises OSError naming the address when somebody listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, f"{host}:{port}") from None

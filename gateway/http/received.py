@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from errno import ECONNRESET
 from typing import TYPE_CHECKING, Any
 
 from gateway.model import Received
@@ -26,10 +27,16 @@ class Receiver:
         self._lock = threading.Lock()
 
     def receive(self, environ: dict[str, Any]) -> Received:
-        """The request as it came; a body past 64 KiB is not read, and says so."""
+        """The request as it came; a body past 64 KiB is not read, and says so.
+
+        Raises ConnectionResetError when the body ends before its Content-Length: the connection is over.
+        """
         headers = {self._name(key): value for key, value in environ.items() if key[:5] == "HTTP_" or key in _BARE}
         body = environ["wsgi.input"].read(_MOST + 1)
         oversize = len(body) > _MOST
+        if not oversize and len(body) < int(environ.get("CONTENT_LENGTH") or 0):
+            # RFC 9112, section 8: an incomplete message is none, though what came of it may be rightly signed.
+            raise ConnectionResetError(ECONNRESET, "the body ended early")
         return Received(
             exchange_id=self._randomness.uuid(),
             method=environ["REQUEST_METHOD"],

@@ -9,6 +9,7 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 
@@ -52,6 +53,7 @@ _BARE = re.compile(
 _KEY = re.compile(r"(?P<key>[a-z*][a-z0-9_\-.*]{0,63})(?P<value>=)?")
 _PARAMETER = re.compile(rf";\x20*{_KEY.pattern}")
 _COMMA = re.compile(r"[ \t]*,[ \t]*(?=.)")
+_PLAIN_LIST = re.compile(r'\((?:\x20*"[a-z0-9@-]*")*\x20*\)')
 _ESCAPED = re.compile(r"\\(.)")
 _LONGEST = 8192
 
@@ -88,6 +90,13 @@ def _flag(text: str, at: int) -> tuple[Item, int]:
 def _member(text: str, at: int) -> tuple[Item | InnerList, int]:
     if not text.startswith("(", at):
         return _item(text, at)
+    plain = _PLAIN_LIST.match(text, at)
+    items, at = (_plain_items(plain[0]), plain.end()) if plain else _items(text, at)
+    parameters, at = _parameters(text, at)
+    return InnerList(items, parameters), at
+
+
+def _items(text: str, at: int) -> tuple[tuple[Item, ...], int]:
     items: list[Item] = []
     at = _spaces(text, at + 1)
     while not text.startswith(")", at):
@@ -96,8 +105,13 @@ def _member(text: str, at: int) -> tuple[Item | InnerList, int]:
         at = _spaces(text, end)
         if at == end and not text.startswith(")", at):
             raise MalformedFieldError("an inner list does not end")
-    parameters, at = _parameters(text, at + 1)
-    return InnerList(tuple(items), parameters), at
+    return tuple(items), at + 1
+
+
+@lru_cache(maxsize=256)
+def _plain_items(text: str) -> tuple[Item, ...]:
+    """The covered components of one client are the same in each of its requests: parsed once."""
+    return _items(text, 0)[0]
 
 
 def _spaces(text: str, at: int) -> int:
@@ -162,25 +176,31 @@ def decode_base64(text: str) -> bytes:
 def serialise(value: Item | InnerList) -> str:
     """The one serialisation of a member (RFC 8941, section 4.1)."""
     if isinstance(value, InnerList):
-        inner = " ".join(serialise(item) for item in value.items)
-        return f"({inner}){_serialise_parameters(value.parameters)}"
+        return _serialise_items(value.items) + _serialise_parameters(value.parameters)
     return _serialise_bare(value.value) + _serialise_parameters(value.parameters)
 
 
+def _serialise_items(items: tuple[Item, ...]) -> str:
+    return f"({' '.join([_serialise_bare(item.value) + _serialise_parameters(item.parameters) for item in items])})"
+
+
 def _serialise_parameters(parameters: Parameters) -> str:
-    parts = (f";{key}" if value is True else f";{key}={_serialise_bare(value)}" for key, value in parameters)
-    return "".join(parts)
+    if not parameters:
+        return ""
+    return "".join([f";{key}" if value is True else f";{key}={_serialise_bare(value)}" for key, value in parameters])
 
 
 def _serialise_bare(value: BareItem) -> str:
     match value:
-        case bool():
-            return "?1" if value else "?0"
-        case int() | Token():
+        case Token():
             return str(value)
-        case bytes():
-            return f":{b64encode(value).decode()}:"
         case str():
             if "\\" in value or '"' in value:
                 value = value.replace("\\", "\\\\").replace('"', '\\"')
             return f'"{value}"'
+        case bool():
+            return "?1" if value else "?0"
+        case int():
+            return str(value)
+        case bytes():
+            return f":{b64encode(value).decode()}:"

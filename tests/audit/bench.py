@@ -28,14 +28,18 @@ class Bench:
         self._trust = trust
         self._objects: dict[str, bytes] = {}
 
-    def under(self, old: str, new: str) -> None:
-        """The same log under a first policy in which ``old`` was ``new``."""
-        before = self.items[0].evidence["policy"]
-        policy = (self.forger.log / "objects" / before).read_text()
+    def add_policy(self, old: str, new: str) -> str:
+        """The first policy with ``new`` for ``old``, among the objects; gives its hash."""
+        policy = (self.forger.log / "objects" / self.items[0].evidence["policy"]).read_text()
         assert old in policy
         content = policy.replace(old, new).encode()
-        after = sha256(content).hexdigest()
-        self._objects[after] = content
+        digest = sha256(content).hexdigest()
+        self._objects[digest] = content
+        return digest
+
+    def under(self, old: str, new: str) -> None:
+        """The same log under a first policy in which ``old`` was ``new``."""
+        before, after = self.items[0].evidence["policy"], self.add_policy(old, new)
         for item in self.items:
             if item.evidence.get("policy") == before:
                 self.forger.change(item, lambda evidence: evidence.update(policy=after))

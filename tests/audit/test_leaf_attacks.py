@@ -252,3 +252,40 @@ def test_certificate_object_replaced(bench: Bench, tmp_path: Path, trust: Path) 
     assert fingerprint(other) != digest
     (log / "objects" / digest).write_bytes(other)
     assert {finding.code for finding in audit(log, trust).findings} == {Fault.OBJECT_INVALID}
+
+
+def test_id_of_another_leaf(bench: Bench) -> None:
+    bench.forger.void(bench.items)
+    bench.forger.void(bench.items)
+    last = bench.items[-1]
+    last.leaf = replace(last.leaf, exchange_id=bench.items[-2].leaf.exchange_id)
+    assert bench.faults() == {Fault.LEAF_REPEATED}
+
+
+def test_period_key_that_the_policy_does_not_name(bench: Bench) -> None:
+    opening = next(item for item in bench.items if item.leaf.kind == "opening")
+    bench.under(opening.evidence["period_key"], "a" * 64)
+    assert Fault.PERIOD_KEY_DIFFERS in bench.faults()
+
+
+@pytest.mark.parametrize("change", [{"log_key": "x"}, {"origin": "elsewhere"}])
+def test_genesis_under_another_key_or_origin(bench: Bench, change: dict[str, str]) -> None:
+    bench.forger.change(bench.items[0], lambda evidence: evidence.update(change))
+    assert Fault.GENESIS_DIFFERS in bench.faults()
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, set()),
+        ({"previous": "0" * 64}, {Fault.POLICY_DIFFERS}),
+        ({"version": 3}, {Fault.POLICY_DIFFERS}),
+    ],
+)
+def test_next_policy(bench: Bench, change: dict[str, Any], found: set[Fault]) -> None:
+    first = bench.items[0].evidence["policy"]
+    second = bench.add_policy("version: 1", "version: 2")
+    policy = bench.append("policy")
+    evidence = {"v": 1, "kind": "policy", "policy": second, "version": 2, "previous": first, **change}
+    bench.forger.rebind(policy, canonical_json(evidence))
+    assert bench.faults() == found
