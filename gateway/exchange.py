@@ -13,7 +13,7 @@ from gateway.model import Answer, Nirec, Party, Refused, UpstreamRefusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gateway.model import Claim, DisclosedSubject, Grant, Received, Released, Reply, VerifiedRequest
+    from gateway.model import Attempt, Claim, DisclosedSubject, Grant, Received, Released, Reply, VerifiedRequest
     from gateway.ports import Guard, Identity, Ledger, Policy, Signing, Subjects, Translation, Upstream
 
 _JSON = "application/json"
@@ -60,18 +60,22 @@ class Exchange:
 
     def _handle(self, received: Received, party: Party) -> Released:
         proven: VerifiedRequest | Claim | Grant | None = None
+        attempts: tuple[Attempt, ...] = ()
         try:
             request = proven = self._signing.verify(received, party)  # 2  signed by them, as received
             message = self._translation.translate_in(request)  # 3  valid under its contract, salted
             claim = proven = self._guard.claim(message)  # 4  once, everywhere
             grant = proven = self._policy.authorise(claim)  # 5  agreement and purpose
             reply = self._upstreams[message.upstream].call(grant)  # 6  verified upstream answer
+            attempts = reply.attempts
             answer = self._reduce(grant, reply)  # 7  only what the agreement names
+        except UpstreamRefusal as refusal:
+            return self._refuse(Refused(received, party.name, refusal, proven, refusal.attempts))
         except Refusal as refusal:
-            return self._refuse(received, party, refusal, proven)
+            return self._refuse(Refused(received, party.name, refusal, proven, attempts))
         except Exception as fault:  # noqa: BLE001  whatever it is, the caller gets a signed, opaque 500
             self._alarm(received, fault)
-            return self._refuse(received, party, Refusal(Code.INTERNAL), proven)
+            return self._refuse(Refused(received, party.name, Refusal(Code.INTERNAL), proven, attempts))
         return self._ledger.seal(grant, reply, answer)  # 8  durable, then released
 
     def _reduce(self, grant: Grant, reply: Reply) -> Answer:
@@ -96,14 +100,11 @@ class Exchange:
             raise PasserelleError("the contract's identifier is no NIREC")
         return self._subjects.disclose(nirec, grant.message.request.party.name)
 
-    def _refuse(
-        self, received: Received, party: Party, refusal: Refusal, proven: VerifiedRequest | Claim | Grant | None
-    ) -> Released:
-        if self._guard.refusals_exceeded(party.name, received.at):
-            limited = Refusal(Code.TOO_MANY_REFUSALS)
-            return self._once_a_minute(f"party {party.name}", received, party.name, limited)
-        attempts = refusal.attempts if isinstance(refusal, UpstreamRefusal) else ()
-        return self._ledger.seal_refusal(Refused(received, party.name, refusal, proven, attempts))
+    def _refuse(self, refused: Refused) -> Released:
+        party, received = refused.party, refused.received
+        if party is not None and self._guard.refusals_exceeded(party, received.at):
+            return self._once_a_minute(f"party {party}", received, party, Refusal(Code.TOO_MANY_REFUSALS))
+        return self._ledger.seal_refusal(refused)
 
     def _once_a_minute(self, key: str, received: Received, party: str | None, refusal: Refusal) -> Released:
         # Strangers, and parties that are refused without end, cannot fill the ledger: one leaf a minute.

@@ -1,0 +1,131 @@
+"""The listener's TLS: no certificate, no HTTP; sessions resumed by either worker; revocation seen within a second."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from certs.authority import DevAuthority
+from certs.profiles import Profile
+from gateway.system import SystemClock
+from tests.adapters.fakes import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.exchange.live import LiveGateway
+
+
+def curl(live: LiveGateway, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    command = ["curl", "--silent", "--cacert", live.ca, "--write-out", "%{http_code}", *arguments, f"{live.origin}/"]
+    return subprocess.run(command, capture_output=True, timeout=20, check=False)
+
+
+@pytest.mark.parametrize(("version", "code"), [("--tlsv1.3", 56), ("--tls-max=1.2", 35)], ids=["tls_1_3", "tls_1_2"])
+def test_without_a_client_certificate_nothing_of_http_is_said(live: LiveGateway, version: str, code: int) -> None:
+    name, _, value = version.partition("=")
+    ended = curl(live, name, *([value] if value else []))
+    assert ended.returncode in {code, 35, 56}
+    assert ended.stdout == b"000"
+
+
+def _pair(stem: Path) -> tuple[str, ...]:
+    return ("--cert", str(stem.with_suffix(".pem")), "--key", str(stem.with_suffix(".key")))
+
+
+def test_with_one_there_is_an_answer(live: LiveGateway) -> None:
+    ended = curl(live, *_pair(live.tls()))
+    assert ended.returncode == 0
+    assert ended.stdout.endswith(b"401")
+
+
+_NOW = SystemClock().now
+
+
+@pytest.mark.parametrize("kind", ["wrong_ca", "expired", "not_yet_valid", "server_certificate", "signing_certificate"])
+def test_certificates_that_end_in_the_handshake(live: LiveGateway, kind: str) -> None:
+    day = timedelta(days=1)
+    host = "ministry.passerelle.test"
+    if kind == "wrong_ca":
+        stranger = DevAuthority("ministry", _NOW())
+        stem = live.write(stranger.issue(Profile.TLS_CLIENT, [host]), stranger)
+    elif kind == "expired":
+        stem = live.issue("ministry", Profile.TLS_CLIENT, not_before=_NOW() - 2 * day, not_after=_NOW() - day)
+    elif kind == "not_yet_valid":
+        stem = live.issue("ministry", Profile.TLS_CLIENT, not_before=_NOW() + day)
+    else:
+        profile = Profile.TLS_SERVER if kind == "server_certificate" else Profile.SIGNING
+        stem = live.issue("ministry", profile)
+    ended = curl(live, *_pair(stem))
+    assert ended.returncode in {35, 56}
+    assert ended.stdout == b"000"
+
+
+def test_a_newly_revoked_tls_certificate_is_refused_within_seconds(live: LiveGateway) -> None:
+    stem = live.issue("ministry", Profile.TLS_CLIENT)
+    assert live.exchange(live.draft().signed(), stem).status == 200
+    assert live.verified(live.draft(key=live.more["to-be-revoked"]).signed()).status == 200
+    revoke(live, stem)
+    # each worker looks for itself: several in a row must agree
+    codes: list[object] = []
+
+    def refused() -> bool:
+        shown = live.exchange(live.draft().signed(), stem)
+        codes.append(200 if shown.status == 200 else shown.json()["code"])
+        return codes[-8:] == ["certificate_refused"] * 8
+
+    assert until(refused, 5), codes
+    # the signing key on the same list
+    shown = live.exchange(live.draft(key=live.more["to-be-revoked"]).signed())
+    assert shown.json()["code"] == "key_refused"
+    # and all the others go on
+    assert live.verified(live.draft().signed()).status == 200
+
+
+def revoke(live: LiveGateway, stem: Path) -> None:
+    from tests.exchange.live import read_issued
+
+    revoked = [read_issued(stem).certificate, live.more["to-be-revoked"].certificate]
+    _, crl = live.authorities["ministry"].revocation_lists(revoked, at=_NOW())
+    path = live.keys / "revocation" / "ministry.issuing.crl"
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(crl)
+    os.replace(fresh, path)  # noqa: PTH105  as an operator's script does, in one step
+
+
+@pytest.mark.parametrize("version", ["-tls1_3", "-tls1_2"])
+def test_sessions_are_resumed_by_whichever_worker_answers(live: LiveGateway, tmp_path: Path, version: str) -> None:
+    kept = tmp_path / "session.pem"
+    pair = ["-cert", str(live.tls().with_suffix(".pem")), "-key", str(live.tls().with_suffix(".key"))]
+    pair += ["-cert_chain", str(live.tls().with_suffix(".pem"))]
+    request = b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+    def connect(*arguments: str) -> str:
+        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{live.ports.gateway}", "-CAfile", live.ca]
+        command += [version, "-ign_eof", *pair, *arguments]
+        ended = subprocess.run(command, input=request, capture_output=True, timeout=20, check=False)
+        return ended.stdout.decode(errors="replace")
+
+    first = connect("-sess_out", str(kept))
+    assert "200 OK" in first
+    assert kept.stat().st_size > 0
+    # With a context of each worker's own, half of these would begin anew.
+    for _ in range(6):
+        again = connect("-sess_in", str(kept))
+        assert "Reused," in again
+        assert "200 OK" in again
+
+
+def test_the_gateway_presents_its_chain_and_only_its_name(live: LiveGateway) -> None:
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{live.ports.gateway}", "-CAfile", live.ca, "-brief"]
+    command += ["-verify_hostname", "localhost", "-verify_return_error"]
+    ended = subprocess.run(command, input=b"", capture_output=True, timeout=20, check=False)
+    assert b"Verification: OK" in ended.stderr
+    wrong = [*command[:-2], "elsewhere.test", "-verify_return_error"]
+    assert (
+        b"Verification: OK" not in subprocess.run(wrong, input=b"", capture_output=True, timeout=20, check=False).stderr
+    )
