@@ -12,7 +12,12 @@ _OTHERS = 0o077
 
 
 class UnsafeFileError(Exception):
-    """A private file that others can read, or that belongs to somebody else; the text names it."""
+    """A private file that others can read (``readable``), or that belongs to somebody else (``foreign``)."""
+
+    def __init__(self, path: Path, reason: str, detail: str) -> None:
+        super().__init__(f"{path}: {reason}, {detail}")
+        self.reason = reason
+        self.detail = detail
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -44,7 +49,7 @@ def read_private(path: Path) -> bytes:
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         if status.st_mode & _OTHERS:
-            raise UnsafeFileError(f"{path}: mode {status.st_mode & 0o777:04o}, must be 0600 (chmod 600)")
+            raise UnsafeFileError(path, "readable", f"{status.st_mode & 0o777:04o}")
         if status.st_uid != os.geteuid():
-            raise UnsafeFileError(f"{path}: belongs to user {status.st_uid}, not to {os.geteuid()} (chown)")
+            raise UnsafeFileError(path, "foreign", f"{status.st_uid}")
         return file.read()

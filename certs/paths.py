@@ -84,11 +84,13 @@ def vet(certificate: bytes, profile: Profile, authority: Authority, at: datetime
     if at >= authority.fresh_until:
         raise CertificateRefusedError("crl_stale")
     chain = asyncio.run(_path(certificate, authority, at))
+    above = (der for der in (*authority.intermediates, *authority.roots) if fingerprint(der) in chain)
+    ends = [x509.load_der_x509_certificate(der).not_valid_after_utc for der in above]
     return Vetted(
         sha256=fingerprint(certificate),
         chain=chain,
         revocation=tuple(fingerprint(crl) for crl in authority.crls),
-        until=min(parsed.not_valid_after_utc, authority.fresh_until),
+        until=min(parsed.not_valid_after_utc, authority.fresh_until, *ends),
     )
 
 

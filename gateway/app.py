@@ -87,9 +87,9 @@ class Composition:
             self._policy = settings.folders.policy.read_bytes()
             self.contracts = load_contracts(contracts_folder())
         except OSError as error:
-            raise ConfigurationError(f"{error.filename}: {error.strerror}") from None
+            raise ConfigurationError("file_unreadable", path=error.filename, detail=error.strerror) from None
         except ContractError as error:
-            raise ConfigurationError(str(error)) from None
+            raise ConfigurationError("contract_invalid", detail=error) from None
         self.bundle, self.policy_sha256 = read_bundle(self._policy)
         self.url = database_url(settings)
         self.locks = settings.folders.db / "writers"
@@ -104,7 +104,7 @@ class Composition:
         try:
             return LogKey.parse(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise ConfigurationError(f"{path}: {error.strerror}") from None
+            raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
 
     def prepare(self) -> None:
         """Before the processes start: the keys can be used, the schema is there, a new policy has its leaf (P1)."""
@@ -300,16 +300,16 @@ class Worker:
         try:
             return self._parties.counterpart(self._base.bundle.gateway, certificate, self._base.clock.now())
         except CertificateRefusedError as refused:
-            raise ConfigurationError(f"our own signing certificate is refused: {refused.reason}") from None
+            raise ConfigurationError("own_certificate_refused", reason=refused.reason) from None
 
     def _period_key(self, period: int) -> bytes:
         path = self._settings.folders.keys / "periods" / f"{period}.pub"
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise KeystoreError(f"{path}: {error.strerror}") from None
+            raise KeystoreError("file_unreadable", path=path, detail=error.strerror) from None
         if self._base.bundle.periods.get(str(period)) != sha256(content).hexdigest():
-            raise KeystoreError(f"{path}: not the period key that the policy names")
+            raise KeystoreError("period_key_unknown", path=path)
         return content
 
     def _find(self, exchange_id: UUID) -> RecordedLeaf | None:
@@ -331,7 +331,7 @@ def _der(pem: bytes) -> bytes:
     try:
         return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
     except ValueError:
-        raise ConfigurationError("a certificate of the policy or of the signers' folder is not PEM") from None
+        raise ConfigurationError("certificate_not_pem") from None
 
 
 def begin(settings: Settings, clock: Clock, randomness: Randomness) -> str:
@@ -367,7 +367,7 @@ def run_sandbox(settings: Settings, stop: Event, ready: Callable[[], None]) -> N
     """Runs the sandbox civil registry until ``stop``; raises ConfigurationError when it is not configured."""
     sandbox = settings.sandbox_civil_registry
     if sandbox is None:
-        raise ConfigurationError("passerelle.toml has no section sandbox_civil_registry")
+        raise ConfigurationError("no_sandbox")
     folder = sandbox.folder
     serve(
         SandboxSettings(

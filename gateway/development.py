@@ -90,7 +90,7 @@ class Development:
         """Writes everything; raises ConfigurationError rather than overwrite anything."""
         for name in ("passerelle.toml", "gateway", "sandbox", "trust"):
             if (self._folder / name).exists():
-                raise ConfigurationError(f"{self._folder / name} exists; nothing is overwritten, choose another folder")
+                raise ConfigurationError("exists_already", path=self._folder / name)
         authorities = {name: DevAuthority(name, self._now) for name in _TITLES}
         self._gateway_keys(authorities)
         for name in CALLERS:

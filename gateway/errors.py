@@ -73,15 +73,28 @@ class Refusal(PasserelleError):
         self.nonce = nonce
 
 
+class ShownError(PasserelleError):
+    """An error that people read: a key of the catalogue (``problem.KEY``) and the values put into its text."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key, values)
+        self.key = key
+        self.values = values
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name}={value}" for name, value in self.values.items())
+        return f"{self.key}: {shown}" if shown else self.key
+
+
 class NotRecordedError(PasserelleError):
     """The record could not be made durable; nothing may be released."""
 
 
-class KeystoreError(PasserelleError):
+class KeystoreError(ShownError):
     """A key is absent, unreadable, or its store cannot be reached."""
 
 
-class ConfigurationError(PasserelleError):
+class ConfigurationError(ShownError):
     """A setting, contract or policy cannot be used as it stands; the text says where and what to do."""
 
 

@@ -48,17 +48,13 @@ class Folders(_Strict):
     logs: Path = Field(Path("gateway/logs"), description="JSON logs")
     policy: Path = Field(Path("gateway/policy.yaml"), description="the policy bundle")
     revocation: Path = Field(Path("gateway/keys/revocation"), description="revocation lists, PARTY.*.crl")
-    signers: Path = Field(
-        Path("gateway/keys/signers"), description="the parties' signing certificates, PARTY.*.pem"
-    )
+    signers: Path = Field(Path("gateway/keys/signers"), description="the parties' signing certificates, PARTY.*.pem")
 
 
 class LedgerSettings(_Strict):
     """The ledger's pace."""
 
-    promise_seconds: int = Field(
-        10, ge=1, description="Ledger-By: sequenced within this many seconds"
-    )
+    promise_seconds: int = Field(10, ge=1, description="Ledger-By: sequenced within this many seconds")
     poll_milliseconds: int = Field(100, ge=10, description="how often the sequencer looks for new records")
 
 
@@ -98,9 +94,7 @@ class Settings(_Strict):
     nirec: NirecSettings = Field(default_factory=NirecSettings)
     civil_registry: CivilRegistry
     sandbox_civil_registry: SandboxRegistry | None = None
-    log_level: str = Field(
-        "info", pattern="^(debug|info|warning|error)$", description="least level logged"
-    )
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least level logged")
 
 
 def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -108,9 +102,9 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from None
+        raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        raise ConfigurationError("not_toml", path=path, detail=error) from None
     for key, value in sorted((os.environ if environ is None else environ).items()):
         if key.startswith(PREFIX) and key != f"{PREFIX}CONFIG":
             _overlay(raw, key, value)
@@ -119,7 +113,8 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {where}: {first['msg']}") from None
+        key = {"extra_forbidden": "setting_unknown", "missing": "setting_missing"}.get(first["type"], "setting_invalid")
+        raise ConfigurationError(key, path=path, name=where, detail=first["msg"]) from None
     return _absolute(settings, path.resolve().parent)
 
 
@@ -131,7 +126,7 @@ def _overlay(raw: dict[str, Any], key: str, value: str) -> None:
         return
     table = raw.setdefault(section, {})
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{key}: {section} is not a section")
+        raise ConfigurationError("setting_unknown", path=key, name=section, detail="")
     table[name] = value
 
 

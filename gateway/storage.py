@@ -92,7 +92,7 @@ class Database:
     def __init__(self, url: str, *, durable: bool) -> None:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-            raise ConfigurationError("the database must be a SQLite file, as sqlite:////path/to/passerelle.sqlite")
+            raise ConfigurationError("database_not_sqlite")
         self.path = Path(parsed.database)
         self._process = os.getpid()
         self._synchronous = "FULL" if durable else "NORMAL"

@@ -57,6 +57,6 @@ def load_mapping(path: Path) -> RegistryMapping:
             outcomes=dict(document["outcomes"]),
         )
     except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: cannot be read as YAML ({type(error).__name__})") from None
+        raise ConfigurationError("contract_invalid", detail=f"{path}: {type(error).__name__}") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigurationError(f"{path}: lacks or misplaces {error}") from None
+        raise ConfigurationError("contract_invalid", detail=f"{path}: {error}") from None

@@ -44,7 +44,7 @@ def audit(log: Path, trust: Path, *, progress: Progress | None = None) -> Verdic
     """
     anchors = load_trust(trust)
     if not log.is_dir():
-        raise ConfigurationError(f"{log}: no such directory")
+        raise ConfigurationError("folder_missing", path=log)
     folder = LogFolder(log)
     tell = progress or (lambda _step, _done, _total: None)
     for _ in range(_TRIES - 1):
@@ -61,14 +61,14 @@ def remember(verdict: Verdict, trust: Path) -> None:
     Raises ConfigurationError where the verdict does not hold, or the file cannot be written.
     """
     if not verdict.holds:
-        raise ConfigurationError("only a log that holds is remembered")
+        raise ConfigurationError("not_remembered")
     target = trust / REMEMBERED
     temporary = target.with_name(f".{REMEMBERED}.new")
     try:
         temporary.write_bytes(verdict.note.encode())
         temporary.replace(target)
     except OSError as error:
-        raise ConfigurationError(f"{target}: {error.strerror}") from None
+        raise ConfigurationError("file_unwritable", path=target, detail=error.strerror) from None
 
 
 def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress) -> Verdict:

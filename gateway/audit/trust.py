@@ -47,7 +47,7 @@ class Trust:
 def load_trust(folder: Path) -> Trust:
     """The anchors in a ``trust/`` folder; raises ConfigurationError naming the file that cannot be used."""
     if not folder.is_dir():
-        raise ConfigurationError(f"{folder}: no such directory")
+        raise ConfigurationError("folder_missing", path=folder)
     log_key = _log_key(folder / "log.vkey")
     return Trust(
         roots=_roots(folder / "roots"),
@@ -62,27 +62,27 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from None
+        raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
 
 
 def _text(path: Path) -> str:
     try:
         return _read(path).decode("ascii").strip()
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{path}: not ASCII text") from None
+        raise ConfigurationError("trust_malformed", path=path, detail="ASCII") from None
 
 
 def _log_key(path: Path) -> LogKey:
     try:
         return LogKey.parse(_text(path))
     except FormatError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        raise ConfigurationError("trust_malformed", path=path, detail=error) from None
 
 
 def _genesis(path: Path) -> str:
     text = _text(path)
     if not _GENESIS.fullmatch(text):
-        raise ConfigurationError(f"{path}: not a hex SHA-256")
+        raise ConfigurationError("trust_malformed", path=path, detail="SHA-256")
     return text
 
 
@@ -92,23 +92,23 @@ def _roots(folder: Path) -> dict[str, tuple[bytes, ...]]:
         try:
             certificates = x509.load_pem_x509_certificates(_read(path))
         except ValueError:
-            raise ConfigurationError(f"{path}: not PEM certificates") from None
+            raise ConfigurationError("trust_malformed", path=path, detail="PEM") from None
         roots[path.name.removesuffix(".pem")] = tuple(item.public_bytes(Encoding.DER) for item in certificates)
     if not roots:
-        raise ConfigurationError(f"{folder}: no PARTY.pem in it")
+        raise ConfigurationError("trust_malformed", path=folder, detail="PARTY.pem")
     return roots
 
 
 def _period(path: Path) -> tuple[int, bytes]:
     name = path.name.removesuffix(".key")
     if not _PERIOD.fullmatch(name):
-        raise ConfigurationError(f"{path}: not named YYYYMM.key")
+        raise ConfigurationError("trust_malformed", path=path, detail="YYYYMM.key")
     try:
         private = decode64(_text(path))
         # derived once, only so that a key that is none is told before the audit begins
         period_public_key(private)
     except (FormatError, ValueError):
-        raise ConfigurationError(f"{path}: not a period's private key in base64") from None
+        raise ConfigurationError("trust_malformed", path=path, detail="base64") from None
     return int(name), private
 
 
@@ -118,4 +118,4 @@ def _remembered(path: Path, key: LogKey) -> Checkpoint | None:
     try:
         return verify_note(_read(path), key)
     except FormatError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        raise ConfigurationError("trust_malformed", path=path, detail=error) from None

@@ -52,11 +52,11 @@ def read_fields(data: str) -> dict[str, Any]:
             with open(data, encoding="utf-8") as file:  # noqa: PTH123  the name comes from the command line
                 fields = json.load(file)
     except OSError as error:
-        raise ConfigurationError(f"{data}: {error.strerror}") from None
+        raise ConfigurationError("file_unreadable", path=data, detail=error.strerror) from None
     except ValueError:
-        raise ConfigurationError(f"{data}: not JSON") from None
+        raise ConfigurationError("not_json", path=data) from None
     if not isinstance(fields, dict):
-        raise ConfigurationError(f"{data}: not a JSON object")
+        raise ConfigurationError("not_json", path=data)
     return fields
 
 
@@ -64,7 +64,7 @@ def call(output: Output, operation: str, party: Path, data: str, receipts: Path,
     """Makes the call and says what came of it; exit 1 when the gateway refuses, or does not prove itself."""
     salted = salted_operations()
     if operation not in salted:
-        raise ConfigurationError(f"{operation}: no such operation; there are: {', '.join(sorted(salted))}")
+        raise ConfigurationError("no_such_operation", operation=operation, known=", ".join(sorted(salted)))
     client = client_of(party)
     request = client.prepare(operation, read_fields(data), salted=salted[operation])
     answer = client.send(request)

@@ -24,7 +24,7 @@ def find_config(given: Path | None) -> Path:
     for path in [named] if named else [Path(CONFIG), DEMO / CONFIG]:
         if path.is_file():
             return path
-    raise ConfigurationError(f"{named or CONFIG}: not found; `passerelle init DIR --dev` makes one")
+    raise ConfigurationError("config_missing", path=named or CONFIG)
 
 
 def settings_of(config: Path | None) -> tuple[Path, Settings]:

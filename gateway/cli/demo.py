@@ -85,7 +85,7 @@ class Demo:
         # Only what an earlier demo made, and said so itself, is ever removed.
         if self._folder.exists() and any(self._folder.iterdir()):
             if not (self._folder / MARKER).is_file():
-                raise ConfigurationError(f"{self._folder}: no {MARKER} in it, so no demo made it; it is left alone")
+                raise ConfigurationError("not_a_demo", path=self._folder, marker=MARKER)
             shutil.rmtree(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         write_public(self._folder / MARKER, b"made by passerelle demo, and wiped by the next one\n")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def initialise(output: Output, folder: Path, *, dev: bool) -> None:
     """Makes a development set-up; raises ConfigurationError where something is there already."""
     if not dev:
-        raise ConfigurationError(output.t("init.dev_only"))
+        raise ConfigurationError("dev_only")
     ports = Ports()
     Development(folder, ports, SystemClock(), SystemRandomness()).create()
     output.result({"folder": folder, "gateway_port": ports.gateway, "registry_port": ports.registry})

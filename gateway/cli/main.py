@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.cli.output import Exit, Output
-from gateway.errors import ConfigurationError, KeystoreError, LedgerError
+from gateway.errors import ConfigurationError, KeystoreError, LedgerError, ShownError
 from gateway.messages.catalogue import Catalogue, choose_language
 
 Role = Literal["all", "workers", "sequencer"]
@@ -165,13 +165,13 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         return Exit.OUTSIDE
     except Exception as error:  # noqa: BLE001  each has its exit code; what has none is our own fault
-        key, code, text = _explained(error)
+        key, code, text = _explained(t, error)
         Output(t).fail(key, text=text)
         return code
     return int(result or 0)
 
 
-def _explained(error: Exception) -> tuple[str, Exit, object]:
+def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     from gateway.cli.processes import NotStartedError  # noqa: PLC0415  the client's imports, for failures only
     from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
@@ -180,13 +180,14 @@ def _explained(error: Exception) -> tuple[str, Exit, object]:
     if isinstance(error, _USAGE_ERRORS):
         text = str(error.format_message())
         return ("error.help" if text.startswith("Usage") else "error.usage"), Exit.USAGE, text
+    shown = t(f"problem.{error.key}", **error.values) if isinstance(error, ShownError) else str(error)
     match error:
         case ConfigurationError() | KeystoreError():
-            explained = ("error.configuration", Exit.USAGE, str(error))
+            explained = ("error.configuration", Exit.USAGE, shown)
         case AnswerError() | LedgerError():
-            explained = ("error.untrusted", Exit.REFUSED, str(error))
+            explained = ("error.untrusted", Exit.REFUSED, shown)
         case UnreachableError() | NotStartedError():
-            explained = ("error.outside", Exit.OUTSIDE, str(error))
+            explained = ("error.outside", Exit.OUTSIDE, shown)
         case OSError():
             explained = ("error.outside", Exit.OUTSIDE, f"{error.filename or ''} {error.strerror or error}".strip())
         case _:

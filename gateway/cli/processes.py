@@ -15,7 +15,7 @@ import requests
 
 from gateway.cli.supervisor import PARENT
 from gateway.development import Ports
-from gateway.errors import PasserelleError
+from gateway.errors import ShownError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ _PATIENCE = 30.0
 _LOOK = 0.05
 
 
-class NotStartedError(PasserelleError):
+class NotStartedError(ShownError):
     """A child did not start; the text says which, and where its log is."""
 
 
@@ -72,7 +72,7 @@ def _await(name: str, process: subprocess.Popen[bytes], log: Path, url: str) -> 
         except requests.RequestException:
             pass
         time.sleep(_LOOK)
-    raise NotStartedError(f"{name}: {log}")
+    raise NotStartedError("not_started", name=name, path=log)
 
 
 def switch_registry(control_port: int, mode: str) -> None:

@@ -13,7 +13,7 @@ import requests
 
 from gateway.client.proof import check_proof, load_log_key
 from gateway.client.verifier import AnswerError, AnswerVerifier, VerifiedAnswer
-from gateway.errors import PasserelleError
+from gateway.errors import ShownError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ _RECEIPT_TYPE = "passerelle-receipt+jwt"
 _SALT_BYTES = 16
 
 
-class UnreachableError(PasserelleError):
+class UnreachableError(ShownError):
     """The gateway could not be reached, or ended the connection; the text says how."""
 
 
@@ -75,9 +75,9 @@ class PartyClient:
                 allow_redirects=False,
             )  # fmt: skip
         except requests.exceptions.SSLError as error:
-            raise UnreachableError(f"TLS: {_innermost(error)}") from None
+            raise UnreachableError("tls_refused", detail=_innermost(error)) from None
         except requests.exceptions.RequestException as error:
-            raise UnreachableError(_innermost(error)) from None
+            raise UnreachableError("unreachable", detail=_innermost(error)) from None
 
     def keep(self, request: SignedRequest, answer: VerifiedAnswer, receipts: Path) -> Path:
         """Keeps the answer as a receipt, and both bodies in the party's own folder; gives the receipt's path."""
@@ -109,7 +109,7 @@ class PartyClient:
                 return None
             time.sleep(0.05)
         if not response.ok:
-            raise AnswerError(f"no receipt: HTTP {response.status_code}")
+            raise AnswerError("no_receipt", status=response.status_code)
         jwks = self._get("GET", "/.well-known/jwks.json", {}, b"").json()
         return _verified_receipt(response.text, jwks, answer, load_log_key(self._party.folder / "log.vkey"))
 
@@ -118,13 +118,13 @@ def _verified_receipt(receipt: str, jwks: dict[str, Any], answer: VerifiedAnswer
     try:
         header = jwt.get_unverified_header(receipt)
         if header.get("typ") != _RECEIPT_TYPE or header.keys() - {"typ", "alg", "kid"}:
-            raise AnswerError("the receipt is of another type")
+            raise AnswerError("receipt_of_another_type")
         key = next(key for key in jwks["keys"] if key["kid"] == header.get("kid"))
         claims = jwt.decode(receipt, jwt.PyJWK(key).key, algorithms=["ES256"], options={"verify_aud": False})
     except (jwt.PyJWTError, StopIteration, KeyError):
-        raise AnswerError("the receipt does not hold") from None
+        raise AnswerError("receipt_invalid") from None
     if claims.get("exchange_id") != answer.exchange_id or claims.get("ledger_leaf") != answer.ledger_leaf:
-        raise AnswerError("the receipt is for another exchange")
+        raise AnswerError("receipt_of_another_exchange")
     leaf_hash = b64decode(answer.ledger_leaf or "")
     return ProvenPlace(check_proof(claims["proof"], leaf_hash, log), receipt)
 

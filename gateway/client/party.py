@@ -45,9 +45,9 @@ class PartyFolder:
             operations = {name: AgreedOperation(**row) for name, row in raw["operations"].items()}
             return cls(raw["name"], folder, raw["origin"], folder / raw["authority"], operations)
         except OSError as error:
-            raise ConfigurationError(f"{path}: {error.strerror}") from None
+            raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
         except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{path}: {error}") from None
+            raise ConfigurationError("party_invalid", path=path, detail=error) from None
 
     def gateway_certificate(self) -> bytes:
         """DER of the certificate that the gateway's answers must be signed under."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from gateway.client.signer import LABEL
-from gateway.errors import PasserelleError
+from gateway.errors import ShownError
 from gateway.signing.algorithms import ECDSA_P256, verify
 from gateway.signing.answer import keyid_of
 from gateway.signing.base import TAG, lines
@@ -27,7 +27,7 @@ _ALWAYS = ('"@status"', '"content-digest"', '"exchange-id"', '"@method";req')
 _LEDGER = ('"ledger-leaf"', '"ledger-by"')
 
 
-class AnswerError(PasserelleError):
+class AnswerError(ShownError):
     """An answer that does not prove itself; the text says which part failed."""
 
 
@@ -53,20 +53,20 @@ class AnswerVerifier:
 
     def verify(self, request: SignedRequest, status: int, headers: Mapping[str, str], body: bytes) -> VerifiedAnswer:
         """The verified answer; raises AnswerError."""
-        label, member, signature = _one_signature(headers)
+        member, signature = _one_signature(headers)
         parameters = dict(member.parameters)
         if parameters.get("keyid") != self._keyid or parameters.get("tag") != TAG:
-            raise AnswerError(f"{label}: not the gateway's key, or not its tag")
+            raise AnswerError("answer_of_another_key")
         names = [serialise(item) for item in member.items]
         known = self._values(request, status, headers)
         if unknown := [name for name in names if name not in known]:
-            raise AnswerError(f"covers what it cannot: {unknown[0]}")
+            raise AnswerError("answer_covers_unknown", component=unknown[0])
         self._check_coverage(request, status, headers, names)
         base = lines([(name, known[name]) for name in names], serialise(member))
         if not verify(self._certificate, ECDSA_P256, signature, base):
-            raise AnswerError("the signature does not hold over this answer and this request")
+            raise AnswerError("answer_signature_invalid")
         if not digest_holds(headers["content-digest"], body):
-            raise AnswerError("the body is not the one that was signed")
+            raise AnswerError("answer_body_differs")
         bound = _request_name("signature") in names
         return VerifiedAnswer(status, headers, body, headers["exchange-id"], headers.get("ledger-leaf"), bound)
 
@@ -98,21 +98,21 @@ class AnswerVerifier:
             required += ['"@target-uri";req', _request_name("signature"), _request_name("signature-input")]
             required += ['"content-digest";req'] if request.body else []
         if missing := [name for name in required if name not in names]:
-            raise AnswerError(f"does not cover {missing[0]}")
+            raise AnswerError("answer_lacks", component=missing[0])
 
 
 def _request_name(name: str) -> str:
     return f'"{name}";req;key="{LABEL}"'
 
 
-def _one_signature(headers: Mapping[str, str]) -> tuple[str, InnerList, bytes]:
+def _one_signature(headers: Mapping[str, str]) -> tuple[InnerList, bytes]:
     try:
         inputs = parse_dictionary(headers["signature-input"])
         values = parse_dictionary(headers["signature"])
     except (KeyError, MalformedFieldError):
-        raise AnswerError("the answer is not signed, or its signature cannot be read") from None
+        raise AnswerError("answer_not_signed") from None
     for label, member in inputs.items():
         value = values.get(label)
         if isinstance(member, InnerList) and isinstance(value, Item) and isinstance(value.value, bytes):
-            return label, member, value.value
-    raise AnswerError("the answer is not signed")
+            return member, value.value
+    raise AnswerError("answer_not_signed")

@@ -45,14 +45,14 @@ class FileKeystore:
         try:
             return self._signers[key_id](data)
         except KeyError:
-            raise KeystoreError(f"no signing key {key_id} in this process") from None
+            raise KeystoreError("key_not_here", name=key_id) from None
 
     def mac(self, key_id: str, data: bytes) -> bytes:
         """HMAC-SHA-256 of ``data``."""
         try:
             inner, outer = self._macs[key_id]
         except KeyError:
-            raise KeystoreError(f"no MAC key {key_id} in this process") from None
+            raise KeystoreError("key_not_here", name=key_id) from None
         inner, outer = inner.copy(), outer.copy()
         inner.update(data)
         outer.update(inner.digest())
@@ -63,7 +63,7 @@ class FileKeystore:
         try:
             return self._public[key_id]
         except KeyError:
-            raise KeystoreError(f"no signing key {key_id} in this process") from None
+            raise KeystoreError("key_not_here", name=key_id) from None
 
     def certificate(self, key_id: str) -> bytes:
         """DER of the certificate beside a signing key."""
@@ -72,7 +72,7 @@ class FileKeystore:
             try:
                 loaded = x509.load_pem_x509_certificate(path.read_bytes())
             except (OSError, ValueError):
-                raise KeystoreError(f"{path}: no certificate can be read here") from None
+                raise KeystoreError("certificate_missing", path=path) from None
             self._certificates[key_id] = loaded.public_bytes(serialization.Encoding.DER)
         return self._certificates[key_id]
 
@@ -86,21 +86,21 @@ def _read(path: Path) -> bytes:
     try:
         return read_private(path)
     except UnsafeFileError as error:
-        raise KeystoreError(str(error)) from None
+        raise KeystoreError(f"key_{error.reason}", path=path, detail=error.detail) from None
     except OSError as error:
-        raise KeystoreError(f"{path}: {error.strerror}") from None
+        raise KeystoreError("file_unreadable", path=path, detail=error.strerror) from None
 
 
 def _private_key(path: Path) -> _PrivateKey:
     try:
         key = serialization.load_pem_private_key(_read(path), password=None)
     except (ValueError, TypeError):
-        raise KeystoreError(f"{path}: not a private key in PKCS #8 PEM") from None
+        raise KeystoreError("key_malformed", path=path, detail="PKCS #8 PEM") from None
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == "secp256r1":
         return key
-    raise KeystoreError(f"{path}: neither P-256 nor Ed25519")
+    raise KeystoreError("key_malformed", path=path, detail="P-256, Ed25519")
 
 
 def _signer(key: _PrivateKey) -> Callable[[bytes], bytes]:
@@ -119,8 +119,8 @@ def _mac_states(path: Path) -> tuple[Hash, Hash]:
     try:
         key = bytes.fromhex(_read(path).decode("ascii").strip())
     except (ValueError, UnicodeDecodeError):
-        raise KeystoreError(f"{path}: not a hex MAC key") from None
+        raise KeystoreError("key_malformed", path=path, detail="hex") from None
     if not _SHORTEST_MAC <= len(key) <= _BLOCK:
-        raise KeystoreError(f"{path}: not between {_SHORTEST_MAC} and {_BLOCK} bytes")
+        raise KeystoreError("key_malformed", path=path, detail=f"{_SHORTEST_MAC}-{_BLOCK} bytes")
     block = key.ljust(_BLOCK, b"\0")
     return sha256(bytes(byte ^ 0x36 for byte in block)), sha256(bytes(byte ^ 0x5C for byte in block))

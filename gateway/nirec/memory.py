@@ -22,7 +22,7 @@ def forbid_core_dumps() -> None:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        raise ConfigurationError("the system refuses PR_SET_DUMPABLE=0; core dumps could hold a NIREC")
+        raise ConfigurationError("core_dumps")
 
 
 class NirecMask:

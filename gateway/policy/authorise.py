@@ -24,11 +24,7 @@ class Authoriser:
         message = claim.message
         request = message.request
         agreement = self._bundle.agreements.get(message.agreement)
-        if (
-            agreement is None
-            or agreement.party != request.party.name
-            or agreement.operation != message.operation.name
-        ):
+        if agreement is None or agreement.party != request.party.name or agreement.operation != message.operation.name:
             raise Refusal(Code.NOT_AGREED, component="exchange-agreement")
         at = request.received.at
         if not (agreement.validity.covers(at) and self._bundle.validity.covers(at)):

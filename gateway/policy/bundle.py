@@ -135,9 +135,9 @@ def read_bundle(content: bytes) -> tuple[Bundle, str]:
     try:
         bundle = Bundle.model_validate(load_yaml(content))
     except yaml.YAMLError:
-        raise ConfigurationError("the policy is not YAML") from None
+        raise ConfigurationError("policy_not_yaml") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"the policy, at {where or 'its top'}: {first['msg']}") from None
+        raise ConfigurationError("policy_invalid", where=where or "/", detail=first["msg"]) from None
     return bundle, sha256(content).hexdigest()

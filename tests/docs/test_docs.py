@@ -29,6 +29,14 @@ def test_every_audit_code_has_its_sentences() -> None:
     assert wanted == {key for key in texts() if key.startswith(("audit.fault.", "audit.unproven."))}
 
 
+def test_every_error_that_people_read_has_its_text() -> None:
+    raised = re.compile(r"(?:Configuration|Keystore|Unreachable|Answer|NotStarted)Error\(\s*\"([a-z_0-9]+)\"")
+    files = [path for folder in ("gateway", "adapters") for path in (ROOT / folder).rglob("*.py")]
+    keys = {key for path in files for key in raised.findall(path.read_text(encoding="utf-8"))}
+    assert len(keys) > 30
+    assert {key for key in keys if f"problem.{key}" not in texts()} == set()
+
+
 def test_ci_calls_the_readme_s_own_commands() -> None:
     commands = re.findall(r"^\$ (make \w+)", read("README.md"), re.MULTILINE)
     assert {"make demo", "make test", "make check"} <= set(commands)

@@ -36,14 +36,14 @@ _LOOKALIKES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(_KEYS, _MEMBERS, min_size=1, max_size=4))
 def test_what_is_serialised_is_read_again(members: dict[str, Item | InnerList]) -> None:
     text = ", ".join(f"{key}={serialise(member)}" for key, member in members.items())
     assert parse_dictionary(text) == members
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.one_of(st.text(max_size=60), _LOOKALIKES, _LOOKALIKES.map(lambda text: f"a={text}")))
 def test_arbitrary_text_is_our_error_or_says_itself_again(text: str) -> None:
     try:
