@@ -67,7 +67,10 @@ class Requests:
 
     def _raw(self, request: SignedRequest) -> bytes:
         headers = {"host": self._host, "content-length": str(len(request.body))} | dict(request.headers)
-        lines = [f"{request.method} {request.target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        lines = [
+            f"{request.method} {request.target} HTTP/1.1",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + request.body
 
 
@@ -176,7 +179,12 @@ def report(rates: dict[str, list[float]], cpus: dict[str, list[float]]) -> None:
     figures = {
         "exchange_over_bare_flask_c32": (ratio(32), "ratio", ROUNDS, what.format(32)),
         "exchange_over_bare_flask_c1": (ratio(1), "ratio", ROUNDS, what.format(1)),
-        "exchange_cpu_us": (cpu("exchange_c32"), "us", ROUNDS, "CPU of workers and sequencer per exchange, 32 connections"),
+        "exchange_cpu_us": (
+            cpu("exchange_c32"),
+            "us",
+            ROUNDS,
+            "CPU of workers and sequencer an exchange, 32 connections",
+        ),
         "bare_flask_cpu_us": (cpu("bare_c32"), "us", ROUNDS, "CPU of bare Flask's workers per request, 32 connections"),
         "soap_exchange_cpu_us": (cpu("soap_c8"), "us", 3, "CPU per exchange with the SOAP upstream, 8 connections"),
     }

@@ -1,6 +1,6 @@
 """The servers that are compared: bare Flask, and the exchange, under one gunicorn and one TLS set-up.
 
-    python benchmarks/servers.py bare|exchange|soap CONFIG PORT
+python benchmarks/servers.py bare|exchange|soap CONFIG PORT
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gateway.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from gateway.model import Grant
+    from gateway.ports import Upstream
 
 #: As long as the exchange's answer: outcome, handle, salt.
 FIXED = b'{"outcome":"confirmed","handle":"' + b"0" * 64 + b'","salt":"AAAAAAAAAAAAAAAAAAAAAA=="}'
@@ -55,11 +56,13 @@ def main(kind: str, config: str, port: str) -> None:
     if kind == "bare":
         WorkerServer(options_of(settings), listener_tls(compose(settings)), bare, lambda: None).run()
     else:
-        upstreams = None if kind == "soap" else {"civil-registry": InProcess(), "loopback": Loopback()}
+        upstreams: dict[str, Upstream] | None = (
+            None if kind == "soap" else {"civil-registry": InProcess(), "loopback": Loopback()}
+        )
         _with_sequencer(config, settings, upstreams)
 
 
-def _with_sequencer(config: str, settings: Settings, upstreams: dict[str, InProcess | Loopback] | None) -> None:
+def _with_sequencer(config: str, settings: Settings, upstreams: dict[str, Upstream] | None) -> None:
     command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", config, "--role", "sequencer"]
     sequencer = subprocess.Popen(command)
     try:

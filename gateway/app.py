@@ -183,12 +183,11 @@ class Worker:
         self._durable = Database(composition.url, durable=True)
         self._relaxed = Database(composition.url, durable=False)
         self._lookup = Lookup(self._durable)
-        self._key = self._signing_proof()
         self._errors = ErrorTable()
         self._signing = RestSigning(
             RequestVerifier(self._settings.listen.origin, self._parties),
             self._keystore,
-            self._key,
+            self._signing_proof,
             self._settings.listen.origin,
             composition.clock,
         )
@@ -266,7 +265,7 @@ class Worker:
         adapter = civil_registry(
             endpoint,
             keystore=self._keystore,
-            prove=lambda _der: self._key,
+            prove=lambda _der: self._signing_proof(),
             vet=lambda der: self._parties.counterpart(registry.party, der, self._base.clock.now()),
             vet_server=lambda der: self._parties.server(registry.party, der, self._base.clock.now()),
             clock=self._base.clock,

@@ -10,7 +10,6 @@ import fcntl
 import os
 import sqlite3
 import threading
-import time
 from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
@@ -200,7 +199,6 @@ class GroupCommit(Generic[T]):
         self._lock = threading.Lock()
         self._queue: deque[_Ticket[T]] = deque()
         self._led = False
-        self._company = False
 
     def commit(self, entry: T) -> None:
         """Returns when the entry is committed; raises what kept it out."""
@@ -218,13 +216,10 @@ class GroupCommit(Generic[T]):
     def _lead(self) -> None:
         batch: list[_Ticket[T]] = []
         try:
-            if self._company:
-                time.sleep(0)  # the interpreter's lock goes round once: those just about to commit come too
             with self._turn:
                 # only now, so that whoever came while the turn was waited for is in as well
                 with self._lock:
                     batch += [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
-                self._company = len(batch) > 1
                 self._settle(batch)
         finally:
             with self._lock:

@@ -14,7 +14,7 @@ from gunicorn.workers.gthread import ThreadWorker
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from flask import Flask
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _YOUNG = 50_000
 _MOST_YIELDS = 8
 _YIELD_SECONDS = 0.0005
+_NOBODY = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +38,22 @@ class ServerOptions:
 
 
 class Tally:
-    """How many connections each worker has: two bytes a worker, in memory that all of them share."""
+    """How many connections each worker has: two bytes a place, in memory that all of them share."""
 
     def __init__(self, workers: int) -> None:
-        self._shared = mmap.mmap(-1, 2 * workers)
-        self._counts = memoryview(self._shared).cast("H")
+        # twice as many, since old and new workers live side by side for a moment when they are replaced
+        self._places = 2 * workers
+        self._counts = memoryview(mmap.mmap(-1, 2 * self._places)).cast("H")
+        for place in range(self._places):
+            self.set(place, _NOBODY)
+
+    def free(self, taken: Collection[int]) -> int:
+        """A place that is not taken; the last one, shared, where all are."""
+        return next((place for place in range(self._places) if place not in taken), self._places - 1)
 
     def set(self, place: int, count: int) -> None:
         """One worker's connections."""
-        self._counts[place] = min(count, 0xFFFF)
+        self._counts[place] = min(count, _NOBODY)
 
     def fewest(self) -> int:
         """What the least busy worker has."""
@@ -61,6 +69,7 @@ class FairWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """
 
     tally: ClassVar[Tally]
+    nr_conns: int
     place = 0
     _yields = 0
 
@@ -75,9 +84,23 @@ class FairWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         super().accept(listener)
         self.tally.set(self.place, self.nr_conns)
 
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001  gunicorn's signature
+        """As gunicorn does it; a worker that stops gives its listener back, so that new callers are refused at once.
+
+        Otherwise they would wait in the queue until the exchanges in flight are over, and be reset then.
+        """
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
     def finish_request(self, conn: Any, fs: Any) -> None:
         """As gunicorn does it; the connection may be closed after it."""
+        before = self.nr_conns
         super().finish_request(conn, fs)
+        # gunicorn counts a connection out twice when closing it fails, as after a reset; below nothing, a worker that
+        # stops would not wait for the exchanges in flight.
+        self.nr_conns = max(self.nr_conns, before - 1)
         self.tally.set(self.place, self.nr_conns)
 
 
@@ -106,6 +129,7 @@ class WorkerServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
             "threads": options.threads,
             "worker_class": self._worker_class(),
             "pre_fork": _take_place,
+            "child_exit": _leave_place,
             "graceful_timeout": options.graceful_seconds,
             "keepalive": options.keepalive_seconds,
             "timeout": options.graceful_seconds + 10,
@@ -132,10 +156,13 @@ class WorkerServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
 
 
 def _take_place(arbiter: Any, worker: FairWorker) -> None:
-    """Before the fork: the first place that no living worker has, with no connection yet."""
-    taken = {other.place for other in arbiter.WORKERS.values()}
-    worker.place = next(place for place in range(len(taken) + 1) if place not in taken)
+    """Before the fork: a place that no living worker has, with no connection yet."""
+    worker.place = worker.tally.free({other.place for other in arbiter.WORKERS.values()})
     worker.tally.set(worker.place, 0)
+
+
+def _leave_place(_arbiter: object, worker: FairWorker) -> None:
+    worker.tally.set(worker.place, _NOBODY)
 
 
 def _settle_memory() -> None:

@@ -16,7 +16,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    bindparam,
     func,
     insert,
     select,
@@ -79,11 +78,8 @@ _OBJECTS = Table(
 _INSERT = "INSERT INTO records (exchange_id, kind, party, time, leaf, writer, counter, record)"
 _COLUMNS = "(?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_RECORD = f"{_INSERT} VALUES {_COLUMNS}"
-# one statement, so one transaction: the records are in if their writer's row is open, and none of them otherwise
-_INSERT_IF_OPEN = (
-    f"{_INSERT} SELECT * FROM (VALUES {{}}) WHERE EXISTS (SELECT 1 FROM writers WHERE id = ? AND state = 'open')"
-)
 _SELECT_OPEN = "SELECT 1 FROM writers WHERE id = ? AND state = 'open'"
+_SET_INDEX = "UPDATE records SET idx = ? WHERE id = ? AND idx IS NULL"
 _CONFLICT = "a record of this counter, or of this kind and exchange, is there already"
 _CLOSED = "the writer has been closed"
 _INSERT_OBJECT = "INSERT OR IGNORE INTO objects (sha256, bytes, published) VALUES (?, ?, 0)"
@@ -173,7 +169,9 @@ class Records:
 
     def _add_alike(self, batch: Sequence[NewRecord], writer: bytes) -> list[Exception | None]:
         """The hot path: records of one writer, which name no object that is new."""
-        statement = _INSERT_IF_OPEN.format(",".join([_COLUMNS] * len(batch)))
+        # one statement, so one transaction: all are in if their writer's row is open, and none otherwise
+        rows = ", ".join([_COLUMNS] * len(batch))
+        statement = f"{_INSERT} SELECT * FROM (VALUES {rows}) WHERE EXISTS ({_SELECT_OPEN})"  # noqa: S608 - our own constants only
         values = [value for record in batch for value in _row(record)]
         try:
             inserted = self._database.write_once(statement, (*values, writer))
@@ -283,12 +281,7 @@ class Log:
             if not rows:
                 return []
             checkpoint = sign(state, [row.leaf for row in rows])
-            connection.execute(
-                update(_RECORDS)
-                .where(table.id == bindparam("row"), table.idx.is_(None))
-                .values(idx=bindparam("index")),
-                [{"row": row.row, "index": row.index} for row in rows],
-            )
+            connection.exec_driver_sql(_SET_INDEX, [(row.index, row.row) for row in rows])
             moved = connection.execute(
                 update(_STATE)
                 .where(_STATE.c.id == 1, _STATE.c.size == state.size)
@@ -309,10 +302,7 @@ class Log:
         with self._database.writing() as connection:
             connection.execute(update(_STATE).values(published_size=size))
             if objects:
-                connection.execute(
-                    update(_OBJECTS).where(_OBJECTS.c.sha256 == bindparam("name")).values(published=1),
-                    [{"name": name} for name in objects],
-                )
+                connection.execute(update(_OBJECTS).where(_OBJECTS.c.sha256.in_(objects)).values(published=1))
 
     def forget_published(self, size: int) -> None:
         """The directory holds less than was noted: all objects are to be published again."""

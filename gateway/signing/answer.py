@@ -11,6 +11,8 @@ from gateway.signing.base import TAG, lines
 from gateway.signing.head import read_head
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.model import AnswerToSign, CertificateProof, Party, Received, VerifiedRequest
     from gateway.ports import Clock, Keystore
     from gateway.signing.request import RequestVerifier
@@ -60,14 +62,20 @@ class RestSigning:
     """ports.Signing: verifies requests, signs answers with the gateway's P-256 key through the keystore."""
 
     def __init__(
-        self, verifier: RequestVerifier, keystore: Keystore, key: CertificateProof, origin: str, clock: Clock
+        self,
+        verifier: RequestVerifier,
+        keystore: Keystore,
+        key: Callable[[], CertificateProof],
+        origin: str,
+        clock: Clock,
     ) -> None:
+        """``key`` proves our signing certificate as it is judged now: its revocation lists are renewed while we run."""
         self._verifier = verifier
         self._keystore = keystore
         self._key = key
         self._origin = origin
         self._clock = clock
-        self._keyid = keyid_of(key.sha256)
+        self._keyid = keyid_of(key().sha256)
 
     def verify(self, received: Received, party: Party) -> VerifiedRequest:
         """Step 2; raises Refusal."""
@@ -75,7 +83,7 @@ class RestSigning:
 
     def signing_key(self) -> CertificateProof:
         """The certificate under which answers are signed."""
-        return self._key
+        return self._key()
 
     def sign_answer(self, answer: AnswerToSign) -> SignedAnswer:
         """The answer's base, signature and headers; raises KeystoreError."""

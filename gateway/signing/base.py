@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gateway.signing.structured import Item, MalformedFieldError, parse_dictionary, serialise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gateway.model import Received
     from gateway.signing.structured import InnerList
@@ -42,18 +42,23 @@ def component(received: Received, origin: str, name: str) -> str | None:
     if not name.startswith("@"):
         value = received.headers.get(name)
         return None if value is None else value.strip()
+    if name == "@method":
+        return received.method
+    if name == "@target-uri":
+        return origin + received.target
+    return _rarely_covered(received, origin).get(name)
+
+
+def _rarely_covered(received: Received, origin: str) -> Mapping[str, str]:
     path, mark, query = received.target.partition("?")
     scheme, _, authority = origin.partition("://")
-    derived = {
-        "@method": received.method,
-        "@target-uri": origin + received.target,
+    return {
         "@authority": authority,
         "@scheme": scheme,
         "@request-target": received.target,
         "@path": path,
         "@query": mark + query if mark else "?",
     }
-    return derived.get(name)
 
 
 def lines(pairs: Iterable[tuple[str, str]], parameters: str) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NONCE = re.compile(r"[A-Za-z0-9+/_=-]{22,128}")
 _KEYID = re.compile(r"[A-Za-z0-9_-]{43}")
+_COVERABLE = DERIVED | FIELDS
 _PARAMETERS = frozenset({"created", "nonce", "keyid", "tag", "alg", "expires"})
 
 
@@ -88,7 +89,7 @@ def _head(label: str, member: InnerList, value: bytes) -> SignatureHead:
 
 
 def _name(item: Item, nonce: str) -> str:
-    if item.parameters or not isinstance(item.value, str) or item.value not in DERIVED | FIELDS:
+    if item.parameters or not isinstance(item.value, str) or item.value not in _COVERABLE:
         raise Refusal(Code.SIGNATURE_MALFORMED, component="signature-input", nonce=nonce)
     return item.value
 

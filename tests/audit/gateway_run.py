@@ -97,7 +97,7 @@ class Gateway:
     def _worker(self) -> Worker:
         registry = keystore(self.folder / "sandbox" / REGISTRY)
         upstream = FakeRegistry(
-            ours=SoapSigner(keystore(self.settings.folders.keys), lambda _: self.worker._key, self.clock),
+            ours=SoapSigner(keystore(self.settings.folders.keys), lambda _: self.worker._signing_proof(), self.clock),
             theirs=SoapSigner(registry, self._prove_registry, self.clock),
             clock=self.clock,
             randomness=self.randomness,

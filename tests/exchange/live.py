@@ -125,7 +125,16 @@ class LiveGateway:
         assert until(self.ready, 20), "the gateway did not become ready"
 
     def ready(self) -> bool:
-        return status_of(f"http://127.0.0.1:{self.ports.health}/readyz") == 200
+        """Whether the gateway says so, and both of its workers are there."""
+        said = status_of(f"http://127.0.0.1:{self.ports.health}/readyz") == 200
+        return said and len(workers(self.processes["gateway"].pid)) >= 2
+
+    def listens(self) -> bool:
+        try:
+            socket.create_connection(("localhost", self.ports.gateway), timeout=2).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self, name: str = "gateway") -> int:
         """Stops it as an operator would; its exit code. Fails when a child remains."""
@@ -201,7 +210,8 @@ class LiveGateway:
         )
         try:
             connection.putrequest(request.method, request.target, skip_accept_encoding=True)
-            for name, value in {**request.headers, **headers, "Content-Length": str(len(request.body))}.items():
+            more = {name.replace("_", "-"): value for name, value in headers.items()}
+            for name, value in {**request.headers, **more, "Content-Length": str(len(request.body))}.items():
                 connection.putheader(name, value)
             connection.endheaders(request.body)
             answer = connection.getresponse()

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from certs.profiles import Profile
-from gateway.ledger.reader import LogReader
 from gateway.ledger.leaf import unpack_leaf
+from gateway.ledger.note import LogKey
+from gateway.ledger.reader import LogReader
+from gateway.ledger.tiles import entries_path, unpack_entries
+from tests.exchange.live import read_issued
 from tests.signing.drafts import COMPONENTS, fresh_nonce, fresh_salt
 from tests.signing.test_request import _CHANGES, _DRAFTS
 
@@ -75,8 +78,6 @@ def test_keyid_of_another_party(live: LiveGateway) -> None:
 
 
 def test_a_tls_key_used_for_signing(live: LiveGateway) -> None:
-    from tests.exchange.live import read_issued
-
     unknown = refused(live, live.verification().but(key=read_issued(live.tls())))
     assert (unknown["code"], unknown["component"]) == ("key_unknown", "keyid")
     # even when somebody put it among the signers
@@ -284,9 +285,6 @@ def test_the_replays_were_answered_by_two_workers(live: LiveGateway) -> None:
 
 def leaves(live: LiveGateway) -> list[Any]:
     """Every leaf in the published log."""
-    from gateway.ledger.note import LogKey
-    from gateway.ledger.tiles import entries_path, unpack_entries
-
     log = live.folder / "gateway" / "log"
     _, checkpoint = LogReader(log, LogKey.parse((live.keys / "log.vkey").read_text())).checkpoint()
     found = []

@@ -102,7 +102,7 @@ def test_health_is_on_loopback_and_says_no_more_than_it_must(live: LiveGateway) 
 
 def test_the_words_are_french_unless_english_is_preferred(live: LiveGateway) -> None:
     french, english = (
-        live.exchange(live.draft(agreement="NONE").signed(), **{"Accept-Language": language})
+        live.exchange(live.draft(agreement="NONE").signed(), accept_language=language)
         for language in ("de, fr", "en-CA, fr;q=0.5")
     )
     assert french.headers["content-language"] == "fr, en"

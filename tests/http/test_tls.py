@@ -13,6 +13,7 @@ from certs.authority import DevAuthority
 from certs.profiles import Profile
 from gateway.system import SystemClock
 from tests.adapters.fakes import until
+from tests.exchange.live import read_issued
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,8 +88,6 @@ def test_a_newly_revoked_tls_certificate_is_refused_within_seconds(live: LiveGat
 
 
 def revoke(live: LiveGateway, stem: Path) -> None:
-    from tests.exchange.live import read_issued
-
     revoked = [read_issued(stem).certificate, live.more["to-be-revoked"].certificate]
     _, crl = live.authorities["ministry"].revocation_lists(revoked, at=_NOW())
     path = live.keys / "revocation" / "ministry.issuing.crl"

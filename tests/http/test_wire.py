@@ -7,11 +7,14 @@ import json
 import re
 import socket
 import ssl
+import struct
 import time
 import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.exchange.live import workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -194,3 +197,16 @@ def test_tls_before_1_2_is_refused(live: LiveGateway) -> None:
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
         context.wrap_socket(plain, server_hostname="localhost")
+
+
+@pytest.mark.parametrize("first", [b"", b"\x16", b"\x16\x03\x01"], ids=["nothing", "a_byte", "half_a_hello"])
+def test_connections_that_are_reset_end_no_worker(live: LiveGateway, first: bytes) -> None:
+    before = workers(live.processes["gateway"].pid)
+    for _ in range(30):
+        with socket.create_connection(("localhost", live.ports.gateway), timeout=5) as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            plain.sendall(first)
+    for _ in range(4):
+        assert live.verified(live.draft().signed()).status == 200
+    assert workers(live.processes["gateway"].pid) == before
+    assert "Exception in worker process" not in (live.folder / "stderr.txt").read_text()

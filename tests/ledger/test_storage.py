@@ -3,14 +3,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.guard.storage import DatabaseClaims, _Pending
 from gateway.ledger import storage as ledger_storage
 from gateway.storage import Database, GroupCommit, StorageError, migrate
+from gateway.system import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,6 +91,79 @@ def test_writers_of_two_databases_wait_for_their_turn(url: str) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM subjects").scalar() == 200
     for database in both:
         database.dispose()
+
+
+def test_one_statement_is_in_whole_or_not_at_all(database: Database) -> None:
+    statement = "INSERT INTO subjects VALUES (?, 'now'), (?, 'now')"
+    assert database.write_once(statement, (b"1", b"2")) == 2
+    with pytest.raises(sqlite3.IntegrityError):
+        database.write_once(statement, (b"3", b"1"))
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM subjects").scalar() == 2
+
+
+@pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
+def test_one_statement_is_as_durable_as_asked(url: str, *, durable: bool, level: int) -> None:
+    database = Database(url, durable=durable)
+    database.write_once("DELETE FROM subjects", ())
+    assert database._direct is not None
+    assert database._direct.execute("PRAGMA synchronous").fetchone() == (level,)
+    database.dispose()
+
+
+def test_a_thread_can_take_its_turn_again_and_others_wait_for_its_end(url: str) -> None:
+    mine, other = (Database(url, durable=True) for _ in range(2))
+    order: list[str] = []
+
+    def write() -> None:
+        other.write_once("DELETE FROM subjects", ())
+        order.append("other")
+
+    with mine.turn:
+        thread = threading.Thread(target=write)
+        thread.start()
+        mine.write_once("DELETE FROM subjects", ())
+        thread.join(0.05)
+        order.append("mine")
+    thread.join()
+    assert order == ["mine", "other"]
+    mine.dispose()
+    other.dispose()
+
+
+def test_a_turn_that_cannot_be_taken_leaves_nobody_waiting() -> None:
+    class NoTurn(AbstractContextManager[None]):
+        def __enter__(self) -> None:
+            raise OSError("no lock to be had")
+
+        def __exit__(self, *_: object) -> None:
+            raise AssertionError
+
+    group: GroupCommit[int] = GroupCommit(lambda batch: [None for _ in batch], turn=NoTurn())
+    with pytest.raises(OSError, match="no lock"):
+        group.commit(1)
+    assert not group._led
+    assert not group._queue
+
+
+def test_claims_of_one_batch_are_told_apart(url: str) -> None:
+    database = Database(url, durable=False)
+    claims = DatabaseClaims(database, SystemClock())
+    until = SystemClock().now()
+
+    def pending(nonce: bytes, salt: bytes) -> _Pending:
+        return _Pending([("nonce", nonce, until), ("salt", salt, until)])
+
+    assert claims.claim(pending(b"n1", b"s1").rows) == frozenset()
+    batch = [pending(b"n2", b"s2"), pending(b"n1", b"s3"), pending(b"n3", b"s2"), pending(b"n2", b"s2")]
+    claims._write(batch)
+    assert [entry.taken for entry in batch] == [
+        frozenset(),
+        frozenset({"nonce"}),
+        frozenset({"salt"}),
+        frozenset({"nonce", "salt"}),
+    ]
+    database.dispose()
 
 
 def test_a_database_carried_over_a_fork_is_refused(database: Database) -> None:

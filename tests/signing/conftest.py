@@ -32,7 +32,7 @@ class FixedSigners:
     def __init__(self, known: dict[str, tuple[str, Issued]]) -> None:
         self._known = known
 
-    def signer(self, keyid: str, at: datetime) -> Signer:
+    def signer(self, keyid: str, at: datetime) -> Signer:  # noqa: ARG002  the port's; these never expire
         if keyid not in self._known:
             raise Refusal(Code.KEY_UNKNOWN, component="keyid")
         party, issued = self._known[keyid]

@@ -65,7 +65,12 @@ class Draft:
             "exchange-agreement": self.agreement,
             "exchange-purpose": self.purpose,
         } | dict(self.headers)
-        given = {"created": self.created, "nonce": fresh_nonce(), "keyid": keyid(self.key.der), "tag": "passerelle"}
+        given: dict[str, Any] = {
+            "created": self.created,
+            "nonce": fresh_nonce(),
+            "keyid": keyid(self.key.der),
+            "tag": "passerelle",
+        }
         given |= self.parameters
         kept = tuple((name, value) for name, value in given.items() if name not in self.without)
         member = InnerList(tuple(Item(name) for name in self.components), kept)

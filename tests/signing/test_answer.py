@@ -38,7 +38,9 @@ def answered(
         received,
         bench.verify(request) if proven else None,
     )
-    signing = RestSigning(bench.verifier, MemoryKeystore(bench.other), prove(bench.other.der), ORIGIN, ShiftedClock())
+    signing = RestSigning(
+        bench.verifier, MemoryKeystore(bench.other), lambda: prove(bench.other.der), ORIGIN, ShiftedClock()
+    )
     signed = signing.sign_answer(answer)
     assert signed.signature_header.startswith("answer=:")
     headers = {

@@ -15,11 +15,13 @@ _SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**53) + 1, 2**53 - 1), st.floats(-1e15, 1e15), st.text(max_size=20)
 )
 _VALUES = st.recursive(
-    _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8
-)  # fmt: skip
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
 _PIECES = st.sampled_from(
-    [b"{", b"}", b"[", b"]", b'"', b"a", b":", b",", b"1", b"e", b".", b"-", b"\\", b"u00e9", b"NaN", b"null", b" ", b"\xff", b"\xc3\xa9"]
-)  # fmt: skip
+    [*(bytes([byte]) for byte in b'{}[]"a:,1e.-\\ '), b"u00e9", b"NaN", b"null", b"\xff", b"\xc3\xa9"]
+)
 
 
 @settings(max_examples=150, deadline=None)

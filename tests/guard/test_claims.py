@@ -1,0 +1,159 @@
+"""Step 4: once, over all workers and restarts; nothing kept in the clear."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+
+from gateway.errors import Code, Refusal
+from gateway.guard.claims import ClaimGuard
+from gateway.guard.storage import DatabaseClaims
+from gateway.model import CertificateProof, Message, OperationRef, Party, Received, RequestSignature, VerifiedRequest
+from gateway.storage import Database, migrate
+from tests.adapters.fakes import ShiftedClock
+from tests.nirec.test_subjects import MacKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SALT = bytes(range(16))
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    made = f"sqlite:///{tmp_path / 'test.sqlite'}"
+    migrate(made)
+    return made
+
+
+@pytest.fixture
+def clock() -> ShiftedClock:
+    return ShiftedClock()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    made = Database(url, durable=False)
+    yield made
+    made.dispose()
+
+
+def guard(database: Database, clock: ShiftedClock, most: int = 3) -> ClaimGuard:
+    return ClaimGuard(DatabaseClaims(database, clock), MacKeys(), most)
+
+
+def message(
+    clock: ShiftedClock, nonce: str, salt: bytes | None = None, party: str = "ministry", key: str = "aa", age: int = 0
+) -> Message:
+    proof = CertificateProof(key, (), ())
+    at = clock.now()
+    received = Received(uuid4(), "POST", "/", {}, b"", b"", at)
+    signature = RequestSignature("sig1", "", b"", b"", "ed25519", nonce, int(at.timestamp()) - age, proof)
+    request = VerifiedRequest(Party(party, proof), received, signature, None)
+    operation = OperationRef("echo", "echo", "1", "00")
+    return Message(request, operation, {}, salt, "a", "p", frozenset(), "loopback", None)
+
+
+def code(guard: ClaimGuard, message: Message) -> Code | None:
+    try:
+        guard.claim(message)
+    except Refusal as refusal:
+        assert refusal.nonce == message.request.signature.nonce  # noqa: PT017  every refusal of a claim keeps its nonce
+        return refusal.code
+    return None
+
+
+def test_a_nonce_and_a_salt_are_claimed_once_by_whichever_worker(database: Database, clock: ShiftedClock) -> None:
+    one, other = guard(database, clock), guard(database, clock)
+    assert code(one, message(clock, "n1", SALT)) is None
+    assert code(other, message(clock, "n1")) is Code.REPLAYED
+    assert code(other, message(clock, "n2", SALT)) is Code.SALT_REPEATED
+    assert code(one, message(clock, "n3", SALT[::-1])) is None
+
+
+def test_a_restart_forgets_nothing(url: str, clock: ShiftedClock) -> None:
+    for expected in (None, Code.REPLAYED):
+        database = Database(url, durable=False)
+        assert code(guard(database, clock), message(clock, "n1")) is expected
+        database.dispose()
+
+
+def test_claims_are_of_one_key_and_one_party(database: Database, clock: ShiftedClock) -> None:
+    one = guard(database, clock)
+    assert code(one, message(clock, "n1", SALT)) is None
+    assert code(one, message(clock, "n1", SALT, party="cooperative", key="bb")) is None
+    # another key of the same party may not bring its salt again
+    assert code(one, message(clock, "n1", SALT, key="cc")) is Code.SALT_REPEATED
+
+
+def test_many_threads_with_one_nonce_have_one_winner(database: Database, clock: ShiftedClock) -> None:
+    guards = [guard(database, clock) for _ in range(2)]
+    same = message(clock, "n1", SALT)
+    with ThreadPoolExecutor(16) as pool:
+        codes = list(pool.map(lambda n: code(guards[n % 2], same), range(40)))
+    assert sorted(codes, key=str) == [None, *[Code.REPLAYED] * 39]
+
+
+def test_what_is_stored_is_neither_nonce_nor_salt(database: Database, clock: ShiftedClock) -> None:
+    assert code(guard(database, clock), message(clock, "nonce-in-the-clear", SALT)) is None
+    with database.reading() as connection:
+        rows = [bytes(key) for (key,) in connection.exec_driver_sql("SELECT key FROM claims WHERE kind <> 'boot'")]
+    assert len(rows) == 2
+    assert all(len(key) == 32 and SALT not in key and b"nonce" not in key for key in rows)
+
+
+def test_a_nonce_is_kept_longer_than_created_is_accepted_and_a_salt_a_day(
+    database: Database, clock: ShiftedClock
+) -> None:
+    store = DatabaseClaims(database, clock)
+    one = ClaimGuard(store, MacKeys(), 3)
+    assert code(one, message(clock, "n1", SALT)) is None
+    for shift, nonce, salt in (
+        (timedelta(minutes=9), Code.REPLAYED, Code.SALT_REPEATED),
+        (timedelta(hours=23), None, Code.SALT_REPEATED),
+        (timedelta(hours=25), None, None),
+    ):
+        clock.shift = shift
+        store.expire()
+        assert code(one, message(clock, "n1")) is nonce
+        assert code(one, message(clock, f"other-{shift}", SALT)) is salt
+
+
+def test_signatures_from_before_a_power_loss_are_refused(database: Database, clock: ShiftedClock) -> None:
+    one = guard(database, clock)
+    assert code(one, message(clock, "n1", age=5)) is Code.CREATED_OUT_OF_WINDOW
+    assert code(one, message(clock, "n2")) is None
+
+
+def test_a_run_of_the_machine_begins_once(database: Database, clock: ShiftedClock) -> None:
+    first = DatabaseClaims(database, clock).valid_from()
+    clock.shift = timedelta(minutes=3)
+    assert DatabaseClaims(database, clock).valid_from() == first
+    DatabaseClaims(database, clock).expire()
+    assert DatabaseClaims(database, clock).valid_from() == first
+
+
+def test_refusals_are_counted_by_party_and_minute(database: Database, clock: ShiftedClock) -> None:
+    one = guard(database, clock, most=2)
+    at = clock.now().replace(second=0)
+    assert [one.refusals_exceeded("ministry", at) for _ in range(4)] == [False, False, True, True]
+    assert not one.refusals_exceeded("cooperative", at)
+    assert not one.refusals_exceeded("ministry", at + timedelta(minutes=1))
+
+
+def test_the_first_refusal_of_a_minute_is_the_one_that_is_recorded(database: Database, clock: ShiftedClock) -> None:
+    one, other = guard(database, clock), guard(database, clock)
+    at = clock.now().replace(second=0)
+    first = replace(message(clock, "n").request.received, at=at)
+    second = replace(first, exchange_id=UUID(int=7), at=at + timedelta(seconds=59))
+    assert one.first_refusal("certificate aa", first) == first.exchange_id
+    assert other.first_refusal("certificate aa", second) == first.exchange_id
+    assert other.first_refusal("certificate bb", second) == second.exchange_id
+    later = replace(second, at=at + timedelta(minutes=1))
+    assert one.first_refusal("certificate aa", later) == later.exchange_id
