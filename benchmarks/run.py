@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.client.signer import SignedRequest
 
 HERE = Path(__file__).parent
-ROUNDS = 5
+ROUNDS = 9
 MANY, FEW, SOAP = 3000, 600, 400
 _TICK = os.sysconf("SC_CLK_TCK")
 

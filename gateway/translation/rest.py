@@ -48,7 +48,7 @@ class RestTranslation:
     def __init__(self, contracts: Iterable[Contract], randomness: Randomness, nirec_pattern: str) -> None:
         """Compiles every operation; ``nirec_pattern`` is the setting that a NIREC must match (N1)."""
         self._randomness = randomness
-        self._nirec = re.compile(nirec_pattern)
+        self._nirec = re.compile(nirec_pattern, re.ASCII)  # else \d is the digit of any script
         self._by_path: dict[str, dict[str, _Compiled]] = {}
         self._by_name: dict[str, _Compiled] = {}
         for contract in contracts:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 
 from tests.adapters.fakes import until
 from tests.exchange.live import LiveGateway, Shown, descendants, workers
@@ -146,3 +147,14 @@ def test_a_restarted_sandbox_is_found_again(own: LiveGateway) -> None:
     assert time.monotonic() - began < 1
     own.start_sandbox()
     assert until(lambda: own.exchange(own.verification().signed()).status == 200, 12)
+
+
+def test_a_registry_whose_tls_certificate_is_revoked_is_told_nothing(own: LiveGateway) -> None:
+    pem = (own.folder / "sandbox" / "civil-registry" / "tls.pem").read_bytes()
+    _, crl = own.authorities["civil-registry"].revocation_lists([x509.load_pem_x509_certificate(pem)])
+    (own.keys / "revocation" / "civil-registry.issuing.crl").write_bytes(crl)
+    own.start_sandbox()
+    own.start()
+    shown = own.exchange(own.verification().signed())
+    assert (shown.status, shown.json()["code"]) == (502, "upstream_untrusted")
+    assert own.counter() == 0

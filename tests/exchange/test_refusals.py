@@ -248,7 +248,7 @@ def test_json_that_is_not_accepted(live: LiveGateway, attack: str) -> None:
 )  # fmt: skip
 def test_a_field_at_fault_is_named_and_never_quoted(live: LiveGateway, fields: dict[str, Any], component: str) -> None:
     problem = refused(live, live.verification(**fields))
-    assert (problem["code"], problem["component"], problem["bound"]) == ("field_invalid", component, False)
+    assert (problem["code"], problem.get("component"), problem["bound"]) == ("field_invalid", component, False)
     assert "1628500667039" not in json.dumps(problem)
 
 
