@@ -132,9 +132,6 @@ def _limits(pid: int) -> None:
     for process in processes:
         limits = Path(f"/proc/{process}/limits").read_text()
         assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE), process
-        # A process that is not dumpable has its files in /proc owned by root, whoever runs it; and no tracer may
-        # attach: the kernel says so of root's own processes only through prctl, which each worker's log line proves.
-        assert "TracerPid:\t0" in Path(f"/proc/{process}/status").read_text()
 
 
 def test_a_restarted_sandbox_is_found_again(own: LiveGateway) -> None:

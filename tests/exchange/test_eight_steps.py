@@ -1,0 +1,221 @@
+# ruff: noqa: ARG002  the double stands for every port, and looks at few of their arguments
+"""The eight steps in order: what each refusal leaves undone, and what a fault shows (section 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+
+from gateway.errors import Code, Refusal
+from gateway.exchange import Exchange
+from gateway.model import (
+    CertificateProof,
+    Claim,
+    DisclosedSubject,
+    Grant,
+    Nirec,
+    Party,
+    Reduction,
+    Refused,
+    Released,
+    Reply,
+    UpstreamRefusal,
+)
+from tests.adapters.fakes import ShiftedClock
+from tests.guard.test_claims import message
+
+if TYPE_CHECKING:
+    from gateway.model import Answer, Message, Received, VerifiedRequest
+
+PROOF = CertificateProof("aa", (), ())
+RULE = Reduction("nirec", "handle", "outcome", "confirmed", (("outcome", "not_found", "not_confirmed"),))
+STEPS = ["identify", "verify", "translate_in", "claim", "authorise", "call", "seal"]
+
+
+@dataclass
+class Everything:
+    """Every port in one double; ``fails`` says which step raises what, ``steps`` which were reached."""
+
+    fails: dict[str, Exception] = field(default_factory=dict)
+    outcome: str = "confirmed"
+    tells: bool = False
+    fields: frozenset[str] = frozenset({"outcome", "handle"})
+    exceeded: bool = False
+    recorded: UUID | None = None
+    steps: list[str] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    repeated: list[UUID] = field(default_factory=list)
+    answers: list[tuple[Answer, dict[str, object]]] = field(default_factory=list)
+    alarms: list[Exception] = field(default_factory=list)
+    _out: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        made = message(ShiftedClock(), "n")
+        nirec = {"nirec": Nirec("1" * 13)}
+        self.message = replace(made, fields=nirec, upstream="registry", reduction=RULE)
+        self.received = made.request.received
+
+    def _step(self, name: str) -> None:
+        self.steps.append(name)
+        if name in self.fails:
+            raise self.fails[name]
+
+    def identify(self, received: Received) -> Party:
+        self._step("identify")
+        return Party("ministry", PROOF)
+
+    def verify(self, received: Received, party: Party) -> VerifiedRequest:
+        self._step("verify")
+        return self.message.request
+
+    def translate_in(self, request: VerifiedRequest) -> Message:
+        self._step("translate_in")
+        return self.message
+
+    def claim(self, message: Message) -> Claim:
+        self._step("claim")
+        return Claim(message)
+
+    def authorise(self, claim: Claim) -> Grant:
+        self._step("authorise")
+        return Grant(claim.message, "a", "p", self.fields, tells_not_found=self.tells, policy_sha256="00")
+
+    def call(self, grant: Grant) -> Reply:
+        self._step("call")
+        return Reply("registry", {"outcome": self.outcome, "more": "than agreed"}, ())
+
+    def disclose(self, nirec: Nirec, party: str) -> DisclosedSubject:
+        self._step("disclose")
+        return DisclosedSubject("ledger", f"handle of {party}")
+
+    def translate_out(self, grant: Grant, fields: dict[str, object]) -> bytes:
+        self._step("translate_out")
+        self._out = fields
+        return b"{}"
+
+    def refusals_exceeded(self, party: str, at: object) -> bool:
+        return self.exceeded
+
+    def first_refusal(self, key: str, received: Received) -> UUID:
+        self._step("first_refusal")
+        return self.recorded or received.exchange_id
+
+    def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
+        self._step("seal")
+        self.answers.append((answer, self._out))
+        return Released(answer.status, (), answer.body)
+
+    def seal_refusal(self, refused: Refused) -> Released:
+        self.refused.append(refused)
+        return Released(400, (), b"")
+
+    def repeat_refusal(self, refused: Refused, recorded: UUID) -> Released:
+        self.repeated.append(recorded)
+        return Released(400, (), b"")
+
+    def alarm(self, received: Received, fault: Exception) -> None:
+        self.alarms.append(fault)
+
+    def handle(self) -> Released:
+        one: Any = self
+        exchange = Exchange(
+            identity=one, signing=one, translation=one, guard=one, policy=one, upstreams={"registry": one},
+            subjects=one, ledger=one, alarm=self.alarm,
+        )  # fmt: skip
+        return exchange.handle(self.received)
+
+
+def test_the_steps_come_in_their_order() -> None:
+    world = Everything()
+    assert world.handle().status == 200
+    assert [step for step in world.steps if step in STEPS] == STEPS
+    assert not world.refused
+    assert not world.alarms
+
+
+@pytest.mark.parametrize("step", STEPS[1:6])
+def test_a_refusal_at_a_step_is_sealed_and_no_later_step_is_reached(step: str) -> None:
+    world = Everything(fails={step: Refusal(Code.NOT_AGREED)})
+    world.handle()
+    assert world.steps[-1] == step
+    assert [refused.refusal.code for refused in world.refused] == [Code.NOT_AGREED]
+    # C6: a request is proven to the ledger's eyes only when its salt was claimed
+    proven = world.refused[0].proven
+    assert isinstance(proven, Claim | Grant) is (step in ("authorise", "call"))
+
+
+@pytest.mark.parametrize("step", [*STEPS[1:6], "disclose", "translate_out"])
+def test_a_fault_is_an_opaque_500_and_an_alarm(step: str) -> None:
+    fault = ValueError("1111111111111")
+    world = Everything(fails={step: fault})
+    world.handle()
+    assert world.alarms == [fault]
+    assert world.refused[0].refusal.code is Code.INTERNAL
+    assert "1111111111111" not in str(world.refused[0].refusal)
+    assert not world.answers
+
+
+@pytest.mark.parametrize("error", [Refusal(Code.PARTY_UNKNOWN), ValueError("x")], ids=["refusal", "fault"])
+def test_step_one_is_recorded_once_a_minute(error: Exception) -> None:
+    first = Everything(fails={"identify": error})
+    first.handle()
+    assert first.steps == ["identify", "first_refusal"]
+    assert [refused.party for refused in first.refused] == [None]
+    again = Everything(fails={"identify": error}, recorded=UUID(int=9))
+    again.handle()
+    assert (again.refused, again.repeated) == ([], [UUID(int=9)])
+
+
+def test_refusals_without_end_share_one_leaf_a_minute() -> None:
+    world = Everything(fails={"verify": Refusal(Code.DIGEST_MISMATCH)}, exceeded=True, recorded=UUID(int=9))
+    world.handle()
+    assert (world.refused, world.repeated) == ([], [UUID(int=9)])
+    alone = Everything(fails={"verify": Refusal(Code.DIGEST_MISMATCH)}, exceeded=True)
+    alone.handle()
+    assert [refused.refusal.code for refused in alone.refused] == [Code.TOO_MANY_REFUSALS]
+
+
+def test_a_guard_that_cannot_count_leaves_it_to_the_ledger() -> None:
+    fault = OSError("disk")
+    world = Everything(fails={"identify": Refusal(Code.PARTY_UNKNOWN), "first_refusal": fault})
+    world.handle()
+    assert world.alarms == [fault]
+    assert len(world.refused) == 1
+
+
+def test_what_was_tried_upstream_stays_in_the_refusal() -> None:
+    world = Everything(fails={"call": UpstreamRefusal(Code.UPSTREAM_TIMEOUT, attempts=())})
+    world.handle()
+    assert isinstance(world.refused[0].proven, Grant)
+    assert world.refused[0].refusal.code is Code.UPSTREAM_TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tells", "said", "handle"),
+    [
+        ("confirmed", False, "confirmed", True),
+        ("not_confirmed", True, "not_confirmed", False),
+        ("not_found", False, "not_confirmed", False),
+        ("not_found", True, "not_found", False),
+    ],
+    ids=["confirmed", "not_confirmed", "not_found_concealed", "not_found_told"],
+)
+def test_no_oracle(outcome: str, tells: bool, said: str, handle: bool) -> None:  # noqa: FBT001  a table's columns
+    world = Everything(outcome=outcome, tells=tells)
+    world.handle()
+    answer, shown = world.answers[0]
+    assert shown["outcome"] == said
+    assert ("handle" in shown) is handle
+    assert bool(answer.subjects) is handle
+    assert ("disclose" in world.steps) is handle
+
+
+def test_only_what_the_agreement_names_is_let_out() -> None:
+    world = Everything(fields=frozenset({"outcome"}))
+    world.handle()
+    answer, shown = world.answers[0]
+    assert shown == {"outcome": "confirmed"}
+    assert answer.disclosed == ("outcome",)
