@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -70,10 +71,17 @@ class Supervisor:
         return child is not None and child.poll() is None
 
     def _listening(self) -> bool:
+        # A whole handshake as far as a stranger gets: gunicorn's socket accepts before any worker is there.
         listen = self._settings.listen
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # nothing is said over it; what is asked is whether anyone answers
         try:
-            with socket.create_connection((listen.host, listen.port), timeout=1):
-                return True
+            with (
+                socket.create_connection((listen.host, listen.port), timeout=1) as raw,
+                context.wrap_socket(raw) as connection,
+            ):
+                return connection.version() is not None
         except OSError:
             return False
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import requests
 
-from gateway.client.proof import check_proof, load_log_key
+from gateway.client.proof import ProofError, check_proof, load_log_key
 from gateway.client.verifier import AnswerError, AnswerVerifier, VerifiedAnswer
 from gateway.errors import ShownError
 
@@ -126,7 +126,10 @@ def _verified_receipt(receipt: str, jwks: dict[str, Any], answer: VerifiedAnswer
     if claims.get("exchange_id") != answer.exchange_id or claims.get("ledger_leaf") != answer.ledger_leaf:
         raise AnswerError("receipt_of_another_exchange")
     leaf_hash = b64decode(answer.ledger_leaf or "")
-    return ProvenPlace(check_proof(claims["proof"], leaf_hash, log), receipt)
+    try:
+        return ProvenPlace(check_proof(str(claims.get("proof")), leaf_hash, log), receipt)
+    except ProofError:
+        raise AnswerError("receipt_proves_nothing") from None
 
 
 def _innermost(error: BaseException) -> str:
