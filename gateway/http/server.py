@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import mmap
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -141,6 +142,7 @@ class WorkerServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
             # is_ssl asks for a certificate's path; the context itself comes from the hook below
             "certfile": __file__,
             "ssl_context": lambda _config, _default: self._context,
+            "post_fork": _stay_on_one_core,
             "post_worker_init": lambda _worker: _settle_memory(),
             "worker_exit": lambda _server, _worker: self._at_exit(),
         }
@@ -163,6 +165,17 @@ def _take_place(arbiter: Any, worker: FairWorker) -> None:
 
 def _leave_place(_arbiter: object, worker: FairWorker) -> None:
     worker.tally.set(worker.place, _NOBODY)
+
+
+def _stay_on_one_core(arbiter: Any, worker: FairWorker) -> None:
+    """Where every core has a worker, each stays on its own: an interpreter runs one thread at a time anyway.
+
+    Its threads then hand over on one core, with warm caches and without waking another. With fewer workers than
+    cores nothing is pinned: the kernel has room to choose, and other programs may be there.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    if arbiter.cfg.workers >= len(cores):
+        os.sched_setaffinity(0, {cores[worker.place % len(cores)]})
 
 
 def _settle_memory() -> None:

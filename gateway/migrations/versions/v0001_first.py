@@ -38,7 +38,7 @@ def _ledger() -> None:
     op.create_index("writers_open", "writers", ["id"], sqlite_where=sa.text("state = 'open'"))
     op.create_table(
         "records",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("exchange_id", sa.LargeBinary(16), nullable=False),
         sa.Column("kind", sa.Integer, nullable=False),
         sa.Column("party", sa.Text),
@@ -46,12 +46,13 @@ def _ledger() -> None:
         sa.Column("leaf", sa.LargeBinary, nullable=False),
         sa.Column("writer", sa.LargeBinary(16), sa.ForeignKey("writers.id"), nullable=False),
         sa.Column("counter", sa.BigInteger, nullable=False),
-        sa.Column("idx", sa.BigInteger, unique=True),
+        sa.Column("idx", sa.BigInteger),
         sa.Column("record", sa.LargeBinary),
         sa.UniqueConstraint("writer", "counter"),
         sa.UniqueConstraint("kind", "exchange_id"),
-        sqlite_autoincrement=True,
     )
+    # only the sequencer writes here: an insert touches the table and three trees
+    op.create_index("records_idx", "records", ["idx"], unique=True, sqlite_where=sa.text("idx IS NOT NULL"))
     op.create_index("records_unsequenced", "records", ["id"], sqlite_where=sa.text("idx IS NULL"))
     op.create_table(
         "log_state",
