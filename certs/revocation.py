@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class RevocationFolder:
     """The lists of each organisation: files ``NAME.*.crl`` (PEM or DER) in one folder.
 
-    A file that is no list is left out, so that whoever needs it finds revocation data missing and refuses.
+    A file that is no list, or cannot be read, is left out, so that whoever needs it finds revocation data missing
+    and refuses.
     """
 
     def __init__(self, folder: Path, monotonic: Callable[[], float], *, every: float = 1.0) -> None:
@@ -46,17 +47,32 @@ class RevocationFolder:
     def _look(self) -> None:
         self._looked = self._monotonic()
         files = sorted(self._folder.glob("*.crl"))
-        seen = tuple((file.name, (status := file.stat()).st_mtime_ns, status.st_size) for file in files)
+        seen = tuple((file.name, *_state(file)) for file in files)
         if seen == self._seen:
             return
         lists: dict[str, tuple[bytes, ...]] = {}
         for file in files:
-            der = load_crl(file.read_bytes())
+            der = load_crl(_content(file))
             if der is not None:
                 name = file.name.split(".", 1)[0]
                 lists[name] = (*lists.get(name, ()), der)
         self._seen, self._lists = seen, lists
         self._revision += 1
+
+
+def _state(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return (0, -1)
+    return (status.st_mtime_ns, status.st_size)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
 
 
 def load_crl(content: bytes) -> bytes | None:

@@ -19,5 +19,8 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def load_yaml(content: bytes) -> object:
-    """The document; raises yaml.YAMLError, also for a repeated key."""
-    return yaml.load(content, Loader=_StrictLoader)  # noqa: S506  a SafeLoader, made stricter
+    """The document; raises yaml.YAMLError, also for a repeated key, and for what the library trips over."""
+    try:
+        return yaml.load(content, Loader=_StrictLoader)  # noqa: S506  a SafeLoader, made stricter
+    except (ValueError, TypeError, RecursionError) as error:
+        raise yaml.YAMLError(type(error).__name__) from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+import threading
+from contextlib import suppress
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -11,17 +12,14 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from adapters.civil_registry.adapter import civil_registry, contract_directory
-from adapters.civil_registry.sandbox import births
-from adapters.civil_registry.sandbox.server import serve
-from adapters.civil_registry.sandbox.settings import SandboxSettings
+from adapters.civil_registry.adapter import civil_registry
 from adapters.loopback import Loopback
 from adapters.resilience import ResilienceSettings
 from adapters.soap import SoapEndpoint
 from certs.profiles import CertificateRefusedError
 from certs.revocation import RevocationFolder
 from contracts.loader import ContractError, load_contracts
-from gateway.errors import ConfigurationError, KeystoreError
+from gateway.errors import ConfigurationError, KeystoreError, LedgerError
 from gateway.exchange import Exchange
 from gateway.guard.claims import CLAIMS_KEY, ClaimGuard
 from gateway.guard.storage import DatabaseClaims
@@ -31,7 +29,7 @@ from gateway.http.received import Receiver
 from gateway.identity.parties import KnownParty, Parties
 from gateway.keys.files import FileKeystore, check_private
 from gateway.keys.make import handle_key, nirec_key
-from gateway.ledger.beginning import adopt_policy, begin_log
+from gateway.ledger.beginning import adopt_policy, begin_log, policy_in_force
 from gateway.ledger.leaf import KINDS
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.note import LOG_KEY, LogKey
@@ -45,8 +43,9 @@ from gateway.messages.table import ErrorTable
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
 from gateway.nirec.subjects import LEDGER_KEY, SubjectDirectory
+from gateway.policy.agreements import check_agreements
 from gateway.policy.authorise import Authoriser
-from gateway.policy.bundle import read_bundle
+from gateway.policy.bundle import read_bundle, version_and_previous
 from gateway.signing.answer import SIGNING_KEY, RestSigning
 from gateway.signing.receipt import RECEIPT_KEY, ReceiptIssuer
 from gateway.signing.request import RequestVerifier
@@ -68,6 +67,7 @@ if TYPE_CHECKING:
 
 DATABASE = "passerelle.sqlite"
 LOOPBACK = "loopback"
+_EXPIRE_SECONDS = 600
 
 
 def contracts_folder() -> Path:
@@ -91,6 +91,7 @@ class Composition:
         except ContractError as error:
             raise ConfigurationError("contract_invalid", detail=error) from None
         self.bundle, self.policy_sha256 = read_bundle(self._policy)
+        check_agreements(self.bundle, self.contracts)
         self.url = database_url(settings)
         self.locks = settings.folders.db / "writers"
 
@@ -105,16 +106,16 @@ class Composition:
             return LogKey.parse(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
+        except LedgerError as error:
+            raise ConfigurationError("key_malformed", path=path, detail=error) from None
 
     def prepare(self) -> None:
         """Before the processes start: the keys can be used, the schema is there, a new policy has its leaf (P1)."""
-        self.keystore()
-        for name in ("tls-server", "tls-client"):
-            check_private(self.settings.folders.keys / f"{name}.key")
+        self.check_keys()
         adopt_policy(
             self.url,
             policy=self._policy,
-            version_of=lambda content: read_bundle(content)[0].version,
+            version_of=version_and_previous,
             objects=self.objects(),
             locks=self.locks,
             clock=self.clock,
@@ -127,6 +128,11 @@ class Composition:
         finally:
             database.dispose()
 
+    def check_adopted(self) -> None:
+        """Raises ConfigurationError unless the policy here is the one that the log says is in force (P1)."""
+        if policy_in_force(self.url) != self.policy_sha256:
+            raise ConfigurationError("policy_not_adopted", path=self.settings.folders.policy)
+
     def backlog(self) -> int:
         """How many records wait for the sequencer."""
         database = Database(self.url, durable=False)
@@ -134,6 +140,16 @@ class Composition:
             return Lookup(database).waiting()
         finally:
             database.dispose()
+
+    def check_keys(self) -> None:
+        """Raises KeystoreError or ConfigurationError unless every key is there, ours alone, and of its form.
+
+        Of the log's key nothing is loaded, here or in a worker: only the sequencer can sign with it (S5).
+        """
+        self.keystore()
+        for name in ("tls-server", "tls-client", LOG_KEY):
+            check_private(self.settings.folders.keys / f"{name}.key")
+        self.log_key()
 
     def keystore(self) -> FileKeystore:
         """A worker's keys: all but the log's (S5); raises KeystoreError."""
@@ -158,6 +174,9 @@ class Composition:
             randomness=self.randomness,
             locks=self.locks,
         )
+        relaxed = Database(self.url, durable=False)
+        claims = DatabaseClaims(relaxed, self.clock)
+        threading.Thread(target=_expire, args=(claims, stop), name="expire", daemon=True).start()
         try:
             sequencer.run(stop, poll_seconds=self.settings.ledger.poll_milliseconds / 1000)
         finally:
@@ -321,6 +340,13 @@ class Worker:
         return shown.status, shown.content_type, shown.body, shown.headers
 
 
+def _expire(claims: DatabaseClaims, stop: Event) -> None:
+    """Forgets old claims from time to time; a failure is tried again, and stops nothing."""
+    while not stop.wait(_EXPIRE_SECONDS):
+        with suppress(Exception):
+            claims.expire()
+
+
 def database_url(settings: Settings) -> str:
     """The database's URL: the embedded default."""
     return f"sqlite:///{settings.folders.db / DATABASE}"
@@ -345,46 +371,4 @@ def begin(settings: Settings, clock: Clock, randomness: Randomness) -> str:
         locks=base.locks,
         clock=clock,
         randomness=randomness,
-    )
-
-
-def create_births(path: Path, count: int) -> dict[str, dict[str, str]]:
-    """Fills the sandbox registry's database; gives requests to try it with, by what they show."""
-    births.create_births(path, count)
-    shown = births.examples(path)
-    people = {
-        "confirmed": shown.confirmed,
-        "wrong_name": shown.wrong_name,
-        "unknown": shown.unknown,
-        "namesake": replace(shown.namesakes[0], birth_date=shown.namesakes[1].birth_date),
-        "twin": shown.twins[0],
-    }
-    return {name: asdict(person) for name, person in people.items()}
-
-
-def run_sandbox(settings: Settings, stop: Event, ready: Callable[[], None]) -> None:
-    """Runs the sandbox civil registry until ``stop``; raises ConfigurationError when it is not configured."""
-    sandbox = settings.sandbox_civil_registry
-    if sandbox is None:
-        raise ConfigurationError("no_sandbox")
-    folder = sandbox.folder
-    serve(
-        SandboxSettings(
-            host=sandbox.host,
-            port=sandbox.port,
-            control_port=sandbox.control_port,
-            server_name="localhost",
-            tls_certificate=folder / "tls.pem",
-            tls_key=folder / "tls.key",
-            client_ca=folder / "caller-root.pem",
-            signing_certificate=folder / "signing.pem",
-            signing_key=folder / "signing.key",
-            caller_roots=(folder / "caller-root.pem",),
-            caller_intermediates=(folder / "caller-issuing.pem",),
-            caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
-            database=folder / "births.sqlite",
-            contract=contract_directory(),
-        ),
-        stop,
-        ready,
     )

@@ -19,13 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from certs.authority import DevAuthority
 from certs.files import write_private, write_public
 from certs.profiles import Profile
-from gateway.app import begin, create_births
+from gateway.app import begin
 from gateway.errors import ConfigurationError
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.keys.make import handle_key, make_mac_key, nirec_key
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.sealing import new_period_key
 from gateway.nirec.subjects import LEDGER_KEY
+from gateway.sandboxes import create_births
 from gateway.settings import load_settings
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ GATEWAY = "passerelle"
 REGISTRY = "civil-registry"
 CALLERS = ("cooperative", "ministry")
 ORIGIN = "passerelle.development"
+#: What `passerelle demo` leaves in a folder that it may wipe.
+MARKER = ".passerelle-demo"
 _PERIODS = 13
 _HELLO = {"message": "Bonjour, est-ce que la passerelle m'entend?"}
 _YEAR = timedelta(days=365)
@@ -88,9 +91,9 @@ class Development:
 
     def create(self, *, births: int = 10_000) -> None:
         """Writes everything; raises ConfigurationError rather than overwrite anything."""
-        for name in ("passerelle.toml", "gateway", "sandbox", "trust"):
-            if (self._folder / name).exists():
-                raise ConfigurationError("exists_already", path=self._folder / name)
+        here = [path for path in self._folder.iterdir() if path.name != MARKER] if self._folder.exists() else []
+        if here:
+            raise ConfigurationError("exists_already", path=min(here))
         authorities = {name: DevAuthority(name, self._now) for name in _TITLES}
         self._gateway_keys(authorities)
         for name in CALLERS:

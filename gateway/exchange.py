@@ -70,6 +70,8 @@ class Exchange:
             attempts = reply.attempts
             answer = self._reduce(grant, reply)  # 7  only what the agreement names
         except UpstreamRefusal as refusal:
+            if isinstance(refusal.__cause__, Exception):
+                self._alarm(received, refusal.__cause__)
             return self._refuse(Refused(received, party.name, refusal, proven, refusal.attempts))
         except Refusal as refusal:
             return self._refuse(Refused(received, party.name, refusal, proven, attempts))
@@ -102,7 +104,9 @@ class Exchange:
 
     def _refuse(self, refused: Refused) -> Released:
         party, received = refused.party, refused.received
-        if party is not None and self._guard.refusals_exceeded(party, received.at):
+        # What was asked of another system is recorded, however many refusals there were.
+        exceeded = party is not None and self._guard.refusals_exceeded(party, received.at)
+        if exceeded and not refused.attempts:
             return self._once_a_minute(f"party {party}", received, party, Refusal(Code.TOO_MANY_REFUSALS))
         return self._ledger.seal_refusal(refused)
 

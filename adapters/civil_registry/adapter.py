@@ -58,6 +58,11 @@ class CivilRegistry:
             outcome = self._resilience.run(attempt)
         except AttemptFailedError as failed:
             raise UpstreamRefusal(failed.code, attempts=tuple(attempts), retry_after=failed.retry_after) from None
+        except Exception as fault:
+            if not attempts:
+                raise
+            # Whatever failed after something was sent, evidence says what was sent (L1).
+            raise UpstreamRefusal(Code.INTERNAL, attempts=tuple(attempts)) from fault
         return Reply(self._mapping.upstream, {"outcome": outcome}, tuple(attempts))
 
     def _attempt(self, message: Message, timeout: float, attempts: list[Attempt]) -> str:

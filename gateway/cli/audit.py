@@ -26,10 +26,10 @@ _SHOWN = 20
 def verify(output: Output, log: Path, trust: Path, *, keep: bool) -> Exit:
     """The verdict; with ``keep`` a log that holds is remembered in the trust folder, for the next audit to extend."""
     verdict = _with_progress(output, log, trust)
-    if verdict.holds and keep:
-        remember(verdict, trust)
     output.result({"holds": verdict.holds} | asdict(verdict))
     _show(output, verdict)
+    if verdict.holds and keep:
+        remember(verdict, trust)
     return Exit.HOLDS if verdict.holds else Exit.REFUSED
 
 
@@ -51,6 +51,8 @@ def _show(output: Output, verdict: Verdict) -> None:
         return
     facts = verdict.facts
     output.say("audit.holds" if verdict.holds else "audit.fails", count=len(verdict.findings))
+    if facts.sealed:
+        output.say("audit.sealed", count=facts.sealed)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {
         "audit.origin": facts.origin,

@@ -53,7 +53,8 @@ def read_fields(data: str) -> dict[str, Any]:
                 fields = json.load(file)
     except OSError as error:
         raise ConfigurationError("file_unreadable", path=data, detail=error.strerror) from None
-    except ValueError:
+        json.dumps(fields, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         raise ConfigurationError("not_json", path=data) from None
     if not isinstance(fields, dict):
         raise ConfigurationError("not_json", path=data)

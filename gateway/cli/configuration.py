@@ -21,7 +21,7 @@ def check(output: Output, config: Path | None) -> None:
     """Says that the configuration, contracts, policy and keys can be used; raises ConfigurationError otherwise."""
     path, settings = settings_of(config)
     composition = compose(settings)
-    composition.keystore()
+    composition.check_keys()
     operations = sum(len(contract.operations) for contract in composition.contracts)
     facts = {
         "parties": len(composition.bundle.parties),

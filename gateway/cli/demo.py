@@ -17,7 +17,7 @@ from gateway.cli.call import client_of
 from gateway.cli.output import Exit
 from gateway.cli.processes import child, free_ports, switch_registry
 from gateway.client.client import UnreachableError
-from gateway.development import Development
+from gateway.development import MARKER, Development
 from gateway.errors import ConfigurationError
 from gateway.system import SystemClock, SystemRandomness
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gateway.client.signer import SignedRequest
     from gateway.client.verifier import VerifiedAnswer
 
-MARKER = ".passerelle-demo"
 _ECHO, _VERIFY = "echo", "nirec.verify"
 _WITHIN = 10.0
 

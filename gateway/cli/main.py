@@ -17,6 +17,7 @@ from gateway.errors import ConfigurationError, KeystoreError, LedgerError, Shown
 from gateway.messages.catalogue import Catalogue, choose_language
 
 Role = Literal["all", "workers", "sequencer"]
+Lang = Literal["fr", "en"]
 
 #: Of its usage errors typer exports only this one; the others share its base.
 _USAGE_ERRORS: tuple[type[typer.BadParameter], ...] = typer.BadParameter.__bases__
@@ -38,7 +39,9 @@ def build(t: Catalogue) -> typer.Typer:
 
 def _root(t: Catalogue) -> Callable[..., None]:
     def root(
-        lang: Annotated[str | None, typer.Option("--lang", help=t("help.lang"), metavar="fr|en")] = None,
+        lang: Annotated[
+            Literal["fr", "en"] | None, typer.Option("--lang", help=t("help.lang"), metavar="fr|en")
+        ] = None,
     ) -> None:
         _ = lang  # read before the texts were chosen, see choose_language
 
@@ -71,7 +74,9 @@ def _operating(app: typer.Typer, t: Catalogue) -> None:
     def demo(
         folder: Annotated[Path, typer.Option("--dir", help=t("help.demo_dir"), metavar="DIR")] = Path("var/demo"),
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
-        lang: Annotated[str | None, typer.Option("--lang", help=t("help.lang"), metavar="fr|en")] = None,
+        lang: Annotated[
+            Literal["fr", "en"] | None, typer.Option("--lang", help=t("help.lang"), metavar="fr|en")
+        ] = None,
     ) -> None:
         from gateway.cli.demo import Demo  # noqa: PLC0415  the same
 
@@ -166,7 +171,9 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.OUTSIDE
     except Exception as error:  # noqa: BLE001  each has its exit code; what has none is our own fault
         key, code, text = _explained(t, error)
-        Output(t).fail(key, text=text)
+        output = Output(t, "--json" in arguments)
+        output.result({"holds": False, "exit_code": int(code), "error": str(text)})
+        output.fail(key, text=text)
         return code
     return int(result or 0)
 

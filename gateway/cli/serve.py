@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from gateway.app import Worker, run_sandbox
+from gateway.app import Worker
 from gateway.cli.common import compose, settings_of
 from gateway.cli.supervisor import PARENT, Supervisor
 from gateway.http.server import ServerOptions, WorkerServer
 from gateway.http.tls import ServerTls, server_context
 from gateway.logs import alarm, configure_logs
 from gateway.nirec.memory import NirecMask, forbid_core_dumps
+from gateway.sandboxes import run_sandbox
 from gateway.system import end_with_parent
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def serve(config: Path | None, role: str) -> None:
     forbid_core_dumps()
     path, settings = settings_of(config)
     configure_logs(settings.folders.logs / f"{role}.jsonl", settings.log_level, NirecMask(settings.nirec.pattern))
-    if PARENT in os.environ:
+    if PARENT in os.environ and role != "all":
         end_with_parent(int(os.environ[PARENT]))
     if role == "workers":
         serve_workers(settings)
@@ -50,6 +51,7 @@ def serve(config: Path | None, role: str) -> None:
 def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None = None) -> None:
     """Runs the workers until they are told to stop; ``upstreams`` stand in for the configured ones (benchmarks)."""
     composition = compose(settings)
+    composition.check_adopted()
     workers: list[Worker] = []
 
     def make() -> Flask:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.cli.output import Exit
+from gateway.errors import ConfigurationError
 from gateway.http.health import HealthListener
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ _ROLES = ("sequencer", "workers")
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _HEALTHY = 60.0
+_MOST_WAITING = 10_000
 _LOOK = 0.1
 PARENT = "SUPERVISED_BY"
 
@@ -87,7 +90,7 @@ class Supervisor:
 
     def _sequencing(self) -> bool:
         try:
-            return (self._settings.folders.log / "checkpoint").exists() and self._backlog() < 10_000  # noqa: PLR2004
+            return (self._settings.folders.log / "checkpoint").exists() and self._backlog() < _MOST_WAITING
         except Exception:  # noqa: BLE001  not ready, whatever the reason
             return False
 
@@ -104,6 +107,9 @@ class Supervisor:
             code = self._children[role].poll()
             if code is None:
                 continue
+            if code == Exit.USAGE:
+                # It has said why on standard error; starting it again would change nothing.
+                raise ConfigurationError("role_cannot_start", role=role)
             if time.monotonic() - self._started[role] > _HEALTHY:
                 self._pauses[role] = _FIRST_PAUSE
             pause = self._pauses[role]

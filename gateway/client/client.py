@@ -14,6 +14,7 @@ import requests
 from gateway.client.proof import ProofError, check_proof, load_log_key
 from gateway.client.verifier import AnswerError, AnswerVerifier, VerifiedAnswer
 from gateway.errors import ShownError
+from gateway.keys.files import check_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,7 @@ class PartyClient:
         self._timeout = timeout
         self._verifier = AnswerVerifier(party.gateway_certificate(), party.origin)
         self._session = requests.Session()
+        check_private(party.folder / "tls.key")
         # The environment must not choose whom we trust (FACTS).
         self._session.trust_env = False
         self._session.verify = str(party.authority)

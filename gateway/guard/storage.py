@@ -6,7 +6,7 @@ go through one write-ahead log (L4). After a power loss, signatures made before 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from sqlite3 import IntegrityError
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ _Rows = list[tuple[str, bytes, datetime]]
 _INSERT = "INSERT INTO claims (kind, key, expires) VALUES "
 _ROW = "(?,?,?)"
 _KEEP = " ON CONFLICT DO NOTHING RETURNING kind"
+_GRACE = timedelta(hours=1)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -85,7 +86,8 @@ class DatabaseClaims:
 
     def expire(self) -> None:
         """Forgets claims that no window needs any more, and the first refusals of past days."""
-        now = self._clock.now()
+        # an hour's grace: a clock that was set forward and back again must not open a window for replays
+        now = self._clock.now() - _GRACE
         with self._database.writing() as connection:
             connection.exec_driver_sql("DELETE FROM claims WHERE kind <> 'boot' AND expires < ?", (_text(now),))
             connection.exec_driver_sql("DELETE FROM first_refusals WHERE minute < ?", (now.strftime("%Y-%m-%d"),))

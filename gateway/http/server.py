@@ -5,15 +5,18 @@ from __future__ import annotations
 import gc
 import mmap
 import os
+import socket
+import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Callable, Collection
 
@@ -24,6 +27,8 @@ _YOUNG = 50_000
 _MOST_YIELDS = 8
 _YIELD_SECONDS = 0.0005
 _NOBODY = 0xFFFF
+_PATIENCE_SECONDS = 5
+_NOT_HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,16 @@ class FairWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             for listener in self.sockets:
                 listener.close()
 
+    def handle_error(self, req: object, client: socket.socket, addr: object, exc: BaseException) -> None:
+        """What is no HTTP, before step 1: a bare 400, and a log line without a byte of what came (N1).
+
+        gunicorn would put its exception's text into both, and that text quotes the request.
+        """
+        _ = req, addr
+        self.log.info("not http: %s", type(exc).__name__)
+        with suppress(OSError):
+            client.sendall(_NOT_HTTP)
+
     def finish_request(self, conn: Any, fs: Any) -> None:
         """As gunicorn does it; the connection may be closed after it."""
         before = self.nr_conns
@@ -103,6 +118,22 @@ class FairWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         # stops would not wait for the exchanges in flight.
         self.nr_conns = max(self.nr_conns, before - 1)
         self.tally.set(self.place, self.nr_conns)
+
+
+class ServerLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's log through ours: JSON, masked, and an exception by its type and place only."""
+
+    def setup(self, cfg: Any) -> None:
+        """No handlers of its own."""
+        self.cfg = cfg
+        self._access_log_enabled = False
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.access_log.disabled = True
+
+    def exception(self, msg: str, *args: object, **kwargs: object) -> None:
+        """An error with its exception, whose text is left out further on."""
+        self.error_log.error(msg, *args, exc_info=True, **kwargs)
 
 
 class WorkerServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -137,7 +168,8 @@ class WorkerServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
             "limit_request_line": 2048,
             "limit_request_fields": 40,
             "limit_request_field_size": 8190,
-            "loglevel": "warning",
+            "logger_class": ServerLog,
+            "when_ready": _be_patient_only_so_long,
             "proc_name": "passerelle",
             # is_ssl asks for a certificate's path; the context itself comes from the hook below
             "certfile": __file__,
@@ -155,6 +187,19 @@ class WorkerServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
     def load(self) -> Flask:
         """The application of one worker."""
         return self._make()
+
+
+def _be_patient_only_so_long(arbiter: Any) -> None:
+    """Read and write deadlines on the listeners, which each accepted connection inherits (Linux, socket(7)).
+
+    Before any byte has come a connection wakes nobody (TCP_DEFER_ACCEPT); after it, whoever stops in the middle of
+    a handshake or a request holds a thread for a few seconds at most.
+    """
+    timeout = struct.pack("ll", _PATIENCE_SECONDS, 0)
+    for listener in arbiter.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+        listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _PATIENCE_SECONDS)
 
 
 def _take_place(arbiter: Any, worker: FairWorker) -> None:

@@ -56,8 +56,7 @@ class Parties:
         self._shelf = shelf
         self._parties = parties
         self._revocation = revocation
-        self._revision = -1
-        self._verdicts: dict[tuple[Profile, bytes], _Verdict] = {}
+        self._verdicts: dict[tuple[Profile, bytes], tuple[int, _Verdict]] = {}
         self._by_keyid = {keyid(der): der for known in parties.values() for der in known.signers}
 
     def identify(self, received: Received) -> Party:
@@ -97,15 +96,15 @@ class Parties:
         return verdict.proof
 
     def _verdict(self, certificate: bytes, profile: Profile, at: datetime) -> _Verdict:
-        if self._revision != self._revocation.revision():
-            self._revision = self._revocation.revision()
-            self._verdicts.clear()
+        # Read before the verdict: one that was judged on older lists is never taken for a newer one.
+        revision = self._revocation.revision()
         key = (profile, certificate)
-        kept = self._verdicts.get(key)
-        if kept is None or at >= kept.until:
+        revised, kept = self._verdicts.get(key, (-1, None))
+        if kept is None or revised != revision or at >= kept.until:
             if len(self._verdicts) >= _MOST_VERDICTS:
                 self._verdicts.clear()
-            kept = self._verdicts[key] = self._judge(certificate, profile, at)
+            kept = self._judge(certificate, profile, at)
+            self._verdicts[key] = (revision, kept)
         return kept
 
     def _judge(self, certificate: bytes, profile: Profile, at: datetime) -> _Verdict:

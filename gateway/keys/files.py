@@ -73,6 +73,8 @@ class FileKeystore:
                 loaded = x509.load_pem_x509_certificate(path.read_bytes())
             except (OSError, ValueError):
                 raise KeystoreError("certificate_missing", path=path) from None
+            if loaded.public_key().public_bytes(*_SPKI) != self.public_key(key_id):
+                raise KeystoreError("certificate_of_another_key", path=path)
             self._certificates[key_id] = loaded.public_bytes(serialization.Encoding.DER)
         return self._certificates[key_id]
 

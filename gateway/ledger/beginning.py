@@ -66,7 +66,7 @@ def adopt_policy(
     url: str,
     *,
     policy: bytes,
-    version_of: Callable[[bytes], int],
+    version_of: Callable[[bytes], tuple[int, str | None]],
     objects: Mapping[str, bytes],
     locks: Path,
     clock: Clock,
@@ -74,7 +74,7 @@ def adopt_policy(
 ) -> bool:
     """Adds a policy leaf if this bundle is not the one of the newest genesis or policy leaf; says whether it did.
 
-    ``version_of`` reads the version in a bundle's bytes; of the genesis bundle too, which the log keeps.
+    ``version_of`` reads version and previous hash in a bundle's bytes; of the genesis bundle too, which the log keeps.
 
     Raises:
         LedgerError: no log was begun, or the bundle's version is not above that of the one in force.
@@ -84,7 +84,9 @@ def adopt_policy(
         previous = _policy_in_force(lookup)
         if previous == digest:
             return False
-        version = version_of(policy)
+        version, names = version_of(policy)
+        if names not in (None, previous):
+            raise LedgerError("the policy names another one before it than the one in force")
         _check_version(lookup, previous, version, version_of)
         writer = _writer(records, locks, randomness)
         try:
@@ -96,6 +98,12 @@ def adopt_policy(
     return True
 
 
+def policy_in_force(url: str) -> str:
+    """Hex SHA-256 of the policy of the newest genesis or policy leaf; raises LedgerError where no log was begun."""
+    with opened(url, dict[str, bytes]().__getitem__) as (_, _, lookup):
+        return _policy_in_force(lookup)
+
+
 def _policy_in_force(lookup: Lookup) -> str:
     newest = lookup.last_of_kinds([KINDS["genesis"], KINDS["policy"]])
     if newest is None or newest.record is None:
@@ -103,11 +111,13 @@ def _policy_in_force(lookup: Lookup) -> str:
     return str(parse_canonical_json(unpack_record(newest.record).evidence)["policy"])
 
 
-def _check_version(lookup: Lookup, previous: str, version: int, version_of: Callable[[bytes], int]) -> None:
+def _check_version(
+    lookup: Lookup, previous: str, version: int, version_of: Callable[[bytes], tuple[int, str | None]]
+) -> None:
     bundle = lookup.object(previous)
     if bundle is None:
         raise LedgerError("the log does not hold the policy in force")
-    floor = version_of(bundle)
+    floor, _ = version_of(bundle)
     if version <= floor:
         raise LedgerError(f"policy version {version} is not above {floor}, the one in force")
 

@@ -32,7 +32,7 @@ class NirecMask:
     """
 
     def __init__(self, pattern: str) -> None:
-        self._pattern = re.compile(rf"(?<!\d){pattern}(?!\d)")
+        self._pattern = re.compile(rf"(?<!\d)(?:{pattern})(?!\d)")
 
     def __call__(self, _logger: object, _method: str, event: Mapping[str, object]) -> Mapping[str, object]:
         """The event with every string masked."""

@@ -28,7 +28,7 @@ class DatabaseSubjects:
         if found is not None:
             return bytes(found)
         fresh = self._randomness.bytes(_SUBJECT_BYTES)
-        created = self._clock.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        created = self._clock.now().astimezone(UTC).strftime("%Y-%m")
         with self._database.writing() as connection:
             # In the turn to write nobody else can come between the look and the insert.
             found = connection.exec_driver_sql(_FIND, (pseudonym,)).scalar()

@@ -141,3 +141,9 @@ def read_bundle(content: bytes) -> tuple[Bundle, str]:
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError("policy_invalid", where=where or "/", detail=first["msg"]) from None
     return bundle, sha256(content).hexdigest()
+
+
+def version_and_previous(content: bytes) -> tuple[int, str | None]:
+    """A bundle's version, and the hash of the one before it; raises ConfigurationError."""
+    bundle, _ = read_bundle(content)
+    return bundle.version, bundle.previous

@@ -26,10 +26,6 @@ FIELDS = frozenset(
         "exchange-agreement",
         "exchange-purpose",
         "idempotency-key",
-        "date",
-        "host",
-        "accept",
-        "accept-language",
     }
 )
 DERIVED = frozenset(

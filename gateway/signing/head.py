@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.errors import Code, Refusal
+from gateway.signing.algorithms import ECDSA_P256, ED25519, RSA_PSS
 from gateway.signing.base import DERIVED, FIELDS, TAG
 from gateway.signing.structured import InnerList, Item, MalformedFieldError, parse_dictionary, serialise
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _NONCE = re.compile(r"[A-Za-z0-9+/_=-]{22,128}")
 _KEYID = re.compile(r"[A-Za-z0-9_-]{43}")
 _COVERABLE = DERIVED | FIELDS
+_ALGORITHMS = (ECDSA_P256, ED25519, RSA_PSS)
 _PARAMETERS = frozenset({"created", "nonce", "keyid", "tag", "alg", "expires"})
 
 
@@ -82,8 +84,8 @@ def _head(label: str, member: InnerList, value: bytes) -> SignatureHead:
     if created is None:
         raise Refusal(Code.SIGNATURE_MALFORMED, component="created", nonce=nonce)
     alg = parameters.get("alg")
-    if alg is not None and not isinstance(alg, str):
-        raise Refusal(Code.SIGNATURE_MALFORMED, component="alg", nonce=nonce)
+    if alg is not None and alg not in _ALGORITHMS:
+        raise Refusal(Code.KEY_REFUSED, component="alg", nonce=nonce)
     expires = _integer(parameters, "expires", nonce)
     return SignatureHead(label, names, serialise(member), value, created, nonce, keyid, expires, alg)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from gateway.model import Party, Received, Signer
     from gateway.ports import Signers
 
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NO_KEY = "00000000-0000-0000-0000-000000000000"
 OLDEST = 300
 NEWEST = 30
 _REQUIRED = ("@method", "@target-uri", "exchange-agreement", "exchange-purpose")
@@ -86,15 +89,17 @@ def _check_time(received: Received, head: SignatureHead) -> None:
 
 def _check_coverage(received: Received, head: SignatureHead) -> None:
     required = list(_REQUIRED)
-    if received.body:
-        required.append("content-digest")
-    required += [name for name in ("content-type", "idempotency-key") if name in received.headers]
+    required += ["content-digest"] if received.body else []
+    required += [name for name in ("content-digest", "content-type", "idempotency-key") if name in received.headers]
     for name in required:
         if name not in head.components:
             raise Refusal(Code.COMPONENT_NOT_COVERED, component=name)
 
 
 def _check_body(received: Received) -> str | None:
+    # A free text here would enter evidence with the base.
+    if not _UUID.fullmatch(received.headers.get("idempotency-key", _NO_KEY)):
+        raise Refusal(Code.SIGNATURE_MALFORMED, component="idempotency-key")
     digest = received.headers.get("content-digest")
     if digest is None:
         if received.body:

@@ -29,9 +29,20 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise
     except (ValueError, RecursionError):
         raise JsonError("not JSON") from None
+    if "\\u" in text and not _encodable(value):
+        raise JsonError("half a surrogate pair")
     if not isinstance(value, dict):
         raise JsonError("not an object")
     return value
+
+
+def _encodable(value: object) -> bool:
+    # A lone surrogate is a Python string that no encoding can write.
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _deepest(text: str) -> int:

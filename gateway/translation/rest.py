@@ -72,7 +72,7 @@ class RestTranslation:
         if len(received.body) > compiled.operation.limits.request_bytes:
             raise Refusal(Code.BODY_TOO_LARGE)
         fields = self._fields(compiled, received.body)
-        salt = decode_salt(fields.pop(SALT), request.signature.nonce) if compiled.salted else None
+        salt = decode_salt(fields.pop(SALT), request.signature.base.decode("ascii")) if compiled.salted else None
         return Message(
             request=request,
             operation=compiled.ref,

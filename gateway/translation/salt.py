@@ -11,15 +11,19 @@ _SHORTEST = 16
 _LONGEST = 64
 
 
-def decode_salt(text: str, nonce: str) -> bytes:
-    """16 to 64 bytes from strict base64; raises Refusal(salt_invalid), also when it equals the nonce."""
+def decode_salt(text: str, public: str) -> bytes:
+    """16 to 64 bytes from strict base64; raises Refusal(salt_invalid).
+
+    ``public`` is what evidence keeps of the request in the clear, the nonce among it: a salt that stands there, in
+    any spelling, would be no secret.
+    """
     try:
         salt = b64decode(text, validate=True)
     except (Base64Error, ValueError):
         raise Refusal(Code.SALT_INVALID, component="salt") from None
     if b64encode(salt).decode() != text or not _SHORTEST <= len(salt) <= _LONGEST or len(set(salt)) == 1:
         raise Refusal(Code.SALT_INVALID, component="salt")
-    # The nonce stands in evidence; a salt equal to it, in any spelling, would be no secret.
-    if text.rstrip("=") == nonce.replace("-", "+").replace("_", "/").rstrip("=") or salt.hex() == nonce.lower():
+    bare = text.rstrip("=")
+    if bare in public.replace("-", "+").replace("_", "/") or bare in public or salt.hex() in public.lower():
         raise Refusal(Code.SALT_INVALID, component="salt")
     return salt

@@ -117,7 +117,7 @@ def test_a_nonce_is_kept_longer_than_created_is_accepted_and_a_salt_a_day(
     for shift, nonce, salt in (
         (timedelta(minutes=9), Code.REPLAYED, Code.SALT_REPEATED),
         (timedelta(hours=23), None, Code.SALT_REPEATED),
-        (timedelta(hours=25), None, None),
+        (timedelta(hours=26), None, None),
     ):
         clock.shift = shift
         store.expire()

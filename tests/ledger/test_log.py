@@ -59,7 +59,7 @@ def test_a_policy_leaf_for_a_new_policy_only_and_never_for_an_older_one(bench: B
         return adopt_policy(
             bench.url,
             policy=policy,
-            version_of=lambda bundle: int(bundle.split(b":")[1]),
+            version_of=lambda bundle: (int(bundle.split(b":")[1]), None),
             objects={},
             locks=bench.locks,
             clock=bench.clock,

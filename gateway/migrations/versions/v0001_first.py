@@ -92,7 +92,9 @@ def _nirec() -> None:
     op.create_table(
         "subjects",
         sa.Column("id", sa.LargeBinary(16), primary_key=True),
+        # the month only, and no order of insertion: neither may join a subject to an exchange (L3)
         sa.Column("created", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "pseudonyms",
