@@ -51,9 +51,9 @@ def read_fields(data: str) -> dict[str, Any]:
         else:
             with open(data, encoding="utf-8") as file:  # noqa: PTH123  the name comes from the command line
                 fields = json.load(file)
+        json.dumps(fields, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except OSError as error:
         raise ConfigurationError("file_unreadable", path=data, detail=error.strerror) from None
-        json.dumps(fields, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise ConfigurationError("not_json", path=data) from None
     if not isinstance(fields, dict):

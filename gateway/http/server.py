@@ -6,7 +6,6 @@ import gc
 import mmap
 import os
 import socket
-import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
+
+from gateway.http.tls import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     import ssl
@@ -27,7 +28,6 @@ _YOUNG = 50_000
 _MOST_YIELDS = 8
 _YIELD_SECONDS = 0.0005
 _NOBODY = 0xFFFF
-_PATIENCE_SECONDS = 5
 _NOT_HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -169,7 +169,7 @@ class WorkerServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
             "limit_request_fields": 40,
             "limit_request_field_size": 8190,
             "logger_class": ServerLog,
-            "when_ready": _be_patient_only_so_long,
+            "when_ready": _wake_for_speakers_only,
             "proc_name": "passerelle",
             # is_ssl asks for a certificate's path; the context itself comes from the hook below
             "certfile": __file__,
@@ -189,17 +189,10 @@ class WorkerServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
         return self._make()
 
 
-def _be_patient_only_so_long(arbiter: Any) -> None:
-    """Read and write deadlines on the listeners, which each accepted connection inherits (Linux, socket(7)).
-
-    Before any byte has come a connection wakes nobody (TCP_DEFER_ACCEPT); after it, whoever stops in the middle of
-    a handshake or a request holds a thread for a few seconds at most.
-    """
-    timeout = struct.pack("ll", _PATIENCE_SECONDS, 0)
+def _wake_for_speakers_only(arbiter: Any) -> None:
+    """A connection on which nothing was ever said wakes no worker (TCP_DEFER_ACCEPT, tcp(7))."""
     for listener in arbiter.LISTENERS:
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
-        listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _PATIENCE_SECONDS)
+        listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, PATIENCE_SECONDS)
 
 
 def _take_place(arbiter: Any, worker: FairWorker) -> None:

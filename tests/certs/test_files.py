@@ -74,3 +74,16 @@ def test_lists_are_read_again_when_a_file_changes_and_not_more_than_once_a_secon
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", b"\x30\x03abc"])
 def test_what_is_no_list_is_none(content: bytes) -> None:
     assert load_crl(content) is None
+
+
+def test_a_list_that_cannot_be_read_is_a_list_that_is_missing(tmp_path: Path, ministry: Trusted) -> None:
+    """Fail closed: an unreadable file must not leave the former lists in force."""
+    now = [0.0]
+    root, _ = ministry.issuer.revocation_lists()
+    write_public(tmp_path / "ministry.root.crl", root)
+    folder = RevocationFolder(tmp_path, lambda: now[0])
+    assert folder.lists("ministry") == (root,)
+    (tmp_path / "a.crl").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "ministry.root.crl").unlink()
+    now[0] = 5.0
+    assert folder.lists("ministry") == ()

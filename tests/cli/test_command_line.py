@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.cli.common import compose
 from gateway.cli.configuration import setting_names
 from gateway.cli.main import run
+from gateway.errors import ConfigurationError
 from gateway.messages.catalogue import choose_language, texts
+from gateway.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,3 +155,59 @@ def test_every_text_is_in_both_languages() -> None:
     for key, row in texts().items():
         assert set(row) == {"fr", "en"}, key
         assert all(row.values()), key
+
+
+@pytest.mark.parametrize("name", ["log.key", "tls-server.key", "tls-client.key"])
+def test_config_check_misses_a_key_that_others_can_read(
+    name: str, made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made / "gateway" / "keys" / name).chmod(0o644)
+    assert run(["config", "check", "--config", str(made / "passerelle.toml")]) == 2
+    assert name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "code"),
+    [
+        (r"- outcome", "- otcome", 2),
+        (r"\n +- outcome", "", 2),
+        (r"operation: echo", "operation: ecco", 2),
+        (r"\n +- handle", "", 0),
+    ],
+    ids=["misspelt_field", "required_field_left_out", "unknown_operation", "fine_without_the_handle"],
+)
+def test_an_agreement_that_could_never_be_answered_is_an_error_at_start(
+    written: str, instead: str, code: int, made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = made / "gateway" / "policy.yaml"
+    text, changed = re.subn(written, instead, policy.read_text(encoding="utf-8"), count=1)
+    assert changed
+    policy.write_text(text, encoding="utf-8")
+    assert run(["config", "check", "--config", str(made / "passerelle.toml")]) == code
+    assert ("agreements." in capsys.readouterr().err) == bool(code)
+
+
+def test_workers_do_not_start_under_a_policy_that_the_log_does_not_know(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = made / "gateway" / "policy.yaml"
+    policy.write_text(policy.read_text(encoding="utf-8") + "# another\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="policy_not_adopted"):
+        compose(load_settings(made / "passerelle.toml", {})).check_adopted()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"message":"\\ud800"}', "[]", "not json"])
+def test_data_that_is_no_object_is_wrong_usage(content: str, made: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data.json"
+    data.write_text(content, encoding="utf-8")
+    assert run(["call", "echo", "--dir", str(made), "--as", "cooperative", "--data", str(data)]) == 2
+
+
+def test_errors_are_json_too_where_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "check", "--config", "nowhere", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["exit_code"] == 2
+
+
+def test_a_language_that_we_do_not_speak_is_wrong_usage() -> None:
+    assert run(["--lang", "xx", "version"]) == 2

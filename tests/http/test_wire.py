@@ -171,6 +171,48 @@ def test_slow_bodies_do_not_hold_up_the_others(live: LiveGateway) -> None:
             secured.close()
 
 
+def test_half_handshakes_hold_the_gateway_up_for_seconds_only(live: LiveGateway) -> None:
+    """More than all workers have threads: without a deadline on reads nobody else would ever be served."""
+    halves = []
+    try:
+        for _ in range(40):
+            half = socket.create_connection(("localhost", live.ports.gateway), timeout=5)
+            half.sendall(b"\x16")
+            halves.append(half)
+        began = time.monotonic()
+        assert live.verified(live.draft().signed()).status == 200
+        assert time.monotonic() - began < 15
+    finally:
+        for half in halves:
+            half.close()
+
+
+def test_connections_that_say_nothing_hold_nobody_up(live: LiveGateway) -> None:
+    silent = [socket.create_connection(("localhost", live.ports.gateway), timeout=5) for _ in range(150)]
+    try:
+        began = time.monotonic()
+        assert live.verified(live.draft().signed()).status == 200
+        assert time.monotonic() - began < 4
+    finally:
+        for each in silent:
+            each.close()
+
+
+def test_a_request_that_is_no_http_is_quoted_nowhere(live: LiveGateway) -> None:
+    secret = b'{"nirec":"9876543210987","family_name":"Tremblay"}'
+    shapes = (
+        b"POST /v1/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + secret + b"\r\n\r\n",
+        secret + b" HTTP/1.1\r\n\r\n",
+        b"POST /v1/echo HTTP/1.1\r\n" + secret + b"\r\n\r\n",
+    )
+    for shape in shapes:
+        answer = live.raw(shape, seconds=3)
+        assert b"9876543210987" not in answer
+        assert b"Tremblay" not in answer
+    written = b"".join(path.read_bytes() for path in live.folder.rglob("*") if path.is_file() and not path.is_symlink())
+    assert b"9876543210987" not in written
+
+
 def test_what_is_no_http_is_answered_without_our_insides(live: LiveGateway) -> None:
     for data in (b"\x16\x03\x01garbage\r\n\r\n", b"GET /" + b"\xff" * 50 + b" HTTP/1.1\r\n\r\n", b"{}\r\n\r\n"):
         answer = live.raw(data, seconds=3)
