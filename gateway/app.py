@@ -180,6 +180,7 @@ class Composition:
         try:
             sequencer.run(stop, poll_seconds=self.settings.ledger.poll_milliseconds / 1000)
         finally:
+            relaxed.dispose()
             database.dispose()
 
 
