@@ -117,6 +117,10 @@ class Resilience:
         self._slots = threading.BoundedSemaphore(settings.concurrency)
         self._breaker = CircuitBreaker(clock, settings.breaker_failures, settings.breaker_open)
 
+    def cut_off(self) -> bool:
+        """Whether calls are refused without trying, until one may probe and succeeds."""
+        return self._breaker.seconds_left() is not None
+
     def run(self, attempt: Callable[[float], T]) -> T:
         """The result of ``attempt(timeout)``, tried again while that may help and there is time.
 

@@ -81,9 +81,10 @@ def vet(certificate: bytes, profile: Profile, authority: Authority, at: datetime
         raise CertificateRefusedError("expired")
     if at < parsed.not_valid_before_utc:
         raise CertificateRefusedError("not_yet_valid")
+    # The path first: that a list is stale says nothing of a certificate that this authority never issued.
+    chain = asyncio.run(_path(certificate, authority, at))
     if at >= authority.fresh_until:
         raise CertificateRefusedError("crl_stale")
-    chain = asyncio.run(_path(certificate, authority, at))
     above = (der for der in (*authority.intermediates, *authority.roots) if fingerprint(der) in chain)
     ends = [x509.load_der_x509_certificate(der).not_valid_after_utc for der in above]
     return Vetted(

@@ -92,6 +92,7 @@ class Operation(_Strict):
     request: Schema
     response: Schema
     reduction: ReductionRule | None = None
+    acknowledges: bool = False
     errors: tuple[str, ...]
 
     def sensitivity(self, part: Literal["request", "response"]) -> Mapping[str, str]:

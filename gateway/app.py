@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -24,11 +25,13 @@ from gateway.exchange import Exchange
 from gateway.guard.claims import CLAIMS_KEY, ClaimGuard
 from gateway.guard.storage import DatabaseClaims
 from gateway.http.app import Face, create_app
+from gateway.http.elsewhere import AskedElsewhere, Elsewhere
 from gateway.http.receipts import Receipts
 from gateway.http.received import Receiver
 from gateway.identity.parties import KnownParty, Parties
 from gateway.keys.files import FileKeystore, check_private
 from gateway.keys.make import handle_key, nirec_key
+from gateway.ledger.acknowledgements import Acknowledgements
 from gateway.ledger.beginning import adopt_policy, begin_log, policy_in_force
 from gateway.ledger.leaf import KINDS
 from gateway.ledger.merkle import leaf_hash
@@ -51,23 +54,25 @@ from gateway.signing.receipt import RECEIPT_KEY, ReceiptIssuer
 from gateway.signing.request import RequestVerifier
 from gateway.storage import Database
 from gateway.translation.rest import RestTranslation
+from gateway.watch.metered import MeteredLedger, MeteredUpstream
+from gateway.watch.meters import Meters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from threading import Event
-    from uuid import UUID
 
     from flask import Flask
 
     from gateway.errors import Refusal
-    from gateway.ledger.storage import RecordedLeaf
     from gateway.model import CertificateProof, Received
     from gateway.ports import Clock, Randomness, Upstream
     from gateway.settings import Settings
 
 DATABASE = "passerelle.sqlite"
 LOOPBACK = "loopback"
+LEDGER = "ledger"
 _EXPIRE_SECONDS = 600
+_TURNED_AWAY_AT_ONCE = 8
 
 
 def contracts_folder() -> Path:
@@ -192,16 +197,19 @@ class Worker:
         composition: Composition,
         alarm: Callable[[Received, Exception], None],
         upstreams: Mapping[str, Upstream] | None = None,
+        meters: Meters | None = None,
     ) -> None:
         """``upstreams`` stand in for the configured ones (benchmarks)."""
+        self._meters = Meters() if meters is None else meters
         self._base = composition
         self._settings = composition.settings
         self._alarm = alarm
         self._keystore = composition.keystore()
         self._shelf = composition.objects()
         self._parties = self._known_parties()
-        self._durable = Database(composition.url, durable=True)
-        self._relaxed = Database(composition.url, durable=False)
+        self._waiting = Elsewhere(self._settings.listen.threads)
+        self._durable = Database(composition.url, durable=True, waiting=self._waiting)
+        self._relaxed = Database(composition.url, durable=False, waiting=self._waiting)
         self._lookup = Lookup(self._durable)
         self._errors = ErrorTable()
         self._signing = RestSigning(
@@ -231,7 +239,7 @@ class Worker:
             exchange=self._exchange,
             receiver=Receiver(self._base.clock, self._base.randomness),
             identity=self._parties,
-            receipts=Receipts(self._find, reader, issuer, leaf_hash),
+            receipts=Receipts(self._lookup.answered, reader, issuer, leaf_hash),
             errors=self._errors,
             log=self._settings.folders.log,
             alarm=self._alarm,
@@ -247,32 +255,39 @@ class Worker:
     def _build_exchange(self, upstreams: Mapping[str, Upstream] | None) -> Exchange:
         base, settings = self._base, self._settings
         claims = DatabaseClaims(self._relaxed, base.clock)
+        guard = ClaimGuard(claims, self._keystore, base.bundle.guard.refusals_per_minute)
         generations = [nirec_key(generation) for generation in range(settings.nirec.generations)]
         store = DatabaseSubjects(self._durable, base.clock, base.randomness)
         return Exchange(
             identity=self._parties,
             signing=self._signing,
             translation=RestTranslation(base.contracts, base.randomness, settings.nirec.pattern),
-            guard=ClaimGuard(claims, self._keystore, base.bundle.guard.refusals_per_minute),
+            guard=guard,
             policy=Authoriser(base.bundle, base.policy_sha256),
-            upstreams=self._upstreams() if upstreams is None else upstreams,
+            upstreams={LEDGER: Acknowledgements(partial(self._lookup.find, KINDS["exchange"]))}
+            | dict(self._upstreams(guard) if upstreams is None else upstreams),
             subjects=SubjectDirectory(
                 store, PseudonymChain(self._keystore, generations), self._keystore, handle_key("")
             ),
-            ledger=Sealer(
-                writer=self._writer,
-                lookup=self._lookup,
-                signing=self._signing,
-                clock=base.clock,
-                gateway=base.bundle.gateway,
-                promise_seconds=settings.ledger.promise_seconds,
-                render=self._render,
-                policy_sha256=lambda: base.policy_sha256,
-            ),
+            ledger=MeteredLedger(self._sealer(), self._meters, base.clock),
             alarm=self._alarm,
         )
 
-    def _upstreams(self) -> Mapping[str, Upstream]:
+    def _sealer(self) -> Sealer:
+        base = self._base
+        return Sealer(
+            writer=self._writer,
+            lookup=self._lookup,
+            signing=self._signing,
+            clock=base.clock,
+            gateway=base.bundle.gateway,
+            promise_seconds=self._settings.ledger.promise_seconds,
+            render=self._render,
+            policy_sha256=lambda: base.policy_sha256,
+            pause=self._waiting.pause,
+        )
+
+    def _upstreams(self, guard: ClaimGuard) -> Mapping[str, Upstream]:
         registry = self._settings.civil_registry
         keys = self._settings.folders.keys
         endpoint = SoapEndpoint(
@@ -290,6 +305,7 @@ class Worker:
             vet_server=lambda der: self._parties.server(registry.party, der, self._base.clock.now()),
             clock=self._base.clock,
             randomness=self._base.randomness,
+            claim_salt=lambda salt: guard.claim_salt(registry.party, salt, self._base.clock.now()),
             resilience=ResilienceSettings(
                 deadline=registry.deadline_seconds,
                 attempt_timeout=registry.attempt_seconds,
@@ -297,7 +313,12 @@ class Worker:
                 concurrency=registry.concurrency,
             ),
         )
-        return {LOOPBACK: Loopback(), registry.party: adapter}
+        metered = MeteredUpstream(registry.party, adapter, self._meters, self._base.clock, adapter.cut_off)
+        # more threads than calls that the adapter lets through, so that it can turn the others away at once
+        return {
+            LOOPBACK: Loopback(),
+            registry.party: AskedElsewhere(metered, Elsewhere(registry.concurrency + _TURNED_AWAY_AT_ONCE)),
+        }
 
     def _known_parties(self) -> Parties:
         bundle, folders = self._base.bundle, self._settings.folders
@@ -330,9 +351,6 @@ class Worker:
         if self._base.bundle.periods.get(str(period)) != sha256(content).hexdigest():
             raise KeystoreError("period_key_unknown", path=path)
         return content
-
-    def _find(self, exchange_id: UUID) -> RecordedLeaf | None:
-        return self._lookup.find(KINDS["exchange"], exchange_id) or self._lookup.find(KINDS["refusal"], exchange_id)
 
     def _render(
         self, refusal: Refusal, exchange_id: str, accept_language: str

@@ -32,6 +32,7 @@ class Code(StrEnum):
     MEDIA_TYPE_UNSUPPORTED = "media_type_unsupported"
     BODY_TOO_LARGE = "body_too_large"
     BODY_MALFORMED = "body_malformed"
+    BODY_NOT_CANONICAL = "body_not_canonical"
     FIELD_INVALID = "field_invalid"
     SALT_INVALID = "salt_invalid"
 
@@ -41,6 +42,9 @@ class Code(StrEnum):
     NOT_AGREED = "not_agreed"
     PURPOSE_NOT_AGREED = "purpose_not_agreed"
     AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
+
+    EXCHANGE_UNKNOWN = "exchange_unknown"
+    ACKNOWLEDGEMENT_DIFFERS = "acknowledgement_differs"
 
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
     UPSTREAM_TIMEOUT = "upstream_timeout"

@@ -160,6 +160,23 @@ class Reduction:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What a caller says that it received (L12), as its signed message has it.
+
+    Attributes:
+        exchange_id: of the exchange that is acknowledged.
+        ledger_leaf: the Ledger-Leaf of its answer.
+        answer_digest: the Content-Digest of its answer.
+        handle: the handle that the answer gave; None where it gave none.
+    """
+
+    exchange_id: str
+    ledger_leaf: str
+    answer_digest: str
+    handle: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """Step 3: the canonical message, valid under its contract, its salt present and sound (C4).
 
@@ -169,6 +186,7 @@ class Message:
         disclosable: the names of the answer's fields, without the salt.
         upstream: the name of the system that answers.
         reduction: how its answer is reduced; None where there is nothing of a subject in it.
+        acknowledges: of an acknowledgement, the answer that it is about; None in every other message.
     """
 
     request: VerifiedRequest
@@ -180,6 +198,7 @@ class Message:
     disclosable: frozenset[str]
     upstream: str
     reduction: Reduction | None
+    acknowledges: Acknowledged | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ What lives here: what a room offers to the exchange or asks of the world. What m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from uuid import UUID
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
         Signer,
         VerifiedRequest,
     )
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -214,4 +217,32 @@ class ProofReader(Protocol):
 
     def inclusion(self, index: int, digest: bytes) -> Provable | None:
         """The proof for a leaf hash at an index; None until a published checkpoint covers it."""
+        ...
+
+
+class Baton(Protocol):
+    """Waited for by one, given by another, once."""
+
+    def acquire(self) -> None:
+        """Returns when it has been given."""
+        ...
+
+    def release(self) -> None:
+        """Gives it; from any thread."""
+        ...
+
+
+class Waiting(Protocol):
+    """How work waits: by blocking its thread, or, in a worker's loop, by letting the loop serve others."""
+
+    def blocking(self, work: Callable[[], T]) -> T:
+        """What ``work`` gives or raises, work that may block."""
+        ...
+
+    def baton(self) -> Baton:
+        """To be acquired where it was made."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Lets time pass."""
         ...

@@ -34,7 +34,7 @@ class Listen(_Strict):
     port: _Port = Field(8443, description="port of the TLS listener")
     health_port: _Port = Field(8081, description="port of the health listener, on loopback only")
     workers: int = Field(2, ge=1, le=64, description="worker processes")
-    threads: int = Field(16, ge=1, le=256, description="threads of each worker")
+    threads: int = Field(4, ge=1, le=256, description="threads of each worker for the database; the loop has its own")
     graceful_seconds: int = Field(20, ge=1, description="how long in-flight exchanges may take at shutdown")
     keepalive_seconds: int = Field(30, ge=1, description="how long an idle connection is kept")
 

@@ -20,12 +20,15 @@ from alembic.config import Config
 from sqlalchemy import create_engine, event, make_url
 
 from gateway.errors import ConfigurationError, PasserelleError
+from gateway.waiting import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
+
+    from gateway.ports import Baton, Waiting
 
 T = TypeVar("T")
 
@@ -88,7 +91,8 @@ class Database:
     they share one write-ahead log (DESIGN L4).
     """
 
-    def __init__(self, url: str, *, durable: bool) -> None:
+    def __init__(self, url: str, *, durable: bool, waiting: Waiting | None = None) -> None:
+        self.waiting = waiting or Threads()
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
             raise ConfigurationError("database_not_sqlite")
@@ -122,6 +126,10 @@ class Database:
         self._check_process()
         with self.turn, self._writer.begin() as connection:
             yield connection
+
+    def group(self, write: Callable[[Sequence[T]], Sequence[Exception | None]]) -> GroupCommit[T]:
+        """A group commit of this database's own."""
+        return GroupCommit(write, turn=self.turn, waiting=self.waiting)
 
     def write_once(self, statement: str, parameters: Sequence[object]) -> int:
         """One statement as a transaction of its own, committed when this returns; gives the rows it changed.
@@ -168,20 +176,19 @@ def _begin(connection: Connection) -> None:
 class _Ticket(Generic[T]):
     __slots__ = ("done", "entry", "error", "wake")
 
-    def __init__(self, entry: T) -> None:
+    def __init__(self, entry: T, wake: Baton) -> None:
         self.entry = entry
         self.done = False
         self.error: Exception | None = None
-        self.wake = threading.Lock()
-        self.wake.acquire()
+        self.wake = wake
 
 
 class GroupCommit(Generic[T]):
-    """Many threads' entries in one transaction, without a thread of its own.
+    """Many requests' entries in one transaction, without a thread of its own.
 
     The first to come leads: it takes the turn, commits all that has queued by then, wakes those whose entries
-    are in, and hands the lead to the first that came meanwhile. Each waits on a lock of its own, so that no
-    thread wakes for nothing.
+    are in, and hands the lead to the first that came meanwhile. Each waits for a baton of its own, so that nobody
+    wakes for nothing.
     ``write`` commits a batch and gives one result per entry, in order: None, or why that entry is not in.
     If ``write`` raises, nothing of the batch is in, and each entry is tried alone.
     """
@@ -191,10 +198,12 @@ class GroupCommit(Generic[T]):
         write: Callable[[Sequence[T]], Sequence[Exception | None]],
         *,
         turn: AbstractContextManager[None],
+        waiting: Waiting | None = None,
         limit: int = 256,
     ) -> None:
         self._write = write
         self._turn = turn
+        self._waiting = waiting or Threads()
         self._limit = limit
         self._lock = threading.Lock()
         self._queue: deque[_Ticket[T]] = deque()
@@ -202,7 +211,7 @@ class GroupCommit(Generic[T]):
 
     def commit(self, entry: T) -> None:
         """Returns when the entry is committed; raises what kept it out."""
-        ticket = _Ticket(entry)
+        ticket = _Ticket(entry, self._waiting.baton())
         with self._lock:
             self._queue.append(ticket)
             waits, self._led = self._led, True
@@ -216,11 +225,7 @@ class GroupCommit(Generic[T]):
     def _lead(self) -> None:
         batch: list[_Ticket[T]] = []
         try:
-            with self._turn:
-                # only now, so that whoever came while the turn was waited for is in as well
-                with self._lock:
-                    batch += [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
-                self._settle(batch)
+            self._waiting.blocking(lambda: self._commit(batch))
         finally:
             with self._lock:
                 if not batch:  # the turn could not be taken: nobody who waits for this lead may wait for ever
@@ -236,6 +241,13 @@ class GroupCommit(Generic[T]):
                 ticket.wake.release()
             if heir is not None:
                 heir.wake.release()
+
+    def _commit(self, batch: list[_Ticket[T]]) -> None:
+        with self._turn:
+            # only now, so that whoever came while the turn was waited for is in as well
+            with self._lock:
+                batch += [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
+            self._settle(batch)
 
     def _settle(self, batch: Sequence[_Ticket[T]]) -> None:
         try:

@@ -36,8 +36,10 @@ class CivilRegistry:
         resilience: Resilience,
         clock: Clock,
         randomness: Randomness,
+        claim_salt: Callable[[bytes], bool],
     ) -> None:
         self._soap = soap
+        self._claim_salt = claim_salt
         self._mapping = mapping
         self._resilience = resilience
         self._clock = clock
@@ -64,6 +66,10 @@ class CivilRegistry:
             # Whatever failed after something was sent, evidence says what was sent (L1).
             raise UpstreamRefusal(Code.INTERNAL, attempts=tuple(attempts)) from fault
         return Reply(self._mapping.upstream, {"outcome": outcome}, tuple(attempts))
+
+    def cut_off(self) -> bool:
+        """Whether its circuit breaker is open."""
+        return self._resilience.cut_off()
 
     def _attempt(self, message: Message, timeout: float, attempts: list[Attempt]) -> str:
         """One try with its own salt, MessageID, Timestamp and signature (C4); kept whatever comes of it."""
@@ -94,7 +100,7 @@ class CivilRegistry:
             raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False)
         theirs = decode(salt_element)
         public = {salt, *_forms(request.message_id), *_forms(verified.facts.message_id or "")}
-        if len(theirs) < _LEAST_SALT or theirs in public:
+        if len(theirs) < _LEAST_SALT or theirs in public or not self._claim_salt(theirs):
             raise AttemptFailedError(Code.UPSTREAM_UNTRUSTED, again=False)
         return outcome
 
@@ -126,6 +132,7 @@ def civil_registry(
     vet: Callable[[bytes], CertificateProof],
     clock: Clock,
     randomness: Randomness,
+    claim_salt: Callable[[bytes], bool],
     vet_server: Callable[[bytes], object] | None = None,
     resilience: ResilienceSettings | None = None,
     sleep: Callable[[float], None] = time.sleep,
@@ -133,7 +140,8 @@ def civil_registry(
     """The adapter, ready to call; opens no connection yet, so it may be built before a fork.
 
     ``prove`` gives evidence's view of our signing certificate (DER), ``vet`` judges the registry's, and
-    ``vet_server`` its TLS server certificate, before anything is sent; all may keep their verdicts.
+    ``vet_server`` its TLS server certificate, before anything is sent; all may keep their verdicts. ``claim_salt``
+    says of an answer's salt whether the registry never used it before, and remembers it (C4).
 
     Raises ConfigurationError, or OSError for a missing contract.
     """
@@ -149,4 +157,5 @@ def civil_registry(
         vet_server=vet_server,
     )
     mapping = load_mapping(contract / "mapping.yaml")
-    return CivilRegistry(soap, mapping, Resilience(resilience or ResilienceSettings(), clock, sleep), clock, randomness)
+    tries = Resilience(resilience or ResilienceSettings(), clock, sleep)
+    return CivilRegistry(soap, mapping, tries, clock, randomness, claim_salt)

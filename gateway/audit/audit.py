@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.audit.files import CHECKPOINT, LogFolder
+from gateway.audit.kept import Kept
 from gateway.audit.later import check_later
 from gateway.audit.leaves import Leaves
 from gateway.audit.objects import Objects
+from gateway.audit.receipts import Receipts
 from gateway.audit.report import Report
 from gateway.audit.tree import Tree
 from gateway.audit.trust import REMEMBERED, load_trust
@@ -18,6 +21,7 @@ from gateway.ledger.note import parse_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from gateway.audit.trust import Trust
@@ -29,7 +33,22 @@ if TYPE_CHECKING:
 _TRIES = 5
 
 
-def audit(log: Path, trust: Path, *, progress: Progress | None = None) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What parties bring beside the log.
+
+    Attributes:
+        now: the auditor's present, by which promises must be kept.
+        receipts: a folder of receipts as `call` leaves them, or None.
+        kept: a folder of bodies as `call` keeps them, or None.
+    """
+
+    now: datetime
+    receipts: Path | None = None
+    kept: Path | None = None
+
+
+def audit(log: Path, trust: Path, *, progress: Progress | None = None, beside: Beside | None = None) -> Verdict:
     """The verdict on a log's directory.
 
     Whatever is wrong inside the directory is a finding, never an exception.
@@ -38,21 +57,23 @@ def audit(log: Path, trust: Path, *, progress: Progress | None = None) -> Verdic
         log: the copy, or a log that still grows: then the checkpoint is taken again when it moved on meanwhile.
         trust: the auditor's anchors (trust.py).
         progress: told the step (``objects``, ``entries``), what is done of it, and its total.
+        beside: what parties kept, to be held against the log too.
 
     Raises:
-        ConfigurationError: the log is no directory, or an anchor is missing or unreadable.
+        ConfigurationError: the log or a folder beside it is no directory, or an anchor is missing or unreadable.
     """
     anchors = load_trust(trust)
-    if not log.is_dir():
-        raise ConfigurationError("folder_missing", path=log)
+    for needed in (log, *((beside.receipts, beside.kept) if beside else ())):
+        if needed is not None and not needed.is_dir():
+            raise ConfigurationError("folder_missing", path=needed)
     folder = LogFolder(log)
     tell = progress or (lambda _step, _done, _total: None)
     for _ in range(_TRIES - 1):
         note = _note(folder)
-        verdict = _audit(folder, anchors, note, tell)
+        verdict = _audit(folder, anchors, note, tell, beside)
         if verdict.holds or note is None or _note(folder) == note:
             return verdict
-    return _audit(folder, anchors, _note(folder), tell)
+    return _audit(folder, anchors, _note(folder), tell, beside)
 
 
 def remember(verdict: Verdict, trust: Path) -> None:
@@ -71,7 +92,7 @@ def remember(verdict: Verdict, trust: Path) -> None:
         raise ConfigurationError("file_unwritable", path=target, detail=error.strerror) from None
 
 
-def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress) -> Verdict:
+def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress, beside: Beside | None) -> Verdict:
     report = Report()
     first_audit = trust.remembered is None
     try:
@@ -90,8 +111,10 @@ def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress) 
     if report.checkpoint is None or note is None:
         return report.verdict("", first_audit=first_audit)
     # 3  every entry, its record, and the hashes over them
-    leaves = Leaves(trust, objects, report)
-    tree = Tree(folder, report.checkpoint, trust.remembered)
+    receipts = Receipts(beside.receipts, beside.now, trust, report) if beside and beside.receipts else None
+    kept = Kept(beside.kept, objects, report) if beside and beside.kept else None
+    leaves = Leaves(trust, objects, report, [watcher for watcher in (receipts, kept) if watcher is not None])
+    tree = Tree(folder, report.checkpoint, trust.remembered, receipts.roots() if receipts else None)
     for entry in tree.entries(report, lambda done: tell("entries", done, size)):
         leaves.take(entry)
     leaves.finish()

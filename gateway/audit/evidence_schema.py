@@ -22,6 +22,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha-256=:[A-Za-z0-9+/]{43}=:$")]
+Leaf = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")]
 # JSON has one kind of string; these two are read out of theirs
 Bytes = Annotated[bytes, BeforeValidator(lambda text: decode64(text) if isinstance(text, str) else text)]
 Time = Annotated[datetime, BeforeValidator(lambda text: parse_timestamp(text) if isinstance(text, str) else text)]
@@ -110,6 +111,21 @@ class AttemptPart(_Part):
     answer: MessagePart | None
 
 
+class AcknowledgedPart(_Part):
+    """What an acknowledgement repeats of the answer that it is about (L12)."""
+
+    exchange_id: Id
+    ledger_leaf: Leaf
+    answer_digest: Digest
+    handle: Hex | None
+
+
+def _present(value: object) -> object:
+    if value is None:
+        raise ValueError("left out, never null")
+    return value
+
+
 class Exchange(Evidence):
     """An exchange, or a refusal once the request's salt was claimed."""
 
@@ -128,6 +144,7 @@ class Exchange(Evidence):
     request: RequestPart
     upstream: tuple[AttemptPart, ...]
     answer: AnswerPart
+    acknowledges: Annotated[AcknowledgedPart | None, BeforeValidator(_present)] = None
 
 
 class EarlyRefusal(Evidence):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from contracts.loader import SALT
+from gateway.audit.acknowledgements import check_signed
 from gateway.audit.answer_check import check_answer
 from gateway.audit.evidence_schema import Exchange
 from gateway.audit.request_check import Nonces, check_request
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from gateway.audit.policies import Policies, Policy
     from gateway.ledger.leaf import Leaf
 
-LOOPBACK = "loopback"
+#: The upstreams that are no party: an echo, and the ledger itself, which acknowledgements are held against.
+_OURSELVES = frozenset({"loopback", "ledger"})
 RELEASED = "released"
 _OK = range(200, 300)
 _LEAST_ERROR = 400
@@ -33,7 +35,8 @@ _BY_POLICY = frozenset({Code.NOT_AGREED, Code.PURPOSE_NOT_AGREED, Code.AGREEMENT
 _BY_UPSTREAM = frozenset(
     {Code.UPSTREAM_UNAVAILABLE, Code.UPSTREAM_TIMEOUT, Code.UPSTREAM_UNTRUSTED, Code.UPSTREAM_MALFORMED}
 )
-_LATE = _BY_POLICY | _BY_UPSTREAM | {Code.INTERNAL}
+_BY_LEDGER = frozenset({Code.EXCHANGE_UNKNOWN, Code.ACKNOWLEDGEMENT_DIFFERS})
+_LATE = _BY_POLICY | _BY_UPSTREAM | _BY_LEDGER | {Code.INTERNAL}
 #: These answers have no leaf of their own.
 _NEVER_RECORDED = frozenset({Code.NOT_RECORDED, Code.RECEIPT_UNKNOWN})
 
@@ -73,14 +76,21 @@ class ExchangeCheck:
             raise Problem(Fault.POLICY_DIFFERS, "a party that the policy does not know, or had suspended")
         # 3  the contract that evidence names has this operation
         operation = self._operation(evidence)
+        if operation.acknowledges != (evidence.acknowledges is not None):
+            raise Problem(Fault.CONTRACT_DIFFERS, "acknowledges where the contract does not, or the reverse")
+        if evidence.outcome in _BY_LEDGER and not operation.acknowledges:
+            raise Problem(Fault.EVIDENCE_DIFFERS, "refused as an acknowledgement, and is none")
         # 4  the agreement allowed what was released, or rightly did not
         _check_outcome(evidence, policy)
         _check_disclosure(evidence, operation, policy)
         # 5  the caller asked for it, once
         check_request(evidence, operation, policy, self._certificates, self._nonces)
         # 6  the upstream was asked, and answered
-        upstream = None if operation.upstream == LOOPBACK else operation.upstream
+        upstream = None if operation.upstream in _OURSELVES else operation.upstream
         self._upstream.check(evidence, upstream, policy, leaf.time)
+        # and what it acknowledges is what the caller signed
+        if evidence.acknowledges is not None:
+            check_signed(evidence, evidence.acknowledges)
 
     def _operation(self, evidence: Exchange) -> Operation:
         contract = self._objects.contract(evidence.contract.sha256)
@@ -94,7 +104,10 @@ class ExchangeCheck:
 def authorisation(evidence: Exchange, policy: Policy) -> Code | None:
     """What step 5 had to say of this request under this policy; None where it had to be granted (P3)."""
     agreement = policy.bundle.agreements.get(evidence.agreement)
-    if (agreement is None or agreement.party != evidence.parties.caller) or agreement.operation != evidence.operation:
+    if agreement is None or agreement.party != evidence.parties.caller:
+        return Code.NOT_AGREED
+    # an acknowledgement comes under the agreement of what it acknowledges (L12)
+    if agreement.operation != evidence.operation and evidence.acknowledges is None:
         return Code.NOT_AGREED
     at = evidence.received_at
     if not (agreement.validity.covers(at) and policy.bundle.validity.covers(at)):
@@ -123,7 +136,8 @@ def _check_disclosure(evidence: Exchange, operation: Operation, policy: Policy) 
             raise Problem(Fault.FIELDS_NOT_AGREED, "a refusal that disclosed")
         return
     answer = operation.sensitivity("response").keys() - {SALT}
-    allowed = answer & frozenset(policy.bundle.agreements[evidence.agreement].fields)
+    agreed = frozenset(policy.bundle.agreements[evidence.agreement].fields)
+    allowed = answer if evidence.acknowledges is not None else answer & agreed
     fields = frozenset(evidence.fields)
     if tuple(sorted(fields)) != evidence.fields:
         raise Problem(Fault.EVIDENCE_MALFORMED, "the fields are not sorted, or repeated")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.audit import evidence_schema as schema
+from gateway.audit.acknowledgements import Acknowledgements
 from gateway.audit.certificates import Certificates
 from gateway.audit.exchange_check import ExchangeCheck
 from gateway.audit.opening import DataKeys
@@ -15,6 +16,7 @@ from gateway.ledger.encoding import FormatError
 from gateway.ledger.leaf import unpack_leaf
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from gateway.audit.objects import Objects
@@ -28,15 +30,30 @@ if TYPE_CHECKING:
 _EXCHANGES = frozenset({"exchange", "refusal"})
 
 
+class Watcher(Protocol):
+    """Something beside the log that each exchange and refusal is held against: receipts, kept bodies."""
+
+    def leaf(self, leaf: Leaf, entry: Entry, evidence: schema.Exchange | schema.EarlyRefusal | None) -> None:
+        """One leaf of an exchange or refusal; ``evidence`` is None where it stays sealed. Raises nothing."""
+        ...
+
+    def finish(self, certificates: Certificates, policies: Policies) -> None:
+        """After the last leaf."""
+        ...
+
+
 class Leaves:
     """Takes the entries of one log, from the first to the last."""
 
-    def __init__(self, trust: Trust, objects: Objects, report: Report) -> None:
+    def __init__(self, trust: Trust, objects: Objects, report: Report, watchers: Sequence[Watcher] = ()) -> None:
         self._report = report
+        self._watchers = watchers
         self._keys = DataKeys(trust.periods)
         self._writers = Writers()
         self._policies = Policies(objects, trust)
-        self._exchanges = ExchangeCheck(objects, Certificates(objects, trust.roots), self._policies)
+        self._certificates = Certificates(objects, trust.roots)
+        self._exchanges = ExchangeCheck(objects, self._certificates, self._policies)
+        self._acknowledgements = Acknowledgements(report, objects)
         self._ids: set[tuple[bool, UUID]] = set()
 
     def take(self, entry: Entry) -> None:
@@ -55,6 +72,9 @@ class Leaves:
     def finish(self) -> None:
         """Judges what only the whole log shows."""
         self._writers.finish(self._report)
+        self._acknowledgements.finish()
+        for watcher in self._watchers:
+            watcher.finish(self._certificates, self._policies)
 
     def _check(self, entry: Entry, leaf: Leaf) -> None:
         self._report.time(leaf.time)
@@ -63,16 +83,18 @@ class Leaves:
             raise Problem(Fault.GENESIS_DIFFERS, "the genesis is the first leaf and no other")
         self._writers.leaf(leaf, entry.file)
         self._once(leaf)
+        self._acknowledgements.leaf(leaf, entry.leaf)
         # 2  its record is the one that it binds
         if entry.record is None:
             raise Problem(Fault.RECORD_MISSING, "its bundle cannot be read")
         opened = self._keys.record(leaf, entry.leaf, entry.record)
         if opened is None:
             self._report.unopened(leaf.kind)
+            self._watch(entry, leaf, None)
             return
         # 3  and says what is true
         if leaf.kind in _EXCHANGES:
-            self._exchange(opened)
+            self._exchange(entry, opened)
         else:
             self._plain(leaf, opened.record)
 
@@ -83,15 +105,22 @@ class Leaves:
             raise Problem(Fault.LEAF_REPEATED, "the exchange id stands twice")
         self._ids.add(key)
 
-    def _exchange(self, opened: Opened) -> None:
+    def _watch(self, entry: Entry, leaf: Leaf, evidence: schema.Exchange | schema.EarlyRefusal | None) -> None:
+        for watcher in self._watchers if leaf.kind in _EXCHANGES else ():
+            watcher.leaf(leaf, entry, evidence)
+
+    def _exchange(self, entry: Entry, opened: Opened) -> None:
         evidence = schema.read_exchange(opened.record.evidence, opened.leaf.kind)
+        self._watch(entry, opened.leaf, evidence)
+        if isinstance(evidence, schema.Exchange):
+            self._acknowledgements.take(evidence, opened, entry.file, entry.index)
         if isinstance(evidence, schema.EarlyRefusal):
             self._report.refusal(evidence.party, evidence.reason.value)
         elif evidence.kind == "refusal":
             self._report.refusal(evidence.parties.caller, evidence.outcome)
         else:
             self._report.exchange(evidence.parties.caller)
-            self._report.unproven.update({Unproven.ANSWERS_UNACKNOWLEDGED, Unproven.ORIGIN_ASSERTED})
+            self._report.unproven.add(Unproven.ORIGIN_ASSERTED)
             if evidence.subjects:
                 self._report.unproven.add(Unproven.HANDLES_ASSERTED)
         self._exchanges.check(evidence, opened)

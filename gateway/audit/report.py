@@ -11,7 +11,7 @@ from gateway.ledger.encoding import timestamp
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.audit.verdict import Problem
+    from gateway.audit.verdict import KeptCount, Problem, ReceiptCount
     from gateway.ledger.note import Checkpoint
 
 
@@ -22,12 +22,16 @@ class Report:
         self.checkpoint: Checkpoint | None = None
         self.writers = self.writers_open = 0
         self.sealed = 0
+        self.receipts: ReceiptCount | None = None
+        self.kept: KeptCount | None = None
         self.unproven: set[Unproven] = {Unproven.NO_TIMESTAMPS, Unproven.NO_WITNESSES}
         self._findings: list[Finding] = []
         self._exchanges: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
         self._unopened: Counter[str] = Counter()
+        self._acknowledged: Counter[str] = Counter()
+        self._unacknowledged: Counter[str] = Counter()
         self._times: list[datetime] = []
 
     def problem(
@@ -43,6 +47,10 @@ class Report:
     def exchange(self, party: str) -> None:
         """Counts an exchange that was answered."""
         self._exchanges[party] += 1
+
+    def acknowledged(self, party: str, *, done: bool) -> None:
+        """Counts an answer, acknowledged or not."""
+        (self._acknowledged if done else self._unacknowledged)[party] += 1
 
     def refusal(self, party: str | None, code: str) -> None:
         """Counts a refusal."""
@@ -61,7 +69,7 @@ class Report:
             self.unproven.add(Unproven.FIRST_AUDIT)
         findings = sorted(self._findings, key=lambda item: (-1 if item.index is None else item.index, item.file))
         unproven = tuple(word for word in Unproven if word in self.unproven)
-        return Verdict(tuple(findings), self._facts(), first_audit, unproven, note)
+        return Verdict(tuple(findings), self._facts(), first_audit, unproven, note, self.receipts, self.kept)
 
     def _facts(self) -> Facts:
         checkpoint = self.checkpoint
@@ -73,10 +81,16 @@ class Report:
             root=checkpoint.root.hex() if checkpoint else "",
             exchanges=self._exchanges.total() + self._unopened["exchange"],
             refusals=tuple(sorted(self._refusals.items())),
-            parties=tuple(PartyCount(name, self._exchanges[name], self._refused[name]) for name in names),
+            acknowledged=self._acknowledged.total(),
+            unacknowledged=self._unacknowledged.total(),
+            parties=tuple(self._party(name) for name in names),
             writers=self.writers,
             writers_open=self.writers_open,
             sealed=self.sealed,
             first=times[0],
             last=times[1],
         )
+
+    def _party(self, name: str) -> PartyCount:
+        acknowledged, unacknowledged = self._acknowledged[name], self._unacknowledged[name]
+        return PartyCount(name, self._exchanges[name], self._refused[name], acknowledged, unacknowledged)

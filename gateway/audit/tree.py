@@ -11,7 +11,7 @@ from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.tiles import WIDTH, Edge, entries_path, evidence_path, hashes_path, unpack_entries, unpack_evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gateway.audit.files import LogFolder
     from gateway.audit.report import Report
@@ -32,8 +32,16 @@ class Entry:
 class Tree:
     """Streams a log's entries and proves, on the way, that hashes, root and the remembered root are theirs."""
 
-    def __init__(self, folder: LogFolder, checkpoint: Checkpoint, remembered: Checkpoint | None) -> None:
+    def __init__(
+        self,
+        folder: LogFolder,
+        checkpoint: Checkpoint,
+        remembered: Checkpoint | None,
+        shown: Mapping[int, Sequence[tuple[bytes, str]]] | None = None,
+    ) -> None:
+        """``shown``: by size, the roots that parties were shown, each with the file that says so."""
         self._folder = folder
+        self._shown = shown or {}
         self._checkpoint = checkpoint
         self._remembered = remembered
         self._edge = Edge()
@@ -101,6 +109,9 @@ class Tree:
             report.problem(Problem(Fault.TILE_DIFFERS, "not the hashes of the entries", file=path))
 
     def _compare_remembered(self, report: Report) -> None:
+        for root, file in self._shown.get(self._edge.size, ()):
+            if self._edge.tree().root() != root:
+                report.problem(Problem(Fault.RECEIPT_PROOF_DIFFERS, "a party was shown another log", file=file))
         remembered = self._remembered
         if remembered is None or remembered.size != self._edge.size:
             return

@@ -35,6 +35,7 @@ class Trust:
         genesis: hex SHA-256 of the first policy.
         periods: raw private period keys by YYYYMM; a missing one leaves that period's evidence sealed.
         remembered: the checkpoint that an earlier audit saw; None for a first audit.
+        crls: each party's revocation lists, DER, for certificates that no evidence names.
     """
 
     roots: Mapping[str, tuple[bytes, ...]] = field(repr=False)
@@ -42,6 +43,7 @@ class Trust:
     genesis: str
     periods: Mapping[int, bytes] = field(repr=False)
     remembered: Checkpoint | None
+    crls: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
 
 
 def load_trust(folder: Path) -> Trust:
@@ -55,6 +57,7 @@ def load_trust(folder: Path) -> Trust:
         genesis=_genesis(folder / "genesis"),
         periods=dict(_period(path) for path in sorted((folder / "periods").glob("*.key"))),
         remembered=_remembered(folder / REMEMBERED, log_key),
+        crls=_crls(folder / "crls"),
     )
 
 
@@ -97,6 +100,14 @@ def _roots(folder: Path) -> dict[str, tuple[bytes, ...]]:
     if not roots:
         raise ConfigurationError("trust_malformed", path=folder, detail="PARTY.pem")
     return roots
+
+
+def _crls(folder: Path) -> dict[str, tuple[bytes, ...]]:
+    lists: dict[str, tuple[bytes, ...]] = {}
+    for path in sorted(folder.glob("*.*.crl")):
+        party = path.name.removesuffix(".crl").rpartition(".")[0]
+        lists[party] = (*lists.get(party, ()), _read(path))
+    return lists
 
 
 def _period(path: Path) -> tuple[int, bytes]:

@@ -60,6 +60,21 @@ class Fault(StrEnum):
     ANSWER_DIFFERS = "answer_differs"
     ANSWER_SIGNATURE_INVALID = "answer_signature_invalid"
 
+    ACKNOWLEDGEMENT_UNFOUNDED = "acknowledgement_unfounded"
+    ACKNOWLEDGEMENT_DIFFERS = "acknowledgement_differs"
+
+    RECEIPT_UNREADABLE = "receipt_unreadable"
+    RECEIPT_NOT_OURS = "receipt_not_ours"
+    RECEIPT_MISSING = "receipt_missing"
+    RECEIPT_OVERDUE = "receipt_overdue"
+    RECEIPT_LEAF_DIFFERS = "receipt_leaf_differs"
+    RECEIPT_ANSWER_DIFFERS = "receipt_answer_differs"
+    RECEIPT_PROOF_DIFFERS = "receipt_proof_differs"
+
+    KEPT_REQUEST_DIFFERS = "kept_request_differs"
+    KEPT_ANSWER_DIFFERS = "kept_answer_differs"
+    KEPT_HANDLE_DIFFERS = "kept_handle_differs"
+
     UNFORESEEN = "unforeseen"
 
 
@@ -94,7 +109,8 @@ class Finding:
 
     Attributes:
         code: a Fault.
-        file: relative to the log, with forward slashes; empty for the directory itself.
+        file: relative to the log, with forward slashes; empty for the directory itself. Of a receipt or a kept body,
+            ``receipts/`` or ``kept/`` and its name.
         exchange_id: of the exchange, with hyphens, where there is one.
         index: of the leaf, where there is one.
         detail: a few English words, never a value from evidence.
@@ -109,11 +125,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PartyCount:
-    """How much a party asked for, and how much of it was refused; ``name`` is empty for strangers."""
+    """How much a party asked for, and how much of it was refused; ``name`` is empty for strangers.
+
+    An acknowledgement is an exchange too; it is neither ``acknowledged`` nor ``unacknowledged``.
+    """
 
     name: str
     exchanges: int
     refusals: int
+    acknowledged: int = 0
+    unacknowledged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +144,8 @@ class Facts:
     Attributes:
         origin, size, root: of the checkpoint; root in hex, empty where there is no checkpoint to believe.
         exchanges: that were answered.
+        acknowledged, unacknowledged: answers whose acknowledgement is in the log, and those without; of opened
+            evidence only, and without the acknowledgements' own.
         refusals: how many by code, in the order of the codes.
         parties: by name; only of evidence that was opened.
         writers, writers_open: all, and those that no closing leaf ends.
@@ -134,6 +157,8 @@ class Facts:
     size: int = 0
     root: str = ""
     exchanges: int = 0
+    acknowledged: int = 0
+    unacknowledged: int = 0
     refusals: tuple[tuple[str, int], ...] = ()
     parties: tuple[PartyCount, ...] = ()
     writers: int = 0
@@ -144,14 +169,55 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptCount:
+    """What became of the receipts that were held against a log.
+
+    Attributes:
+        held: their exchange stands in the log, as they say.
+        pending: promised for later than the auditor's present, and not there yet.
+        unrecorded: answers that say themselves that nothing was recorded.
+        failed: those with a finding.
+    """
+
+    held: int = 0
+    pending: int = 0
+    unrecorded: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCount:
+    """What became of the bodies that a party kept.
+
+    Attributes:
+        compared: requests and answers whose digests were held against opened evidence.
+        uncovered: of refusals, in whose evidence there is nothing to compare with (C6).
+        sealed: whose evidence stays sealed.
+        absent: whose exchange is not in the log.
+        failed: findings.
+    """
+
+    compared: int = 0
+    uncovered: int = 0
+    sealed: int = 0
+    absent: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The audit's result; ``note`` is the signed checkpoint that it is about, empty if none is valid."""
+    """The audit's result; ``note`` is the signed checkpoint that it is about, empty if none is valid.
+
+    ``receipts`` and ``kept`` are None where none were given.
+    """
 
     findings: tuple[Finding, ...]
     facts: Facts
     first_audit: bool
     unproven: tuple[Unproven, ...]
     note: str = field(repr=False)
+    receipts: ReceiptCount | None = None
+    kept: KeptCount | None = None
 
     @property
     def holds(self) -> bool:

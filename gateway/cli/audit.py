@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from rich.progress import Progress
 from rich.table import Table
 
-from gateway.audit.audit import audit, remember
+from gateway.audit.audit import Beside, audit, remember
 from gateway.cli.output import Exit
+from gateway.system import SystemClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +24,21 @@ _LOCAL = ZoneInfo("America/Toronto")
 _SHOWN = 20
 
 
-def verify(output: Output, log: Path, trust: Path, *, keep: bool) -> Exit:
-    """The verdict; with ``keep`` a log that holds is remembered in the trust folder, for the next audit to extend."""
-    verdict = _with_progress(output, log, trust)
+def verify(
+    output: Output,
+    log: Path,
+    trust: Path,
+    *,
+    receipts: Path | None = None,
+    kept: Path | None = None,
+    keep: bool = False,
+) -> Exit:
+    """The verdict, on what parties kept too where it is given.
+
+    With ``keep`` a log that holds is remembered in the trust folder, for the next audit to extend.
+    """
+    beside = Beside(SystemClock().now(), receipts, kept)
+    verdict = _with_progress(output, log, trust, beside)
     output.result({"holds": verdict.holds} | asdict(verdict))
     _show(output, verdict)
     if verdict.holds and keep:
@@ -33,7 +46,7 @@ def verify(output: Output, log: Path, trust: Path, *, keep: bool) -> Exit:
     return Exit.HOLDS if verdict.holds else Exit.REFUSED
 
 
-def _with_progress(output: Output, log: Path, trust: Path) -> Verdict:
+def _with_progress(output: Output, log: Path, trust: Path, beside: Beside) -> Verdict:
     # Shown only where a person looks, and gone when done.
     with Progress(console=output.error_console, transient=True, disable=output.as_json) as bar:
         tasks: dict[str, int] = {}
@@ -43,7 +56,7 @@ def _with_progress(output: Output, log: Path, trust: Path) -> Verdict:
                 tasks[stage] = int(bar.add_task(output.t(f"audit.stage.{stage}"), total=total))
             bar.update(tasks[stage], completed=done, total=total)  # type: ignore[arg-type]  # rich's TaskID is an int
 
-        return audit(log, trust, progress=tell)
+        return audit(log, trust, progress=tell, beside=beside)
 
 
 def _show(output: Output, verdict: Verdict) -> None:
@@ -60,10 +73,15 @@ def _show(output: Output, verdict: Verdict) -> None:
         "audit.root": facts.root,
         "audit.span": f"{_local(facts.first)} — {_local(facts.last)}",
         "audit.exchanges": facts.exchanges,
+        "audit.acknowledged": f"{facts.acknowledged} / {facts.acknowledged + facts.unacknowledged}",
         "audit.refusals": ", ".join(f"{code} {count}" for code, count in facts.refusals) or "0",
         "audit.parties": ", ".join(f"{item.name} {item.exchanges} + {item.refusals}" for item in facts.parties),
         "audit.writers": f"{facts.writers} ({facts.writers_open})",
     }
+    if verdict.receipts is not None:
+        rows["audit.receipts"] = output.t("audit.receipts_row", **asdict(verdict.receipts))
+    if verdict.kept is not None:
+        rows["audit.kept"] = output.t("audit.kept_row", **asdict(verdict.kept))
     table.add_column()
     table.add_column(overflow="fold")
     for key, value in rows.items():
@@ -78,7 +96,8 @@ def _show(output: Output, verdict: Verdict) -> None:
     if verdict.holds:
         output.say("audit.unproven")
         for code in verdict.unproven:
-            output.say("audit.item", text=output.t(f"audit.unproven.{code}"))
+            text = output.t(f"audit.unproven.{code}", unacknowledged=facts.unacknowledged)
+            output.say("audit.item", text=text)
 
 
 def _local(moment: str | None) -> str:

@@ -61,7 +61,17 @@ def read_fields(data: str) -> dict[str, Any]:
     return fields
 
 
-def call(output: Output, operation: str, party: Path, data: str, receipts: Path, within: float) -> Exit:
+def handle_in(operation: str, answer: VerifiedAnswer) -> str | None:
+    """The handle in an answer, by the operation's contract; None where it has none."""
+    found = (contract.operations.get(operation) for contract in load_contracts(contracts_folder()))
+    rule = next((item.reduction for item in found if item is not None), None)
+    handle = None if rule is None else json.loads(answer.body).get(rule.handle)
+    return handle if isinstance(handle, str) else None
+
+
+def call(
+    output: Output, operation: str, party: Path, data: str, receipts: Path, within: float, *, acknowledge: bool = False
+) -> Exit:
     """Makes the call and says what came of it; exit 1 when the gateway refuses, or does not prove itself."""
     salted = salted_operations()
     if operation not in salted:
@@ -75,21 +85,54 @@ def call(output: Output, operation: str, party: Path, data: str, receipts: Path,
         place = client.prove(answer, within=within)
         if place is not None:
             path.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
-    _show(output, answer, place, path)
-    return Exit.HOLDS if answer.status < _GOOD else Exit.REFUSED
+    said = None
+    if acknowledge and answer.status < _GOOD:
+        made = client.acknowledge(request, answer, handle=handle_in(operation, answer))
+        client.keep(made.request, made.answer, receipts)
+        said = made.answer
+    _show(output, answer, place, path, said)
+    refused = answer.status >= _GOOD or (said is not None and said.status >= _GOOD)
+    return Exit.REFUSED if refused else Exit.HOLDS
 
 
-def _show(output: Output, answer: VerifiedAnswer, place: ProvenPlace | None, path: Path) -> None:
+def _show(
+    output: Output, answer: VerifiedAnswer, place: ProvenPlace | None, path: Path, said: VerifiedAnswer | None
+) -> None:
     body = json.loads(answer.body)
     index = None if place is None else place.index
+    acknowledgement = None if said is None else {"status": said.status, "exchange_id": said.exchange_id}
     output.result(
-        {"status": answer.status, "exchange_id": answer.exchange_id, "body": body, "index": index, "receipt": path}
+        {
+            "status": answer.status,
+            "exchange_id": answer.exchange_id,
+            "body": body,
+            "index": index,
+            "receipt": path,
+            "acknowledgement": acknowledgement,
+        }
     )
     output.say("call.status", status=answer.status, exchange_id=answer.exchange_id)
-    for name, value in body.items():
-        output.say("call.field", name=name, value=value)
+    if answer.status < _GOOD:
+        for name, value in body.items():
+            output.say("call.field", name=name, value=value)
+    else:
+        _show_problem(output, body)
     output.say("call.verified")
     if index is None:
         output.say("call.unproven", path=path)
     else:
         output.say("call.proven", index=index, path=path)
+    if said is not None:
+        key = "call.acknowledged" if said.status < _GOOD else "call.not_acknowledged"
+        output.say(key, status=said.status, exchange_id=said.exchange_id)
+
+
+def _show_problem(output: Output, problem: dict[str, Any]) -> None:
+    """A refusal in the reader's language, whatever language the gateway put first (RFC 9457)."""
+    language = output.t.language
+    title, detail = (problem.get(f"{name}_{language}", problem.get(name, "")) for name in ("title", "detail"))
+    code = str(problem.get("code", ""))
+    output.say("call.refused", title=title, code=code)
+    output.say("call.next", detail=detail)
+    if "component" in problem:
+        output.say("call.component", component=problem["component"])

@@ -3,6 +3,7 @@
 Annotations are evaluated here, since typer reads the options and their translated help from them.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gateway.cli.frame import reworded, speak
 from gateway.cli.output import Exit, Output
 from gateway.errors import ConfigurationError, KeystoreError, LedgerError, ShownError
 from gateway.messages.catalogue import Catalogue, choose_language
@@ -83,6 +85,16 @@ def _operating(app: typer.Typer, t: Catalogue) -> None:
         _ = lang
         raise typer.Exit(Demo(Output(t, as_json), folder).run())
 
+    @app.command("status", help=t("help.status"))
+    def status_command(
+        config: Annotated[Path | None, config_option] = None,
+        watch: Annotated[bool, typer.Option("--watch", help=t("help.watch"))] = False,  # noqa: FBT002  a flag
+        as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  the same
+    ) -> None:
+        from gateway.cli.status import status  # noqa: PLC0415  the same
+
+        raise typer.Exit(status(Output(t, as_json), config, watch=watch))
+
     @app.command("version", help=t("help.version"))
     def version_command(
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
@@ -135,15 +147,16 @@ def _using(app: typer.Typer, t: Catalogue) -> None:
         data: Annotated[str, typer.Option("--data", help=t("help.data"), metavar="FILE")],
         folder: Annotated[Path | None, typer.Option("--dir", help=t("help.call_dir"), metavar="DIR")] = None,
         within: Annotated[float, typer.Option("--within", help=t("help.within"), min=0)] = 15.0,
-        as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
+        acknowledge: Annotated[bool, typer.Option("--acknowledge", help=t("help.acknowledge"))] = False,  # noqa: FBT002  a flag
+        as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  the same
     ) -> None:
         from gateway.cli.call import call as run  # noqa: PLC0415  the same
         from gateway.cli.common import find_config  # noqa: PLC0415  the same
 
         base = folder or find_config(None).parent
         home = base / "sandbox" / "parties" / party
-        code = run(Output(t, as_json), operation, home, data, base / "receipts", within)
-        raise typer.Exit(code)
+        output = Output(t, as_json)
+        raise typer.Exit(run(output, operation, home, data, base / "receipts", within, acknowledge=acknowledge))
 
 
 def _auditing(app: typer.Typer, t: Catalogue) -> None:
@@ -154,19 +167,32 @@ def _auditing(app: typer.Typer, t: Catalogue) -> None:
     def verify(
         log: Annotated[Path, typer.Argument(help=t("help.log"), metavar="LOG")],
         trust: Annotated[Path, typer.Option("--trust", help=t("help.trust"), metavar="DIR")],
+        receipts: Annotated[Path | None, typer.Option("--receipts", help=t("help.receipts"), metavar="DIR")] = None,
         remember: Annotated[bool, typer.Option("--remember", help=t("help.remember"))] = False,  # noqa: FBT002  a flag
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  the same
     ) -> None:
         from gateway.cli.audit import verify as run  # noqa: PLC0415  the same
 
-        raise typer.Exit(run(Output(t, as_json), log, trust, keep=remember))
+        raise typer.Exit(run(Output(t, as_json), log, trust, receipts=receipts, keep=remember))
+
+    @audit_app.command("check-kept", help=t("help.audit_check_kept"))
+    def check_kept(
+        log: Annotated[Path, typer.Argument(help=t("help.log"), metavar="LOG")],
+        trust: Annotated[Path, typer.Option("--trust", help=t("help.trust"), metavar="DIR")],
+        kept: Annotated[Path, typer.Option("--kept", help=t("help.kept"), metavar="DIR")],
+        receipts: Annotated[Path | None, typer.Option("--receipts", help=t("help.receipts"), metavar="DIR")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
+    ) -> None:
+        from gateway.cli.audit import verify as run  # noqa: PLC0415  the same
+
+        raise typer.Exit(run(Output(t, as_json), log, trust, receipts=receipts, kept=kept))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line; gives its exit code (DESIGN, section 3)."""
     t = Catalogue(choose_language(arguments, os.environ))
     try:
-        result = typer.main.get_command(build(t)).main(list(arguments), "passerelle", standalone_mode=False)
+        result = speak(t, typer.main.get_command(build(t))).main(list(arguments), "passerelle", standalone_mode=False)
     except typer.Abort:
         return Exit.OUTSIDE
     except Exception as error:  # noqa: BLE001  each has its exit code; what has none is our own fault
@@ -179,13 +205,17 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
+    import sqlite3  # noqa: PLC0415  the database's imports, for failures only
+
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415  the same
+
     from gateway.cli.processes import NotStartedError  # noqa: PLC0415  the client's imports, for failures only
     from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
     from gateway.logs import describe  # noqa: PLC0415  the same
 
     if isinstance(error, _USAGE_ERRORS):
-        text = str(error.format_message())
+        text = reworded(t, str(error.format_message()))
         return ("error.help" if text.startswith("Usage") else "error.usage"), Exit.USAGE, text
     shown = t(f"problem.{error.key}", **error.values) if isinstance(error, ShownError) else str(error)
     match error:
@@ -195,6 +225,15 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
             explained = ("error.untrusted", Exit.REFUSED, shown)
         case UnreachableError() | NotStartedError():
             explained = ("error.outside", Exit.OUTSIDE, shown)
+        case NotADirectoryError() | IsADirectoryError():
+            key = "not_a_folder" if isinstance(error, NotADirectoryError) else "not_a_file"
+            explained = ("error.configuration", Exit.USAGE, t(f"problem.{key}", path=error.filename))
+        case OSError(errno=errno.EADDRINUSE):
+            explained = ("error.outside", Exit.OUTSIDE, t("problem.port_taken", address=error.filename))
+        case sqlite3.Error() | DBAPIError():
+            # SQLite's own words name what is wrong with its file, and quote no value
+            detail = getattr(error, "orig", None) or error
+            explained = ("error.outside", Exit.OUTSIDE, t("problem.database_unusable", detail=detail))
         case OSError():
             explained = ("error.outside", Exit.OUTSIDE, f"{error.filename or ''} {error.strerror or error}".strip())
         case _:

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from gateway.app import Worker
 from gateway.cli.common import compose, settings_of
-from gateway.cli.supervisor import PARENT, Supervisor
+from gateway.cli.supervisor import PARENT, Supervisor, check_free
 from gateway.http.server import ServerOptions, WorkerServer
 from gateway.http.tls import ServerTls, server_context
 from gateway.logs import alarm, configure_logs
 from gateway.nirec.memory import NirecMask, forbid_core_dumps
+from gateway.overview import observer
 from gateway.sandboxes import run_sandbox
 from gateway.system import end_with_parent
+from gateway.watch.meters import Door, Meters
+from gateway.watch.snapshots import FOLDER, Reporter, snapshot_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
     from ssl import SSLContext
 
     from flask import Flask
 
     from gateway.app import Composition
+    from gateway.model import Received
     from gateway.ports import Upstream
     from gateway.settings import Settings
 
@@ -45,7 +50,11 @@ def serve(config: Path | None, role: str) -> None:
     else:
         composition = compose(settings)
         composition.prepare()
-        Supervisor(path, settings, composition.backlog).run()
+        snapshots = snapshot_folder()
+        try:
+            Supervisor(path, settings, composition.backlog, observer(composition, snapshots), snapshots).run()
+        finally:
+            shutil.rmtree(snapshots, ignore_errors=True)
 
 
 def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None = None) -> None:
@@ -53,20 +62,37 @@ def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None =
     composition = compose(settings)
     composition.check_adopted()
     workers: list[Worker] = []
+    counted: list[Meters] = []
+    reporters: list[Reporter] = []
 
     def make() -> Flask:
         # After the fork: connections, keys and the writer's life belong to one process.
         forbid_core_dumps()
-        worker = Worker(composition, alarm, upstreams)
+        meters = Meters()
+        counted.append(meters)
+
+        def counted_alarm(received: Received, fault: Exception) -> None:
+            meters.fault()
+            alarm(received, fault)
+
+        worker = Worker(composition, counted_alarm, upstreams, meters)
         workers.append(worker)
+        if FOLDER in os.environ:
+            reporters.append(Reporter(meters, Path(os.environ[FOLDER]), composition.clock))
+            reporters[-1].start()
         structlog.get_logger("worker").info("ready", pid=os.getpid())
         return worker.application()
 
     def close() -> None:
         for worker in workers:
             worker.close()
+        for reporter in reporters:
+            reporter.close()
 
-    WorkerServer(options_of(settings), listener_tls(composition), make, close).run()
+    def at_the_door(what: Door) -> None:
+        counted[0].at_the_door(what)
+
+    WorkerServer(options_of(settings), listener_tls(composition), make, close, at_the_door).run()
 
 
 def listener_tls(composition: Composition) -> SSLContext:
@@ -85,7 +111,6 @@ def options_of(settings: Settings) -> ServerOptions:
         host=listen.host,
         port=listen.port,
         workers=listen.workers,
-        threads=listen.threads,
         graceful_seconds=listen.graceful_seconds,
         keepalive_seconds=listen.keepalive_seconds,
     )
@@ -96,6 +121,9 @@ def sandbox(config: Path | None) -> None:
     _, settings = settings_of(config)
     if PARENT in os.environ:
         end_with_parent(int(os.environ[PARENT]))
+    if (registry := settings.sandbox_civil_registry) is not None:
+        for port in (registry.port, registry.control_port):
+            check_free(registry.host, port)
     run_sandbox(settings, stop_on_signal(), lambda: None)
 
 

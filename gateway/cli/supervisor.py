@@ -17,12 +17,20 @@ import structlog
 from gateway.cli.output import Exit
 from gateway.errors import ConfigurationError
 from gateway.http.health import HealthListener
+from gateway.system import SystemClock
+from gateway.watch.facts import Role, to_json
+from gateway.watch.history import HOUR
+from gateway.watch.metrics import CONTENT_TYPE, exposition
+from gateway.watch.snapshots import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from gateway.http.health import Page
     from gateway.settings import Settings
+    from gateway.watch.facts import Facts
+    from gateway.watch.observer import Observer
 
 _ROLES = ("sequencer", "workers")
 _FIRST_PAUSE = 0.5
@@ -30,19 +38,28 @@ _LONGEST_PAUSE = 10.0
 _HEALTHY = 60.0
 _MOST_WAITING = 10_000
 _LOOK = 0.1
+_WATCH = 1.0
 PARENT = "SUPERVISED_BY"
 
 
 class Supervisor:
     """Keeps both roles running until it is told to stop; then no new exchange begins, and those begun finish."""
 
-    def __init__(self, config: Path, settings: Settings, backlog: Callable[[], int]) -> None:
+    def __init__(
+        self, config: Path, settings: Settings, backlog: Callable[[], int], observer: Observer, snapshots: Path
+    ) -> None:
+        """``snapshots`` is the folder into which the children write what ``observer`` reads."""
         self._config = config
         self._settings = settings
         self._backlog = backlog
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._pauses: dict[str, float] = dict.fromkeys(_ROLES, _FIRST_PAUSE)
         self._started: dict[str, float] = {}
+        self._since: dict[str, str] = {}
+        self._restarts: dict[str, list[float]] = {role: [] for role in _ROLES}
+        self._exits: dict[str, int] = {}
+        self._observer = observer
+        self._snapshots = snapshots
         self._stop = threading.Event()
         self._log = structlog.get_logger("supervisor")
 
@@ -51,10 +68,11 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         listen = self._settings.listen
-        _check_free(listen.host, listen.port)
-        _check_free("127.0.0.1", listen.health_port)
-        health = HealthListener(listen.health_port, self.ready)
+        check_free(listen.host, listen.port)
+        check_free("127.0.0.1", listen.health_port)
+        health = HealthListener(listen.health_port, self.ready, {"/status": self._status, "/metrics": self._metrics})
         health.start()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
         try:
             for role in _ROLES:
                 self._start(role)
@@ -68,6 +86,30 @@ class Supervisor:
         """What must be true before callers are sent here."""
         alive = {role: self._alive(role) for role in _ROLES}
         return alive | {"listening": self._listening(), "sequencing": self._sequencing()}
+
+    def facts(self) -> Facts:
+        """What an operator asks for."""
+        return self._observer.facts(tuple(self._role(role) for role in _ROLES))
+
+    def _status(self) -> Page:
+        return "application/json", to_json(self.facts())
+
+    def _metrics(self) -> Page:
+        return CONTENT_TYPE, exposition(self.facts(), self._observer.totals())
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_WATCH):
+            try:
+                self._observer.tick()
+            except Exception:  # noqa: BLE001  watching goes on, whatever fails for a moment
+                self._log.error("watch_failed", exc_info=True)
+
+    def _role(self, role: str) -> Role:
+        child, restarts = self._children.get(role), self._restarts[role]
+        lately = [at for at in restarts if time.monotonic() - at < HOUR]
+        alive = self._alive(role)
+        pid = child.pid if child is not None and alive else None
+        return Role(role, pid, alive, self._since.get(role), len(restarts), len(lately), self._exits.get(role))
 
     def _alive(self, role: str) -> bool:
         child = self._children.get(role)
@@ -97,9 +139,10 @@ class Supervisor:
     def _start(self, role: str) -> None:
         command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(self._config), "--role", role]
         # The children end with us, even if we are killed: see end_with_parent.
-        environ = os.environ | {PARENT: str(os.getpid())}
+        environ = os.environ | {PARENT: str(os.getpid()), FOLDER: str(self._snapshots)}
         self._children[role] = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL)
         self._started[role] = time.monotonic()
+        self._since[role] = SystemClock().now().isoformat(timespec="seconds")
         self._log.info("started", role=role, pid=self._children[role].pid)
 
     def _restart_the_dead(self) -> None:
@@ -115,6 +158,8 @@ class Supervisor:
             pause = self._pauses[role]
             self._log.error("ended", role=role, exit_code=code, restart_in_seconds=pause)
             self._pauses[role] = min(2 * pause, _LONGEST_PAUSE)
+            self._exits[role] = code
+            self._restarts[role].append(time.monotonic())
             if not self._stop.wait(pause):
                 self._start(role)
 
@@ -133,7 +178,7 @@ class Supervisor:
                 child.wait()
 
 
-def _check_free(host: str, port: int) -> None:
+def check_free(host: str, port: int) -> None:
     """Raises OSError naming the address when somebody listens there already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

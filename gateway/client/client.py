@@ -12,6 +12,7 @@ import jwt
 import requests
 
 from gateway.client.proof import ProofError, check_proof, load_log_key
+from gateway.client.receipts import keep
 from gateway.client.verifier import AnswerError, AnswerVerifier, VerifiedAnswer
 from gateway.errors import ShownError
 from gateway.keys.files import check_private
@@ -40,6 +41,14 @@ class ProvenPlace:
     receipt: str
 
 
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """An acknowledgement, which is an exchange of its own, and the verified answer to it."""
+
+    request: SignedRequest
+    answer: VerifiedAnswer
+
+
 class PartyClient:
     """A party's side of the gateway."""
 
@@ -48,7 +57,8 @@ class PartyClient:
         self._signer = signer
         self._randomness = randomness
         self._timeout = timeout
-        self._verifier = AnswerVerifier(party.gateway_certificate(), party.origin)
+        self._certificate = party.gateway_certificate()
+        self._verifier = AnswerVerifier(self._certificate, party.origin)
         self._session = requests.Session()
         check_private(party.folder / "tls.key")
         # The environment must not choose whom we trust (FACTS).
@@ -83,21 +93,31 @@ class PartyClient:
 
     def keep(self, request: SignedRequest, answer: VerifiedAnswer, receipts: Path) -> Path:
         """Keeps the answer as a receipt, and both bodies in the party's own folder; gives the receipt's path."""
-        receipts.mkdir(parents=True, exist_ok=True)
-        path = receipts / f"{answer.exchange_id}.json"
-        kept = {
-            "party": self._party.name,
-            "status": answer.status,
-            "headers": dict(answer.headers),
-            "body": answer.body.decode(),
-            "request_signature_input": request.parameters,
+        return keep(self._party, self._certificate, request, answer, receipts)
+
+    def acknowledge(self, request: SignedRequest, answer: VerifiedAnswer, *, handle: str | None) -> Acknowledgement:
+        """Says under our signature which answer we have (L12): its leaf, its digest, the handle in it.
+
+        Under the agreement and purpose of the request that was answered. Raises AnswerError for an answer without a
+        leaf, or one that does not prove itself, UnreachableError; a refusal is in the answer.
+        """
+        if answer.ledger_leaf is None:
+            raise AnswerError("nothing_to_acknowledge")
+        said = {
+            "answer_digest": answer.headers["content-digest"],
+            "handle": handle,
+            "ledger_leaf": answer.ledger_leaf,
         }
-        path.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
-        bodies = self._party.folder / "bodies"
-        bodies.mkdir(exist_ok=True, mode=0o700)
-        (bodies / f"{answer.exchange_id}.request.json").write_bytes(request.body)
-        (bodies / f"{answer.exchange_id}.answer.json").write_bytes(answer.body)
-        return path
+        # in its one form, see contracts/acknowledgement
+        body = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+        signed = self._signer.sign(
+            "POST",
+            f"/v1/exchanges/{answer.exchange_id}/acknowledgement",
+            body,
+            agreement=request.headers["exchange-agreement"],
+            purpose=request.headers["exchange-purpose"],
+        )
+        return Acknowledgement(signed, self.send(signed))
 
     def prove(self, answer: VerifiedAnswer, *, within: float) -> ProvenPlace | None:
         """The receipt with the inclusion proof, verified; None while the log does not show it, after ``within`` s.
@@ -112,7 +132,10 @@ class PartyClient:
             time.sleep(0.05)
         if not response.ok:
             raise AnswerError("no_receipt", status=response.status_code)
-        jwks = self._get("GET", "/.well-known/jwks.json", {}, b"").json()
+        try:
+            jwks = self._get("GET", "/.well-known/jwks.json", {}, b"").json()
+        except requests.exceptions.JSONDecodeError:
+            raise AnswerError("receipt_invalid") from None
         return _verified_receipt(response.text, jwks, answer, load_log_key(self._party.folder / "log.vkey"))
 
 
@@ -123,7 +146,7 @@ def _verified_receipt(receipt: str, jwks: dict[str, Any], answer: VerifiedAnswer
             raise AnswerError("receipt_of_another_type")
         key = next(key for key in jwks["keys"] if key["kid"] == header.get("kid"))
         claims = jwt.decode(receipt, jwt.PyJWK(key).key, algorithms=["ES256"], options={"verify_aud": False})
-    except (jwt.PyJWTError, StopIteration, KeyError):
+    except (jwt.PyJWTError, StopIteration, LookupError, TypeError):
         raise AnswerError("receipt_invalid") from None
     if claims.get("exchange_id") != answer.exchange_id or claims.get("ledger_leaf") != answer.ledger_leaf:
         raise AnswerError("receipt_of_another_exchange")

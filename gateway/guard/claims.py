@@ -71,6 +71,10 @@ class ClaimGuard:
             raise Refusal(Code.SALT_REPEATED, component="salt", nonce=signature.nonce)
         return Claim(message)
 
+    def claim_salt(self, party: str, salt: bytes, at: datetime) -> bool:
+        """Whether the salt of this party's answer is one that it never used before; claimed like a caller's (C4)."""
+        return not self._store.claim([(SALT, self._mac(SALT, party.encode(), salt), at + SALT_KEPT)])
+
     def first_refusal(self, key: str, received: Received) -> UUID:
         """The exchange id under which this minute's refusals of ``key`` are recorded."""
         minute = received.at.strftime("%Y-%m-%dT%H:%MZ")

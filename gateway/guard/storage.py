@@ -12,8 +12,6 @@ from sqlite3 import IntegrityError
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from gateway.storage import GroupCommit
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,7 +42,7 @@ class DatabaseClaims:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._group: GroupCommit[_Pending] = GroupCommit(self._write, turn=database.turn)
+        self._group = database.group(self._write)
         self._from = self._boot()
 
     def claim(self, rows: Sequence[tuple[str, bytes, datetime]]) -> frozenset[str]:
@@ -71,6 +69,9 @@ class DatabaseClaims:
 
     def first_refusal(self, key: bytes, minute: str, exchange_id: UUID) -> UUID:
         """The exchange id kept for this key and minute; the given one if there was none."""
+        return self._database.waiting.blocking(lambda: self._first_refusal(key, minute, exchange_id))
+
+    def _first_refusal(self, key: bytes, minute: str, exchange_id: UUID) -> UUID:
         with self._database.writing() as connection:
             connection.exec_driver_sql(
                 "INSERT INTO first_refusals (key, minute, exchange_id) VALUES (?,?,?) ON CONFLICT DO NOTHING",

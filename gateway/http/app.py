@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from flask import Flask, Response, request
 
 from gateway.errors import Code, Refusal
+from gateway.http.connection import ARRIVAL
 from gateway.model import Released
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
-    from wsgiref.types import StartResponse, WSGIEnvironment
 
     from gateway.exchange import Exchange
+    from gateway.http.connection import Arrival
     from gateway.http.receipts import Receipts
     from gateway.http.received import Receiver
     from gateway.messages.table import ErrorTable
@@ -56,7 +56,7 @@ class Face:
 
     def answer(self) -> Response:
         """The answer to Flask's current request; nothing that leaves here shows a library's text."""
-        received = self._receiver.receive(request.environ)
+        received = self._receiver.receive(request.environ[ARRIVAL])
         try:
             if received.method == "GET" and (read := self._read(received)) is not None:
                 return read
@@ -64,9 +64,9 @@ class Face:
             return _response(self._internal(received, fault))
         return _response(self._exchanged(received))
 
-    def exchange(self, environ: dict[str, Any]) -> Released:
+    def exchange(self, arrival: Arrival) -> Released:
         """The answer to a request that can be nothing but an exchange."""
-        return self._exchanged(self._receiver.receive(environ))
+        return self._exchanged(self._receiver.receive(arrival))
 
     def _exchanged(self, received: Received) -> Released:
         try:
@@ -125,21 +125,10 @@ class Application(Flask):
 
     def __init__(self, face: Face) -> None:
         super().__init__("passerelle", static_folder=None)
-        self._face = face
+        #: A POST is always an exchange: the worker brings it here at once, without the contexts and signals that
+        #: it never uses. Everything else is dispatched by Flask, and reaches the same exchange if it is no read.
+        self.exchange = face.exchange
         self.before_request(face.answer)
-
-    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """A POST is always an exchange: it goes straight to it, without the contexts and signals that it never uses.
-
-        Everything else is dispatched by Flask, and reaches the same exchange if it is no read.
-        """
-        if environ["REQUEST_METHOD"] != "POST":
-            return super().wsgi_app(environ, start_response)
-        released = self._face.exchange(environ)
-        length = ("Content-Length", str(len(released.body)))
-        status = HTTPStatus(released.status)
-        start_response(f"{status.value} {status.phrase}", [*released.headers, length])
-        return [released.body]
 
 
 def create_app(face: Face) -> Flask:

@@ -6,7 +6,7 @@ time only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.ledger.encoding import canonical_json, encode64, timestamp
@@ -143,7 +143,8 @@ def _unclaimed_refusal(refused: Refused, facts: AnswerFacts) -> Evidence:
 def _common(message: Message, kind: str, policy_sha256: str, facts: AnswerFacts) -> dict[str, Any]:
     received = message.request.received
     operation = message.operation
-    return {
+    acknowledged = {} if message.acknowledges is None else {"acknowledges": asdict(message.acknowledges)}
+    return acknowledged | {
         "v": VERSION,
         "kind": kind,
         "exchange_id": str(received.exchange_id),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -74,6 +73,7 @@ class Sealer:
         promise_seconds: int,
         render: Render,
         policy_sha256: Callable[[], str],
+        pause: Callable[[float], None],
     ) -> None:
         """One per process.
 
@@ -86,6 +86,7 @@ class Sealer:
             promise_seconds: how long after the leaf's time it is sequenced at the latest.
             render: the body of a refusal.
             policy_sha256: hex digest of the policy in force, for refusals before a grant.
+            pause: lets seconds pass, while a refusal of the same minute is on its way to the disk.
         """
         self._writer = writer
         self._lookup = lookup
@@ -95,6 +96,7 @@ class Sealer:
         self._promise = timedelta(seconds=promise_seconds)
         self._render = render
         self._policy_sha256 = policy_sha256
+        self._pause = pause
 
     def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
         """Records the exchange, then releases it; without a record, a 503 that holds no data."""
@@ -204,7 +206,7 @@ class Sealer:
         while (found := self._lookup.find(KINDS["refusal"], recorded)) is None:
             if self._clock.monotonic() >= deadline:
                 return None
-            time.sleep(_REPEAT_POLL_SECONDS)
+            self._pause(_REPEAT_POLL_SECONDS)
         return found
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.exc import IntegrityError
 from gateway.errors import LedgerError, NotRecordedError
 from gateway.ledger.encoding import parse_timestamp, timestamp
 from gateway.ledger.leaf import KINDS
-from gateway.storage import Database, GroupCommit, migrate
+from gateway.storage import Database, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -138,7 +138,7 @@ class Records:
         self._database = database
         self._resolve = resolve
         self._known: set[str] = set()
-        self._group = GroupCommit(self.add, turn=database.turn)
+        self._group = database.group(self.add)
 
     def open_writer(self, writer: UUID, period: int, role: str, at: datetime) -> None:
         """Registers a writer; its lock must be held before."""

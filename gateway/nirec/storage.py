@@ -27,6 +27,9 @@ class DatabaseSubjects:
             found = connection.exec_driver_sql(_FIND, (pseudonym,)).scalar()
         if found is not None:
             return bytes(found)
+        return self._database.waiting.blocking(lambda: self._created(pseudonym, generation))
+
+    def _created(self, pseudonym: bytes, generation: int) -> bytes:
         fresh = self._randomness.bytes(_SUBJECT_BYTES)
         created = self._clock.now().astimezone(UTC).strftime("%Y-%m")
         with self._database.writing() as connection:

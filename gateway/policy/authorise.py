@@ -24,18 +24,22 @@ class Authoriser:
         message = claim.message
         request = message.request
         agreement = self._bundle.agreements.get(message.agreement)
-        if agreement is None or agreement.party != request.party.name or agreement.operation != message.operation.name:
+        if agreement is None or agreement.party != request.party.name:
+            raise Refusal(Code.NOT_AGREED, component="exchange-agreement")
+        # An acknowledgement comes under the agreement of what it acknowledges, and discloses nothing (L12).
+        if agreement.operation != message.operation.name and message.acknowledges is None:
             raise Refusal(Code.NOT_AGREED, component="exchange-agreement")
         at = request.received.at
         if not (agreement.validity.covers(at) and self._bundle.validity.covers(at)):
             raise Refusal(Code.AGREEMENT_NOT_IN_FORCE, component="exchange-agreement")
         if message.purpose not in agreement.purposes:
             raise Refusal(Code.PURPOSE_NOT_AGREED, component="exchange-purpose")
+        named = message.disclosable if message.acknowledges is not None else frozenset(agreement.fields)
         return Grant(
             message=message,
             agreement=message.agreement,
             purpose=message.purpose,
-            fields=message.disclosable & frozenset(agreement.fields),
+            fields=message.disclosable & named,
             tells_not_found=agreement.tells_not_found,
             policy_sha256=self._sha256,
         )

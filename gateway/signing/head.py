@@ -48,13 +48,7 @@ class SignatureHead:
 
 def read_head(headers: Mapping[str, str]) -> SignatureHead:
     """The one signature tagged ``passerelle``; raises Refusal naming the component at fault."""
-    try:
-        inputs = parse_dictionary(headers["signature-input"])
-        values = parse_dictionary(headers["signature"])
-    except KeyError:
-        raise Refusal(Code.SIGNATURE_MISSING) from None
-    except MalformedFieldError:
-        raise Refusal(Code.SIGNATURE_MALFORMED, component="signature-input") from None
+    inputs, values = (_members(headers, name) for name in ("signature-input", "signature"))
     ours = [(label, member) for label, member in inputs.items() if dict(member.parameters).get("tag") == TAG]
     if not ours:
         raise Refusal(Code.SIGNATURE_MISSING, component="tag")
@@ -65,6 +59,15 @@ def read_head(headers: Mapping[str, str]) -> SignatureHead:
     if not isinstance(member, InnerList) or not isinstance(value, Item) or not isinstance(value.value, bytes):
         raise Refusal(Code.SIGNATURE_MALFORMED, component="signature")
     return _head(label, member, value.value)
+
+
+def _members(headers: Mapping[str, str], name: str) -> dict[str, Item | InnerList]:
+    try:
+        return parse_dictionary(headers[name])
+    except KeyError:
+        raise Refusal(Code.SIGNATURE_MISSING, component=name) from None
+    except MalformedFieldError:
+        raise Refusal(Code.SIGNATURE_MALFORMED, component=name) from None
 
 
 def _head(label: str, member: InnerList, value: bytes) -> SignatureHead:

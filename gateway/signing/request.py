@@ -16,7 +16,7 @@ from gateway.signing.digest import digest_holds
 from gateway.signing.head import SignatureHead, read_head
 
 if TYPE_CHECKING:
-    from gateway.model import Party, Received, Signer
+    from gateway.model import Party, Received
     from gateway.ports import Signers
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -54,14 +54,15 @@ class RequestVerifier:
             raise
 
     def _verified(self, received: Received, party: Party, head: SignatureHead) -> VerifiedRequest:
-        _check_time(received, head)
+        check_time(received, head)
         signer = self._signers.signer(head.keyid, received.at)
         if signer.party != party.name:
             raise Refusal(Code.KEY_OF_ANOTHER_PARTY, component="keyid")
-        _check_coverage(received, head)
-        digest = _check_body(received)
+        if missing := uncovered(received, head):
+            raise Refusal(Code.COMPONENT_NOT_COVERED, component=missing[0])
+        digest = check_body(received)
         base = self._base(received, head)
-        algorithm = _algorithm(signer, head)
+        algorithm = check_algorithm(load(signer.certificate), head)
         if not verify(load(signer.certificate), algorithm, head.value, base):
             raise Refusal(Code.SIGNATURE_INVALID, component="signature")
         signature = RequestSignature(
@@ -70,16 +71,20 @@ class RequestVerifier:
         return VerifiedRequest(party, received, signature, digest)
 
     def _base(self, received: Received, head: SignatureHead) -> bytes:
-        pairs: list[tuple[str, str]] = []
-        for name in head.components:
-            value = component(received, self._origin, name)
-            if value is None or not value.isascii() or "\n" in value or "\r" in value:
-                raise Refusal(Code.SIGNATURE_INVALID, component=name)
-            pairs.append((f'"{name}"', value))
+        pairs = [(f'"{name}"', check_component(received, self._origin, name)) for name in head.components]
         return lines(pairs, head.parameters)
 
 
-def _check_time(received: Received, head: SignatureHead) -> None:
+def check_component(received: Received, origin: str, name: str) -> str:
+    """The value of a covered component; raises Refusal where the request has none that a base can hold."""
+    value = component(received, origin, name)
+    if value is None or not value.isascii() or "\n" in value or "\r" in value:
+        raise Refusal(Code.SIGNATURE_INVALID, component=name)
+    return value
+
+
+def check_time(received: Received, head: SignatureHead) -> None:
+    """Returns if the signature was made inside the window around its arrival (S1); raises Refusal."""
     now = received.at.timestamp()
     if not now - OLDEST <= head.created <= now + NEWEST:
         raise Refusal(Code.CREATED_OUT_OF_WINDOW, component="created")
@@ -87,16 +92,16 @@ def _check_time(received: Received, head: SignatureHead) -> None:
         raise Refusal(Code.CREATED_OUT_OF_WINDOW, component="expires")
 
 
-def _check_coverage(received: Received, head: SignatureHead) -> None:
+def uncovered(received: Received, head: SignatureHead) -> list[str]:
+    """The components that this request's signature must cover, and does not (S1)."""
     required = list(_REQUIRED)
     required += ["content-digest"] if received.body else []
     required += [name for name in ("content-digest", "content-type", "idempotency-key") if name in received.headers]
-    for name in required:
-        if name not in head.components:
-            raise Refusal(Code.COMPONENT_NOT_COVERED, component=name)
+    return [name for name in dict.fromkeys(required) if name not in head.components]
 
 
-def _check_body(received: Received) -> str | None:
+def check_body(received: Received) -> str | None:
+    """The Content-Digest, which is the body's; None without a body. Raises Refusal."""
     # A free text here would enter evidence with the base.
     if not _UUID.fullmatch(received.headers.get("idempotency-key", _NO_KEY)):
         raise Refusal(Code.SIGNATURE_MALFORMED, component="idempotency-key")
@@ -110,8 +115,9 @@ def _check_body(received: Received) -> str | None:
     return digest.strip()
 
 
-def _algorithm(signer: Signer, head: SignatureHead) -> str:
-    algorithm = algorithm_of(load(signer.certificate))
+def check_algorithm(certificate: x509.Certificate, head: SignatureHead) -> str:
+    """The algorithm of this certificate's key, which the signature may name and may not choose; raises Refusal."""
+    algorithm = algorithm_of(certificate)
     if algorithm is None or head.alg not in (None, algorithm):
         raise Refusal(Code.KEY_REFUSED, component="alg")
     return algorithm

@@ -12,7 +12,7 @@ import jsonschema_rs
 
 from contracts.loader import SALT, Contract, Operation, ReductionRule
 from gateway.errors import Code, Refusal
-from gateway.model import Message, Nirec, OperationRef, Reduction
+from gateway.model import Acknowledged, Message, Nirec, OperationRef, Reduction
 from gateway.translation.json import JsonError, parse_object
 from gateway.translation.salt import decode_salt
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.ports import Randomness
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_PATH_FIELD = re.compile(r"\\\{([a-z_]+)\\\}")
 _SALT_BYTES = 16
 _JSON = ("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8")
 
@@ -50,20 +51,20 @@ class RestTranslation:
         self._randomness = randomness
         self._nirec = re.compile(nirec_pattern, re.ASCII)  # else \d is the digit of any script
         self._by_path: dict[str, dict[str, _Compiled]] = {}
+        self._templates: list[tuple[re.Pattern[str], dict[str, _Compiled]]] = []
         self._by_name: dict[str, _Compiled] = {}
         for contract in contracts:
             for name, operation in contract.operations.items():
                 compiled = _compile(contract, name, operation)
                 self._by_path.setdefault(operation.rest.path, {})[operation.rest.method] = compiled
                 self._by_name[name] = compiled
+        self._templates += [(_template(path), methods) for path, methods in self._by_path.items() if "{" in path]
 
     def translate_in(self, request: VerifiedRequest) -> Message:
         """The canonical message; raises Refusal naming the field, never its value."""
         received = request.received
         # The raw target is matched whole: an encoded or dotted path is simply not an operation (P3).
-        methods = self._by_path.get(received.target)
-        if methods is None:
-            raise Refusal(Code.OPERATION_UNKNOWN)
+        methods, in_path = self._route(received.target)
         compiled = methods.get(received.method)
         if compiled is None:
             raise Refusal(Code.METHOD_NOT_ALLOWED)
@@ -71,7 +72,7 @@ class RestTranslation:
             raise Refusal(Code.MEDIA_TYPE_UNSUPPORTED, component="content-type")
         if len(received.body) > compiled.operation.limits.request_bytes:
             raise Refusal(Code.BODY_TOO_LARGE)
-        fields = self._fields(compiled, received.body)
+        fields = self._fields(compiled, received.body, in_path)
         salt = decode_salt(fields.pop(SALT), request.signature.base.decode("ascii")) if compiled.salted else None
         return Message(
             request=request,
@@ -83,13 +84,26 @@ class RestTranslation:
             disclosable=compiled.disclosable,
             upstream=compiled.operation.upstream,
             reduction=compiled.reduction,
+            acknowledges=_acknowledged(received.body, in_path, fields) if compiled.operation.acknowledges else None,
         )
 
-    def _fields(self, compiled: _Compiled, body: bytes) -> dict[str, Any]:
+    def _route(self, target: str) -> tuple[Mapping[str, _Compiled], dict[str, str]]:
+        methods = self._by_path.get(target)
+        if methods is not None and "{" not in target:
+            return methods, {}
+        for template, known in self._templates:
+            if match := template.fullmatch(target):
+                return known, match.groupdict()
+        raise Refusal(Code.OPERATION_UNKNOWN)
+
+    def _fields(self, compiled: _Compiled, body: bytes, in_path: Mapping[str, str]) -> dict[str, Any]:
         try:
             fields = parse_object(body)
         except JsonError:
             raise Refusal(Code.BODY_MALFORMED) from None
+        if said_twice := fields.keys() & in_path.keys():
+            raise Refusal(Code.FIELD_INVALID, component=min(said_twice))
+        fields |= in_path
         if compiled.salted and not isinstance(fields.get(SALT), str):
             raise Refusal(Code.SALT_INVALID, component=SALT)
         if not compiled.request.is_valid(fields):
@@ -151,6 +165,19 @@ def _at_fault(compiled: _Compiled, fields: dict[str, Any]) -> str | None:
     missing = [name for name in compiled.operation.request["required"] if name not in fields]
     # An unknown field's name is the caller's own text, so it is not repeated.
     return missing[0] if missing else ("unknown field" if fields.keys() - declared.keys() else None)
+
+
+def _template(path: str) -> re.Pattern[str]:
+    # Only what needs no encoding, so that a path has one spelling (P3).
+    return re.compile(_PATH_FIELD.sub(r"(?P<\1>[A-Za-z0-9._-]{1,64})", re.escape(path)))
+
+
+def _acknowledged(body: bytes, in_path: Mapping[str, str], fields: Mapping[str, Any]) -> Acknowledged:
+    # In one form only: whoever audits builds the body again from evidence, and finds the digest that was signed (L12).
+    said = {name: value for name, value in fields.items() if name not in in_path}
+    if json.dumps(said, sort_keys=True, separators=(",", ":")).encode() != body:
+        raise Refusal(Code.BODY_NOT_CANONICAL)
+    return Acknowledged(fields["exchange_id"], fields["ledger_leaf"], fields["answer_digest"], fields["handle"])
 
 
 def _word(headers: Mapping[str, str], name: str) -> str:

@@ -82,6 +82,7 @@ class World:
             vet=self.registry.vet,
             clock=self.clock,
             randomness=SystemRandomness(),
+            claim_salt=lambda _salt: True,
             vet_server=self.vet_server,
             resilience=resilience,
         )

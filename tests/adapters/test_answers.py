@@ -74,7 +74,7 @@ def call(world: World, craft: Craft) -> UpstreamRefusal | str:
     client.craft, client.world = craft, world
     resilience = Resilience(ResilienceSettings(), world.clock, lambda _: None)
     mapping = load_mapping(contract / "mapping.yaml")
-    adapter = CivilRegistry(client, mapping, resilience, world.clock, SystemRandomness())
+    adapter = CivilRegistry(client, mapping, resilience, world.clock, SystemRandomness(), lambda _salt: True)
     try:
         return str(adapter.call(grant_for(world.examples.confirmed)).fields["outcome"])
     except UpstreamRefusal as refusal:

@@ -70,13 +70,15 @@ class Shown:
 class LiveGateway:
     """One set-up in a folder; the sandbox and the gateway as real children."""
 
+    development: type[KeptDevelopment] = KeptDevelopment
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports = Ports(*(free_port() for _ in range(4)))
         self.origin = f"https://localhost:{self.ports.gateway}"
-        made = KeptDevelopment(folder, self.ports, SystemClock(), SystemRandomness())
-        made.create(births=300)
-        self.authorities = made.authorities
+        self.made = self.development(folder, self.ports, SystemClock(), SystemRandomness())
+        self.made.create(births=300)
+        self.authorities = self.made.authorities
         self.more = self._more_signers()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.ca = str(self.party("ministry") / "gateway-root.pem")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from certs.authority import DevAuthority
 from certs.profiles import Profile
 from gateway.system import SystemClock
 from tests.adapters.fakes import until
@@ -26,14 +24,6 @@ def curl(live: LiveGateway, *arguments: str) -> subprocess.CompletedProcess[byte
     return subprocess.run(command, capture_output=True, timeout=20, check=False)
 
 
-@pytest.mark.parametrize(("version", "code"), [("--tlsv1.3", 56), ("--tls-max=1.2", 35)], ids=["tls_1_3", "tls_1_2"])
-def test_without_a_client_certificate_nothing_of_http_is_said(live: LiveGateway, version: str, code: int) -> None:
-    name, _, value = version.partition("=")
-    ended = curl(live, name, *([value] if value else []))
-    assert ended.returncode in {code, 35, 56}
-    assert ended.stdout == b"000"
-
-
 def _pair(stem: Path) -> tuple[str, ...]:
     return ("--cert", str(stem.with_suffix(".pem")), "--key", str(stem.with_suffix(".key")))
 
@@ -45,25 +35,6 @@ def test_with_one_there_is_an_answer(live: LiveGateway) -> None:
 
 
 _NOW = SystemClock().now
-
-
-@pytest.mark.parametrize("kind", ["wrong_ca", "expired", "not_yet_valid", "server_certificate", "signing_certificate"])
-def test_certificates_that_end_in_the_handshake(live: LiveGateway, kind: str) -> None:
-    day = timedelta(days=1)
-    host = "ministry.passerelle.test"
-    if kind == "wrong_ca":
-        stranger = DevAuthority("ministry", _NOW())
-        stem = live.write(stranger.issue(Profile.TLS_CLIENT, [host]), stranger)
-    elif kind == "expired":
-        stem = live.issue("ministry", Profile.TLS_CLIENT, not_before=_NOW() - 2 * day, not_after=_NOW() - day)
-    elif kind == "not_yet_valid":
-        stem = live.issue("ministry", Profile.TLS_CLIENT, not_before=_NOW() + day)
-    else:
-        profile = Profile.TLS_SERVER if kind == "server_certificate" else Profile.SIGNING
-        stem = live.issue("ministry", profile)
-    ended = curl(live, *_pair(stem))
-    assert ended.returncode in {35, 56}
-    assert ended.stdout == b"000"
 
 
 def test_a_newly_revoked_tls_certificate_is_refused_within_seconds(live: LiveGateway) -> None:

@@ -1,0 +1,105 @@
+"""The bodies that a party kept, held against opened evidence: request, answer, and the handle in it (DESIGN L12)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gateway.audit.acknowledgements import disclosed_handle, handle_field
+from gateway.audit.evidence_schema import EarlyRefusal
+from gateway.audit.verdict import Fault, KeptCount, Problem
+from gateway.errors import Code
+from gateway.signing.digest import digest_holds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.audit.certificates import Certificates
+    from gateway.audit.evidence_schema import Exchange
+    from gateway.audit.objects import Objects
+    from gateway.audit.policies import Policies
+    from gateway.audit.report import Report
+    from gateway.audit.tree import Entry
+    from gateway.ledger.leaf import Leaf
+
+PREFIX = "kept/"
+_FILE = re.compile(r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<part>request|answer)\.[a-z]+")
+
+
+@dataclass(slots=True)
+class _Bodies:
+    """The files of one exchange: their paths by part, and whether the log has it."""
+
+    files: dict[str, Path] = field(default_factory=dict)
+    seen: bool = False
+
+
+class Kept:
+    """The kept bodies of one folder; a Watcher of the leaves. Bodies are read one exchange at a time."""
+
+    def __init__(self, folder: Path, objects: Objects, report: Report) -> None:
+        self._objects = objects
+        self._report = report
+        self._bodies: dict[str, _Bodies] = {}
+        self._counts = dict.fromkeys(("compared", "uncovered", "sealed", "failed"), 0)
+        for path in sorted(folder.iterdir()):
+            if match := _FILE.fullmatch(path.name):
+                self._bodies.setdefault(match["id"], _Bodies()).files[match["part"]] = path
+
+    def leaf(self, leaf: Leaf, entry: Entry, evidence: Exchange | EarlyRefusal | None) -> None:
+        """Compares what was kept of this exchange."""
+        kept = self._bodies.get(str(leaf.exchange_id))
+        if kept is None or kept.seen:
+            return
+        kept.seen = True
+        for part, path in kept.files.items():
+            try:
+                self._counts[self._compare(part, path, evidence)] += 1
+            except Problem as problem:
+                self._counts["failed"] += 1
+                place = {"index": entry.index, "exchange_id": str(leaf.exchange_id)}
+                self._report.problem(problem, file=PREFIX + path.name, **place)  # type: ignore[arg-type]  # two types
+
+    def finish(self, _certificates: Certificates, _policies: Policies) -> None:
+        """Counts what has no counterpart."""
+        absent = sum(len(kept.files) for kept in self._bodies.values() if not kept.seen)
+        self._report.kept = KeptCount(absent=absent, **self._counts)
+
+    def _compare(self, part: str, path: Path, evidence: Exchange | EarlyRefusal | None) -> str:
+        if evidence is None:
+            return "sealed"
+        try:
+            body = path.read_bytes()
+        except OSError:
+            raise Problem(Fault.UNFORESEEN, "a kept body cannot be read") from None
+        if part == "answer":
+            return self._answer(body, evidence)
+        if isinstance(evidence, EarlyRefusal):
+            return "uncovered"  # C6: of a request whose salt was not claimed, evidence keeps no digest
+        digest = evidence.request.content_digest
+        if (digest is None and body) or (digest is not None and not digest_holds(digest, body)):
+            raise Problem(Fault.KEPT_REQUEST_DIFFERS, "not the bytes that the request's digest is of")
+        return "compared"
+
+    def _answer(self, body: bytes, evidence: Exchange | EarlyRefusal) -> str:
+        repeated = isinstance(evidence, EarlyRefusal) and evidence.reason == Code.TOO_MANY_REFUSALS
+        if repeated or (isinstance(evidence, EarlyRefusal) and evidence.party is None):
+            return "uncovered"  # one leaf a minute stands for many such answers, each with a body of its own
+        if not digest_holds(evidence.answer.content_digest, body):
+            raise Problem(Fault.KEPT_ANSWER_DIFFERS, "not the bytes that the answer's digest is of")
+        if not isinstance(evidence, EarlyRefusal) and evidence.kind == "exchange":
+            self._handle(body, evidence)
+        return "compared"
+
+    def _handle(self, body: bytes, evidence: Exchange) -> None:
+        name = handle_field(evidence, self._objects)
+        if name is None:
+            return
+        try:
+            fields = json.loads(body)
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict) or fields.get(name) != disclosed_handle(evidence, self._objects):
+            raise Problem(Fault.KEPT_HANDLE_DIFFERS, "the answer gave another handle than evidence tells of")

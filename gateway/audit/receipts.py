@@ -1,0 +1,193 @@
+"""Receipts that parties kept, held against the log: each promised leaf is there, and is the one promised (S3, L11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certs.paths import Authority, vet
+from certs.profiles import CertificateRefusedError, Profile, dns_names
+from gateway.audit.evidence_schema import Exchange
+from gateway.audit.kept_answer import read_kept_answer, read_proof
+from gateway.audit.verdict import Fault, Problem, ReceiptCount
+from gateway.ledger.encoding import FormatError
+from gateway.ledger.merkle import leaf_hash
+from gateway.ledger.proof import verify_proof
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from gateway.audit.certificates import Certificates
+    from gateway.audit.evidence_schema import EarlyRefusal, Proof
+    from gateway.audit.kept_answer import KeptAnswer
+    from gateway.audit.policies import Policies
+    from gateway.audit.report import Report
+    from gateway.audit.tree import Entry
+    from gateway.audit.trust import Trust
+    from gateway.ledger.leaf import Leaf
+    from gateway.ledger.note import Checkpoint
+
+PREFIX = "receipts/"
+#: ``created`` is in whole seconds: the log may begin in the very second of its first answer.
+_WITHIN_ITS_SECOND = timedelta(microseconds=999_999)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the log has an exchange; ``digest`` of its answer where its evidence is open and it was released."""
+
+    index: int
+    leaf: bytes
+    digest: str | None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """One receipt, and the proof that came with it."""
+
+    answer: KeptAnswer
+    index: int | None = None
+    checkpoint: Checkpoint | None = None
+    place: _Place | None = field(default=None)
+
+
+class Receipts:
+    """The receipts of one folder; a Watcher of the leaves, and of the roots on the way."""
+
+    def __init__(self, folder: Path, now: datetime, trust: Trust, report: Report) -> None:
+        """``now`` is the auditor's present: an answer's promise that has passed must be kept by then."""
+        self._now = now
+        self._trust = trust
+        self._report = report
+        self._kept: list[_Kept] = []
+        self._by_id: dict[str, list[_Kept]] = {}
+        self._proofs: dict[str, list[Proof]] = {}
+        self._last: datetime | None = None
+        self._size = 0
+        self._failed: set[str] = set()
+        for path in sorted(folder.glob("*.json")):
+            self._load(path)
+
+    def _load(self, path: Path) -> None:
+        try:
+            kept = _Kept(read_kept_answer(path))
+        except Problem as problem:
+            self._problem(problem, path.name)
+            return
+        self._kept.append(kept)
+        self._by_id.setdefault(kept.answer.exchange_id, []).append(kept)
+        leaf = kept.answer.ledger_leaf
+        try:
+            proof = read_proof(path.with_suffix(".jws")) if leaf is not None else None
+            if proof is not None and leaf is not None:
+                kept.index, kept.checkpoint = verify_proof(proof, leaf, self._trust.log_key)
+        except Problem as problem:
+            self._problem(problem, path.with_suffix(".jws").name, kept)
+        except FormatError:
+            differs = Problem(Fault.RECEIPT_PROOF_DIFFERS, "its proof does not hold under the log's key")
+            self._problem(differs, path.with_suffix(".jws").name, kept)
+
+    def roots(self) -> dict[int, list[tuple[bytes, str]]]:
+        """By size: each root that a party was shown, and the file that it stands in."""
+        shown: dict[int, list[tuple[bytes, str]]] = {}
+        for kept in self._kept:
+            if kept.checkpoint is not None:
+                file = PREFIX + kept.answer.name.removesuffix(".json") + ".jws"
+                shown.setdefault(kept.checkpoint.size, []).append((kept.checkpoint.root, file))
+        return shown
+
+    def leaf(self, leaf: Leaf, entry: Entry, evidence: Exchange | EarlyRefusal | None) -> None:
+        """Notes where an exchange stands; of two leaves with one id, which is a finding by itself, the first."""
+        self._last = leaf.time if self._last is None else max(self._last, leaf.time)
+        self._size = entry.index + 1
+        if evidence is not None:
+            proofs = self._proofs.setdefault(evidence.answer.signing.sha256, [])
+            if evidence.answer.signing not in proofs:
+                proofs.append(evidence.answer.signing)
+        # a refusal may be answered more than once in its minute, in either language
+        released = isinstance(evidence, Exchange) and evidence.kind == "exchange"
+        digest = evidence.answer.content_digest if evidence is not None and released else None
+        for kept in self._by_id.get(str(leaf.exchange_id), ()):
+            kept.place = kept.place or _Place(entry.index, leaf_hash(entry.leaf), digest)
+
+    def finish(self, certificates: Certificates, policies: Policies) -> None:
+        """Judges every receipt once the last leaf is read."""
+        held = pending = unrecorded = 0
+        for kept in self._kept:
+            try:
+                self._check_signer(kept.answer, certificates, policies)
+                state = self._state(kept)
+            except Problem as problem:
+                self._problem(problem, kept.answer.name, kept)
+                continue
+            if kept.answer.name in self._failed:
+                continue
+            held += state == "held"
+            pending += state == "pending"
+            unrecorded += state == "unrecorded"
+        self._report.receipts = ReceiptCount(held, pending, unrecorded, len(self._failed))
+
+    def _state(self, kept: _Kept) -> str:
+        answer, place = kept.answer, kept.place
+        if answer.ledger_leaf is None or answer.ledger_by is None:
+            return "unrecorded"
+        if place is None:
+            # the log's own clock has gone on past the promise: nothing explains it
+            if self._last is not None and self._last > answer.ledger_by:
+                raise Problem(Fault.RECEIPT_MISSING, "the log goes on past the promise, without this exchange")
+            if self._now > answer.ledger_by or kept.index is not None:
+                raise Problem(Fault.RECEIPT_OVERDUE, "promised by now; this copy is too old, or its end was cut off")
+            return "pending"
+        if place.leaf != answer.ledger_leaf:
+            raise Problem(Fault.RECEIPT_LEAF_DIFFERS, "the log has another leaf for this exchange")
+        if place.digest is not None and place.digest != answer.content_digest:
+            raise Problem(Fault.RECEIPT_ANSWER_DIFFERS, "evidence tells of another answer")
+        if kept.index is not None and kept.index != place.index:
+            raise Problem(Fault.RECEIPT_PROOF_DIFFERS, "proven at another place than the log's")
+        return "held"
+
+    def _check_signer(self, answer: KeptAnswer, certificates: Certificates, policies: Policies) -> None:
+        """Whether the certificate was the gateway's: as the log proves it, else by the auditor's own lists."""
+        at = answer.created + _WITHIN_ITS_SECOND
+        policy = policies.at(at)
+        gateway = policy.bundle.gateway
+        proofs = self._proofs.get(answer.signer_sha256, [])
+        refused = Problem(Fault.RECEIPT_NOT_OURS, "")
+        for proof in proofs:
+            try:
+                certificates.check(proof, Profile.SIGNING, gateway, policy, at)
+            except Problem as problem:
+                refused = problem
+                continue
+            return
+        party = policy.bundle.parties[gateway]
+        pems = policy.bundle.authorities[party.authority].intermediates
+        authority = Authority(
+            name=gateway,
+            roots=self._trust.roots.get(gateway, ()),
+            intermediates=tuple(
+                x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER) for pem in pems
+            ),
+            crls=self._trust.crls.get(gateway, ()),
+        )
+        try:
+            vet(answer.signer, Profile.SIGNING, authority, at)
+        except CertificateRefusedError as error:
+            why = refused.detail or error.reason
+            raise Problem(Fault.RECEIPT_NOT_OURS, f"its certificate: {why}") from None
+        if set(party.names).isdisjoint(dns_names(x509.load_der_x509_certificate(answer.signer))):
+            raise Problem(Fault.RECEIPT_NOT_OURS, "signed under another party's certificate")
+
+    def _problem(self, problem: Problem, name: str, kept: _Kept | None = None) -> None:
+        self._failed.add(name.removesuffix(".jws").removesuffix(".json") + ".json")
+        self._report.problem(
+            problem,
+            file=PREFIX + name,
+            index=kept.place.index if kept is not None and kept.place is not None else None,
+            exchange_id=None if kept is None else kept.answer.exchange_id,
+        )

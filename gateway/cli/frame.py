@@ -1,0 +1,58 @@
+"""The words that typer itself puts around ours, out of the catalogue: the frame of a help page, and its complaints."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gateway.messages.catalogue import Catalogue
+
+#: What typer writes, and the text of the catalogue that says the same; a group is a value of that text.
+_WORDS = tuple(
+    (re.compile(pattern, re.MULTILINE), key)
+    for pattern, key in (
+        (r"Show this message and exit\.", "frame.help"),
+        (r"^Commands:", "frame.commands"),
+        (r"\[OPTIONS\] COMMAND \[ARGS\]\.\.\.", "frame.command"),
+        (r"\[required\]", "frame.required"),
+        (r"\[default: (?P<value>[^;\]]+)", "frame.default"),
+        (r"<float range>", "frame.number"),
+        (r"<str>", "frame.text"),
+        (r"No such command '(?P<name>[^']*)'\.", "frame.no_command"),
+        (r"No such option: (?P<name>\S+)", "frame.no_option"),
+        (r"Did you mean (?P<names>.+)\?", "frame.meant"),
+        (r"Missing option '(?P<name>[^']*)'\.", "frame.missing_option"),
+        (r"Missing argument '(?P<name>[^']*)'\.", "frame.missing_argument"),
+        (r"Option '(?P<name>[^']*)' requires an argument\.", "frame.missing_value"),
+        (r"Got unexpected extra arguments? \((?P<names>[^)]*)\)", "frame.extra"),
+        (r"Invalid value for '(?P<name>[^']*)': (Value error, )?", "frame.invalid"),
+        (r"(?P<value>'[^']*') is not one of ", "frame.not_one_of"),
+    )
+)
+
+
+def reworded(t: Catalogue, text: str) -> str:
+    """A text of typer's, in the catalogue's language."""
+    for pattern, key in _WORDS:
+        # as wide as before, or the columns of a help page would shift
+        text = pattern.sub(lambda found, key=key: t(key, **found.groupdict()).ljust(_width(found)), text)  # type: ignore[misc]  # bound now
+    return text
+
+
+def _width(found: re.Match[str]) -> int:
+    return len(found[0]) if found[0].startswith("<") else 0
+
+
+def speak(t: Catalogue, command: Any) -> Any:
+    """The command and all below it, whose help pages then speak the catalogue's language."""
+    base = command.context_class
+
+    def get_help(context: Any) -> str:
+        return reworded(t, base.get_help(context))
+
+    # typer does not export its own context: ours is made from the one that the command brings
+    command.context_class = type("Spoken", (base,), {"get_help": get_help})
+    for below in getattr(command, "commands", {}).values():
+        speak(t, below)
+    return command

@@ -1,0 +1,199 @@
+"""The facts as a screen: what is wrong first, then bars and sparklines where people look rather than read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from gateway.watch.alarms import CERTIFICATE_DAYS, LIST_DAYS, raised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rich.console import RenderableType
+
+    from gateway.messages.catalogue import Catalogue
+    from gateway.watch.facts import CertificateFacts, Facts
+
+_LOCAL = ZoneInfo("America/Toronto")
+_STEPS = "▁▂▃▄▅▆▇█"
+_WIDTH = 20
+_YEAR = 365.0
+_NARROW = ("status.pid", "status.since", "status.last_success", "status.until", "status.free")
+_GIB = 1 << 30
+_GOOD, _BAD, _SOON = "green", "bold red", "yellow"
+
+
+class StatusView:
+    """One screen; ``page`` gives where the runbook speaks of an alarm."""
+
+    def __init__(self, t: Catalogue, facts: Facts, page: Callable[[str, str], str]) -> None:
+        self._t = t
+        self._facts = facts
+        self._page = page
+
+    def shown(self) -> RenderableType:
+        """All of it."""
+        parts: list[RenderableType] = [self._headline(), *self._alarms()]
+        parts += [part for part in (self._processes(), self._ledger(), self._upstreams(), self._traffic()) if part]
+        return Group(*parts, self._certificates(), self._disks())
+
+    def _headline(self) -> Text:
+        facts, found = self._facts, raised(self._facts)
+        key, style = ("status.well", _GOOD) if not found else ("status.alarms", _BAD)
+        if not facts.running:
+            key, style = "status.down", _BAD
+        policy = facts.policy
+        line = Text("● " + self._t(key, count=len(found)), style)
+        about = self._t(
+            "status.about",
+            version=version("passerelle"),
+            policy=policy.version,
+            period=policy.period,
+            days=f"{policy.period_days:.0f}",
+        )
+        return line.append(f"   {about}", "dim")
+
+    def _alarms(self) -> Iterable[RenderableType]:
+        found = raised(self._facts)
+        if not found:
+            return
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 1))
+        table.add_column(no_wrap=True)
+        table.add_column()
+        table.add_column(no_wrap=True)
+        for item in found:
+            urgent = item.urgency == "now"
+            mark = Text(self._t(f"status.{item.urgency}"), _BAD if urgent else _SOON)
+            text = self._t(f"alarm.{item.name}", subject=item.subject)
+            table.add_row(mark, Text(text), Text(self._page(item.name, self._t.language), "cyan"))
+        yield table
+
+    def _processes(self) -> Table | None:
+        facts = self._facts
+        if not facts.roles:
+            return None
+        table = self._table("status.processes", "status.pid", "status.since", "status.restarts", "status.exchanges")
+        for role in facts.roles:
+            style = "" if role.alive else _BAD
+            pid = str(role.pid or self._t("status.dead"))
+            table.add_row(Text(self._t(f"status.role.{role.name}"), style), pid, _local(role.since), str(role.restarts))
+        for worker in facts.workers:
+            row = (Text("  " + self._t("status.worker")), str(worker.pid), _local(worker.since), "")
+            table.add_row(*row, str(worker.exchanges))
+        return table
+
+    def _ledger(self) -> Table:
+        ledger = self._facts.ledger
+        table = self._table("status.ledger")
+        when = _local(ledger.checkpoint_at)
+        table.add_row(self._t("status.checkpoint"), self._t("status.published", size=ledger.published, at=when))
+        if ledger.reachable:
+            oldest = (
+                ""
+                if ledger.oldest_seconds is None
+                else self._t("status.oldest", age=self._decimal(ledger.oldest_seconds))
+            )
+            table.add_row(self._t("status.waiting"), f"{ledger.waiting} {oldest}")
+            table.add_row(self._t("status.writers"), str(ledger.writers_open))
+        else:
+            table.add_row(self._t("status.database"), Text(self._t("status.unreachable"), _BAD))
+        return table
+
+    def _upstreams(self) -> Table | None:
+        facts = self._facts
+        if not (facts.running and facts.upstreams):
+            return None
+        table = self._table(
+            "status.upstreams", "status.breaker", "status.in_flight", "status.last_success", "status.outcomes"
+        )
+        for item in facts.upstreams:
+            breaker = Text(self._t("status.cut_off", count=item.cut_off), _BAD) if item.cut_off else Text("—", _GOOD)
+            outcomes = ", ".join(f"{name} {count}" for name, count in sorted(item.outcomes.items())) or "—"
+            table.add_row(item.name, breaker, str(item.in_flight), _local(item.last_success), outcomes)
+        return table
+
+    def _traffic(self) -> Group | None:
+        facts = self._facts
+        if not facts.running:
+            return None
+        table = self._table("status.traffic")
+        total = ", ".join(f"{self._t(f'status.outcome.{k}')} {n}" for k, n in sorted(facts.exchanges.items())) or "0"
+        table.add_row(self._t("status.since_start"), total)
+        table.add_row(self._t("status.per_minute"), f"{sparkline(facts.per_minute)}  {facts.per_minute[-1]}")
+        doors = ", ".join(f"{self._t(f'status.door.{k}')} {n}" for k, n in sorted(facts.doors.items())) or "0"
+        table.add_row(self._t("status.doors"), doors)
+        if not facts.refusals:
+            return Group(table)
+        refusals = self._table("status.refusals", "status.start_count", "status.hour_count", "")
+        most = max(facts.refusals.values())
+        for code, count in sorted(facts.refusals.items(), key=lambda item: -item[1]):
+            refusals.add_row(code, str(count), str(facts.refusals_hour.get(code, 0)), bar(count / most))
+        return Group(table, refusals)
+
+    def _certificates(self) -> Table:
+        table = self._table("status.certificates", "status.until", "status.days", "")
+        chosen = _chosen(self._facts.certificates)
+        for item in chosen:
+            style = _BAD if item.days <= 0 else _SOON if item.days < _soon(item) else _GOOD
+            name = f"{self._t(f'status.kind.{item.kind}')} {item.name}"
+            table.add_row(name, _local(item.until), f"{item.days:.0f}", Text(bar(item.days / _YEAR), style))
+        rest = len(self._facts.certificates) - len(chosen)
+        if rest > 0:
+            table.add_row(self._t("status.more", count=rest))
+        return table
+
+    def _disks(self) -> Table:
+        table = self._table("status.disks", "status.free", "")
+        for item in self._facts.disks:
+            free = self._t("status.gib", free=self._decimal(item.free / _GIB), total=f"{item.total / _GIB:.0f}")
+            table.add_row(self._t(f"setting.folders.{item.folder}"), free, bar(item.free / item.total))
+        return table
+
+    def _decimal(self, value: float) -> str:
+        shown = f"{value:.1f}"
+        return shown.replace(".", ",") if self._t.language == "fr" else shown
+
+    def _table(self, title: str, *columns: str) -> Table:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+        table.add_column(Text(f"\n{self._t(title)}", "bold not dim"), min_width=22)
+        for column in columns or ("",):
+            table.add_column(f"\n{self._t(column)}" if column else "", no_wrap=column in _NARROW)
+        return table
+
+
+def sparkline(values: Sequence[int]) -> str:
+    """A height for each value, the highest full; nothing stays at the foot."""
+    most = max(values, default=0) or 1
+    return "".join(_STEPS[round(value / most * (len(_STEPS) - 1))] for value in values)
+
+
+def bar(fraction: float) -> str:
+    """So much of a bar is full."""
+    full = round(min(max(fraction, 0.0), 1.0) * _WIDTH)
+    return "█" * full + "░" * (_WIDTH - full)
+
+
+def _chosen(certificates: Iterable[CertificateFacts]) -> list[CertificateFacts]:
+    """Ours, all that needs somebody, and of the others the first to end of each kind."""
+    chosen: list[CertificateFacts] = []
+    kinds: set[str] = set()
+    for item in certificates:
+        if item.kind == "ours" or item.kind not in kinds or item.days < _soon(item):
+            chosen.append(item)
+        kinds.add(item.kind)
+    return chosen
+
+
+def _soon(item: CertificateFacts) -> float:
+    return LIST_DAYS if item.kind == "list" else CERTIFICATE_DAYS
+
+
+def _local(moment: str | None) -> str:
+    return datetime.fromisoformat(moment).astimezone(_LOCAL).isoformat(" ", "minutes") if moment else "—"

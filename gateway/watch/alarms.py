@@ -1,0 +1,134 @@
+"""The conditions on which a person must act: one table, from which `status`, /metrics and the runbook take theirs.
+
+Each has a page of its name in docs/runbook.fr.md and docs/runbook.en.md, and a rule in docs/alerts.yml.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gateway.errors import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from gateway.watch.facts import Facts
+
+Urgency = Literal["now", "morning"]
+_NOW: Urgency = "now"
+_LATER: Urgency = "morning"
+
+BEHIND_SECONDS = 5.0
+UNPUBLISHED_SECONDS = 10.0
+CERTIFICATE_DAYS = 14.0
+LIST_DAYS = 2.0
+PERIOD_DAYS = 7.0
+DISK_BYTES = 1 << 30
+MOST_RESTARTS = 3
+MOST_STRANGERS = 600
+_REFUSED_EXIT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A condition; ``now`` when it cannot wait for the morning.
+
+    ``subjects`` gives what it concerns, nothing when all is well; one without a name of its own gives "".
+    """
+
+    name: str
+    urgency: Urgency
+    subjects: Callable[[Facts], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An alarm that holds now, for this subject."""
+
+    name: str
+    urgency: Urgency
+    subject: str
+
+
+def raised(facts: Facts) -> tuple[Raised, ...]:
+    """The alarms that hold, those that cannot wait first."""
+    found = [Raised(alarm.name, alarm.urgency, subject) for alarm in ALARMS for subject in alarm.subjects(facts)]
+    return tuple(sorted(found, key=lambda item: item.urgency != _NOW))
+
+
+def _if(holds: bool) -> tuple[str, ...]:  # noqa: FBT001  a condition, turned into its one nameless subject
+    return ("",) if holds else ()
+
+
+def _count(counts: Mapping[str, int], *codes: Code) -> bool:
+    return any(counts.get(code.value, 0) for code in codes)
+
+
+def _sequencer_behind(facts: Facts) -> Iterable[str]:
+    oldest = facts.ledger.oldest_seconds
+    return (f"{oldest:.0f} s",) if oldest is not None and oldest > BEHIND_SECONDS else ()
+
+
+def _unpublished(facts: Facts) -> Iterable[str]:
+    late = facts.ledger.unpublished_seconds
+    return (f"{late:.0f} s",) if late is not None and late > UNPUBLISHED_SECONDS else ()
+
+
+def _certificate_ended(facts: Facts) -> Iterable[str]:
+    return (item.name for item in facts.certificates if item.kind != "list" and item.days <= 0)
+
+
+def _certificate_ending(facts: Facts) -> Iterable[str]:
+    return (item.name for item in facts.certificates if item.kind != "list" and 0 < item.days < CERTIFICATE_DAYS)
+
+
+def _list_stale(facts: Facts) -> Iterable[str]:
+    return (item.name for item in facts.certificates if item.kind == "list" and item.days <= 0)
+
+
+def _list_ending(facts: Facts) -> Iterable[str]:
+    return (item.name for item in facts.certificates if item.kind == "list" and 0 < item.days < LIST_DAYS)
+
+
+def _upstream_down(facts: Facts) -> Iterable[str]:
+    return (item.name for item in facts.upstreams if item.cut_off)
+
+
+def _upstream_untrusted(facts: Facts) -> Iterable[str]:
+    codes = (Code.UPSTREAM_UNTRUSTED, Code.UPSTREAM_MALFORMED)
+    return (item.name for item in facts.upstreams if _count(item.outcomes_hour, *codes))
+
+
+ALARMS: tuple[Alarm, ...] = (
+    Alarm("recording_fails", _NOW, lambda facts: _if(_count(facts.refusals_5min, Code.NOT_RECORDED))),
+    Alarm("database_unreachable", _NOW, lambda facts: _if(not facts.ledger.reachable)),
+    Alarm("role_down", _NOW, lambda facts: (role.name for role in facts.roles if not role.alive)),
+    Alarm(
+        "log_refused",
+        _NOW,
+        lambda facts: _if(
+            any(r.name == "sequencer" and r.last_exit == _REFUSED_EXIT and r.restarts_hour for r in facts.roles)
+        ),
+    ),
+    Alarm("sequencer_behind", _NOW, _sequencer_behind),
+    Alarm("publication_behind", _NOW, _unpublished),
+    Alarm("disk_low", _NOW, lambda facts: (item.folder for item in facts.disks if item.free < DISK_BYTES)),
+    Alarm("certificate_ended", _NOW, _certificate_ended),
+    Alarm("list_stale", _NOW, _list_stale),
+    Alarm(
+        "period_key_missing",
+        _NOW,
+        lambda facts: _if(facts.policy.period_days < PERIOD_DAYS and not facts.policy.next_key),
+    ),
+    Alarm("upstream_untrusted", _NOW, _upstream_untrusted),
+    Alarm("upstream_down", _LATER, _upstream_down),
+    Alarm("certificate_ending", _LATER, _certificate_ending),
+    Alarm("list_ending", _LATER, _list_ending),
+    Alarm("restarts", _LATER, lambda facts: (r.name for r in facts.roles if r.restarts_hour > MOST_RESTARTS)),
+    Alarm("clock_stepped", _LATER, lambda facts: _if(facts.clock_steps_hour > 0)),
+    Alarm("faults", _LATER, lambda facts: _if(facts.faults_hour > 0)),
+    Alarm("party_refused", _LATER, lambda facts: _if(_count(facts.refusals_5min, Code.TOO_MANY_REFUSALS))),
+    Alarm("strangers", _LATER, lambda facts: _if(facts.doors_5min > MOST_STRANGERS)),
+    Alarm("policy_changed", _LATER, lambda facts: _if(not facts.policy.same_as_file)),
+)

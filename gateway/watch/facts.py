@@ -1,0 +1,161 @@
+"""What is known of a gateway at one moment, for people, scripts and alarms alike; a dict of it is the JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping  # noqa: TC003  pydantic reads it when the JSON is read back
+from dataclasses import asdict, dataclass, field
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.errors import PasserelleError
+
+
+class UnreadableFactsError(PasserelleError):
+    """What came is not what ``to_json`` makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A process that reports; ``since`` is RFC 3339, ``exchanges`` all that left it."""
+
+    pid: int
+    since: str
+    exchanges: int
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A child of the supervisor; ``last_exit`` is the code with which it last ended by itself."""
+
+    name: str
+    pid: int | None
+    alive: bool
+    since: str | None
+    restarts: int
+    restarts_hour: int
+    last_exit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """Records and their way into the published log; ages in seconds.
+
+    Attributes:
+        reachable: the database answered; what only it knows is 0 or None otherwise.
+        waiting: records without an index.
+        oldest_seconds: age of the oldest of them.
+        size: leaves under the last signed checkpoint.
+        published: leaves under the published one, as the file says.
+        unpublished_seconds: how long the published one has been behind the signed one.
+        checkpoint_at, checkpoint_seconds: when the published checkpoint was written, and its age.
+    """
+
+    reachable: bool
+    waiting: int = 0
+    oldest_seconds: float | None = None
+    size: int = 0
+    published: int = 0
+    unpublished_seconds: float | None = None
+    checkpoint_at: str | None = None
+    checkpoint_seconds: float | None = None
+    writers_open: int = 0
+    claims: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFacts:
+    """One outside system: in how many workers it is cut off, and what came of the calls since the start."""
+
+    name: str
+    workers: int
+    cut_off: int
+    in_flight: int
+    outcomes: Mapping[str, int]
+    outcomes_hour: Mapping[str, int]
+    last_success: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """A certificate, or a revocation list; ``ours`` when an exchange cannot do without it."""
+
+    kind: str
+    name: str
+    until: str
+    days: float
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFacts:
+    """A folder's file system, in bytes."""
+
+    folder: str
+    free: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """The policy in force and the ledger's periods.
+
+    Attributes:
+        same_as_file: policy.yaml is still the one that was read at start.
+        period: the month, YYYYMM.
+        period_days: until its end.
+        next_key: the next month's key is there, and the policy names it.
+    """
+
+    version: int
+    sha256: str
+    same_as_file: bool
+    period: str
+    period_days: float
+    next_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything; ``running`` is False when it was read from the folders of a gateway that does not answer.
+
+    Attributes:
+        refusals, refusals_hour, refusals_5min: by code; since the start, in the last hour, in five minutes.
+        doors_5min: connections that never became a request, in five minutes.
+        per_minute: exchanges that left in each of the last minutes, the present one last.
+        clock_steps_hour: how often the clock jumped by more than two seconds.
+    """
+
+    at: str
+    running: bool
+    since: str | None
+    ledger: LedgerFacts
+    policy: PolicyFacts
+    certificates: tuple[CertificateFacts, ...]
+    disks: tuple[DiskFacts, ...]
+    roles: tuple[Role, ...] = ()
+    workers: tuple[Alive, ...] = ()
+    upstreams: tuple[UpstreamFacts, ...] = ()
+    exchanges: Mapping[str, int] = field(default_factory=dict)
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    refusals_hour: Mapping[str, int] = field(default_factory=dict)
+    refusals_5min: Mapping[str, int] = field(default_factory=dict)
+    doors: Mapping[str, int] = field(default_factory=dict)
+    doors_5min: int = 0
+    faults_hour: int = 0
+    per_minute: tuple[int, ...] = ()
+    clock_steps: int = 0
+    clock_steps_hour: int = 0
+
+
+def to_json(facts: Facts) -> bytes:
+    """The facts, for another process of this version."""
+    return json.dumps(asdict(facts)).encode()
+
+
+def from_json(content: bytes) -> Facts:
+    """The facts back; raises UnreadableFactsError."""
+    try:
+        return TypeAdapter(Facts).validate_json(content)
+    except ValidationError:
+        raise UnreadableFactsError("not the facts of this version") from None

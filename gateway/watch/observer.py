@@ -1,0 +1,220 @@
+"""Gathers the facts: from the processes' snapshots, the database, the published log, certificates and disks."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.watch import meters
+from gateway.watch.certificates import certificates
+from gateway.watch.facts import DiskFacts, Facts, LedgerFacts, PolicyFacts, UpstreamFacts
+from gateway.watch.history import HOUR, History
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gateway.ports import Clock
+    from gateway.settings import Folders
+    from gateway.watch.facts import Role
+    from gateway.watch.meters import Key
+    from gateway.watch.snapshots import Collector, Totals
+    from gateway.watch.storage import Stored
+
+_FIVE_MINUTES = 300.0
+_DECEMBER = 12
+_DAY = 86400.0
+
+
+class Database(Protocol):
+    """What is asked of the database (gateway.watch.storage); both may raise anything."""
+
+    def read(self) -> Stored:
+        """The log's state."""
+        ...
+
+    def claims(self) -> int:
+        """How many claims are kept."""
+        ...
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPolicy:
+    """Of the policy, what an operator asks for; ``periods`` are the hex SHA-256 of the period keys by month."""
+
+    version: int
+    sha256: str
+    periods: Mapping[str, str]
+    authorities: Mapping[str, str]
+
+
+class Observer:
+    """The facts of one gateway; its history begins when it is made."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        policy: KnownPolicy,
+        database: Database,
+        collector: Collector,
+        clock: Clock,
+        upstreams: tuple[str, ...] = (),
+    ) -> None:
+        """``database`` may raise anything; then it counts as unreachable."""
+        self._folders = folders
+        self._policy = policy
+        self._database = database
+        self._collector = collector
+        self._clock = clock
+        self._upstreams = upstreams
+        self._since = clock.now().isoformat()
+        self._history = History(clock)
+        self._unpublished: tuple[int, float] | None = None
+
+    def tick(self) -> None:
+        """Once a second or so: looks at the clock, and keeps the minute that is over."""
+        self._history.look_at_the_clock()
+        if self._history.due():
+            self._history.sample(self._collector.totals().counts)
+        with suppress(Exception):  # whatever it is, facts() tells of it
+            self._look_at_publication(self._database.read().size, self._checkpoint()[0])
+
+    def close(self) -> None:
+        """Gives the database's connections back."""
+        self._database.close()
+
+    def totals(self) -> Totals:
+        """What all processes counted."""
+        return self._collector.totals()
+
+    def facts(self, roles: tuple[Role, ...] = (), *, running: bool = True) -> Facts:
+        """Everything that can be known now; nothing that fails keeps the rest away."""
+        at, totals = self._clock.now(), self._collector.totals()
+        counts = totals.counts
+        hour = self._history.within(HOUR, counts)
+        lately = self._history.within(_FIVE_MINUTES, counts)
+        return Facts(
+            at=at.isoformat(),
+            running=running,
+            since=self._since if running else None,
+            ledger=self._ledger(at),
+            policy=self._policy_facts(at),
+            certificates=certificates(self._folders, self._policy.authorities, at),
+            disks=self._disks(),
+            roles=roles,
+            workers=totals.alive,
+            upstreams=tuple(self._upstream(name, totals, hour) for name in self._upstreams),
+            exchanges=_by_last(counts, meters.EXCHANGES),
+            refusals=_by_last(counts, meters.REFUSALS),
+            refusals_hour=_by_last(hour, meters.REFUSALS),
+            refusals_5min=_by_last(lately, meters.REFUSALS),
+            doors=_by_last(counts, meters.DOORS),
+            doors_5min=sum(_by_last(lately, meters.DOORS).values()),
+            faults_hour=hour.get((meters.FAULTS,), 0),
+            per_minute=self._history.exchanges_per_minute(counts),
+            clock_steps=self._history.steps(),
+            clock_steps_hour=self._history.steps(HOUR),
+        )
+
+    def _ledger(self, at: datetime) -> LedgerFacts:
+        published, written = self._checkpoint()
+        ago = None if written is None else max(0.0, (at - written).total_seconds())
+        shown = None if written is None else written.isoformat(timespec="seconds")
+        try:
+            stored, claims = self._database.read(), self._database.claims()
+        except Exception:  # noqa: BLE001  whatever keeps the database from answering is the fact to tell
+            return LedgerFacts(reachable=False, published=published, checkpoint_at=shown, checkpoint_seconds=ago)
+        late = self._look_at_publication(stored.size, published)
+        oldest = None if stored.oldest is None else max(0.0, (at - stored.oldest).total_seconds())
+        return LedgerFacts(
+            reachable=True,
+            waiting=stored.waiting,
+            oldest_seconds=oldest,
+            size=stored.size,
+            published=published,
+            unpublished_seconds=late,
+            checkpoint_at=shown,
+            checkpoint_seconds=ago,
+            writers_open=stored.writers_open,
+            claims=claims,
+        )
+
+    def _checkpoint(self) -> tuple[int, datetime | None]:
+        """The published checkpoint's size, and when it was written."""
+        path = self._folders.log / "checkpoint"
+        try:
+            size = int(path.read_text(encoding="utf-8").split("\n")[1])
+            return size, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        except (OSError, ValueError, IndexError):
+            return 0, None
+
+    def _look_at_publication(self, size: int, published: int) -> float | None:
+        """For how long the published checkpoint has stood still behind the signed one, in seconds."""
+        now = self._clock.monotonic()
+        if published >= size:
+            self._unpublished = None
+            return None
+        if self._unpublished is None or self._unpublished[0] != published:
+            self._unpublished = (published, now)
+        return now - self._unpublished[1]
+
+    def _policy_facts(self, at: datetime) -> PolicyFacts:
+        month = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        year, number = (month.year + 1, 1) if month.month == _DECEMBER else (month.year, month.month + 1)
+        end = month.replace(year=year, month=number)
+        following = f"{end.year}{end.month:02}"
+        key = _hash(self._folders.keys / "periods" / f"{following}.pub")
+        return PolicyFacts(
+            version=self._policy.version,
+            sha256=self._policy.sha256,
+            same_as_file=_hash(self._folders.policy) == self._policy.sha256,
+            period=f"{month.year}{month.month:02}",
+            period_days=round((end - at).total_seconds() / _DAY, 2),
+            next_key=key is not None and key == self._policy.periods.get(following),
+        )
+
+    def _disks(self) -> tuple[DiskFacts, ...]:
+        found = []
+        for name in ("log", "db", "logs"):
+            with suppress(OSError):
+                usage = shutil.disk_usage(getattr(self._folders, name))
+                found.append(DiskFacts(name, usage.free, usage.total))
+        return tuple(found)
+
+    def _upstream(self, name: str, totals: Totals, hour: Mapping[Key, int]) -> UpstreamFacts:
+        last = max(totals.levels.get((meters.LAST_SUCCESS, name), []), default=None)
+        cut_off = totals.levels.get((meters.CUT_OFF, name), [])
+        return UpstreamFacts(
+            name=name,
+            workers=len(cut_off),
+            cut_off=sum(1 for level in cut_off if level),
+            in_flight=int(sum(totals.levels.get((meters.IN_FLIGHT, name), []))),
+            outcomes=_by_last(totals.counts, meters.UPSTREAM_CALLS, name),
+            outcomes_hour=_by_last(hour, meters.UPSTREAM_CALLS, name),
+            last_success=None if last is None else datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds"),
+        )
+
+
+def _by_last(counts: Mapping[Key, int], *first: str) -> dict[str, int]:
+    """The counts whose key begins so, summed by the last part of the key."""
+    summed: Counter[str] = Counter()
+    for key, value in counts.items():
+        if key[: len(first)] == first:
+            summed[key[-1]] += value
+    return dict(summed)
+
+
+def _hash(path: Path) -> str | None:
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None

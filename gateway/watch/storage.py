@@ -1,0 +1,73 @@
+"""What the database says of itself to an operator: read only, and cheap enough for every scrape."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from gateway.errors import PasserelleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.storage import Database
+
+_WAITING = "SELECT count(*), min(time) FROM records WHERE idx IS NULL"
+_STATE = "SELECT size, published_size FROM log_state"
+_OPEN = "SELECT count(*) FROM writers WHERE state = 'open'"
+#: Claims are counted up to here: past it the number says "many", and no scrape walks over a day of them.
+MOST_CLAIMS = 200_000
+_CLAIMS = f"SELECT count(*) FROM (SELECT 1 FROM claims LIMIT {MOST_CLAIMS})"  # noqa: S608  our own constant only
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The log as the database knows it; ``oldest`` is the time of the oldest leaf without an index."""
+
+    waiting: int
+    oldest: datetime | None
+    size: int
+    published: int
+    writers_open: int
+
+
+class DatabaseWatch:
+    """Reads the ledger's and the guard's tables in one transaction that waits for no writer."""
+
+    def __init__(self, connect: Callable[[], Database]) -> None:
+        """``connect`` is called when something is first asked, and may raise."""
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._opened: Database | None = None
+
+    def read(self) -> Stored:
+        """The present state; raises whatever the database raises, or PasserelleError where no log was begun."""
+        with self._database().reading() as connection:
+            waiting, oldest = connection.exec_driver_sql(_WAITING).one()
+            state = connection.exec_driver_sql(_STATE).one_or_none()
+            writers = connection.exec_driver_sql(_OPEN).scalar_one()
+        if state is None:
+            raise PasserelleError("no log was begun in this database")
+        since = None if oldest is None else datetime.fromisoformat(oldest)
+        return Stored(waiting, since, state.size, state.published_size, writers)
+
+    def claims(self) -> int:
+        """How many claims are kept, up to MOST_CLAIMS."""
+        with self._database().reading() as connection:
+            return int(connection.exec_driver_sql(_CLAIMS).scalar_one())
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        if self._opened is not None:
+            self._opened.dispose()
+
+    def _database(self) -> Database:
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._connect()
+        if not self._opened.path.is_file():
+            # SQLite would make an empty one
+            raise PasserelleError("the database is not there")
+        return self._opened

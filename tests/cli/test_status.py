@@ -1,0 +1,210 @@
+"""`passerelle status`: of a gateway that runs, that ails, and that is not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.request
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from gateway.cli.main import run
+from gateway.cli.status_view import StatusView, bar, sparkline
+from gateway.http.health import HealthListener
+from gateway.messages.catalogue import Catalogue
+from gateway.watch.alarms import ALARMS
+from gateway.watch.facts import Facts, to_json
+from tests.adapters.fakes import until
+from tests.exchange.live import LiveGateway
+from tests.watch.made import WELL, but
+from tests.watch.test_alarms import CASES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gateway.messages.table import Language
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    made = LiveGateway(tmp_path_factory.mktemp("live"))
+    try:
+        made.start_sandbox()
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+def told(gateway: LiveGateway, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    code = run(["status", "--config", str(gateway.folder / "passerelle.toml"), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def metrics(gateway: LiveGateway) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.ports.health}/metrics", timeout=5) as answer:
+        return str(answer.read(), "utf-8")
+
+
+def screen(facts: Facts, language: Language, width: int = 100) -> str:
+    console = Console(width=width, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123,SIM115
+    console.print(StatusView(Catalogue(language), facts, lambda name, lang: f"{lang}#{name}").shown())
+    console.file.close()
+    return console.export_text()
+
+
+# a gateway that runs ------------------------------------------------------------------------------------------------
+
+
+def test_a_running_gateway_tells_what_both_workers_did(live: LiveGateway, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(6):
+        assert live.verified(live.draft().signed()).status == 200
+    assert live.verified(live.verification().signed()).status == 200
+    replayed = live.draft().signed()
+    live.exchange(replayed)
+    assert live.exchange(replayed).json()["code"] == "replayed"
+
+    # each worker tells once a second
+    assert until(lambda: told(live, capsys)[1]["exchanges"] == {"answered": 8, "refused": 1}, 5)
+    code, facts = told(live, capsys)
+    assert (code, facts["holds"], facts["running"]) == (0, True, True)
+    assert {role["name"]: role["alive"] for role in facts["roles"]} == {"sequencer": True, "workers": True}
+    assert len(facts["workers"]) == 2
+    assert sum(worker["exchanges"] for worker in facts["workers"]) == 9
+    assert facts["refusals"] == {"replayed": 1}
+    assert facts["upstreams"][0]["outcomes"] == {"answered": 1}
+    assert facts["ledger"]["published"] >= 9
+
+    text = metrics(live)
+    assert 'passerelle_refusals_total{code="replayed",party="ministry"} 1.0' in text
+    assert 'passerelle_upstream_calls_total{outcome="answered",upstream="civil-registry"} 1.0' in text
+    assert "passerelle_workers 2.0" in text
+
+
+def test_a_breaker_that_opens_is_an_alarm(live: LiveGateway, capsys: pytest.CaptureFixture[str]) -> None:
+    live.behave("down")
+    try:
+        for _ in range(4):
+            assert live.exchange(live.verification().signed()).status == 503
+        assert until(lambda: told(live, capsys)[0] == 1, 5)
+        _, facts = told(live, capsys)
+        assert [(item["name"], item["subject"]) for item in facts["alarms"]] == [("upstream_down", "civil-registry")]
+        assert facts["alarms"][0]["page"] == "docs/runbook.fr.md#upstream_down"
+    finally:
+        live.behave("normal")
+
+
+def test_a_restart_is_told_and_what_the_dead_counted_stays(
+    live: LiveGateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, before = told(live, capsys)
+    os.kill(before["workers"][0]["pid"], signal.SIGKILL)
+    sequencer = next(role["pid"] for role in before["roles"] if role["name"] == "sequencer")
+    os.kill(sequencer, signal.SIGKILL)
+
+    def back() -> bool:
+        _, facts = told(live, capsys)
+        again = {role["name"]: role for role in facts["roles"]}["sequencer"]
+        pids = {worker["pid"] for worker in facts["workers"]}
+        return bool(again["alive"] and again["restarts"] == 1 and len(pids - {before["workers"][0]["pid"]}) == 2)
+
+    assert until(back, 15)
+    _, after = told(live, capsys)
+    assert after["exchanges"]["answered"] >= before["exchanges"]["answered"]
+    assert {role["name"]: role["last_exit"] for role in after["roles"]}["sequencer"] == -signal.SIGKILL
+
+
+# a gateway that is not there ----------------------------------------------------------------------------------------
+
+
+def test_a_gateway_that_does_not_answer_is_told_from_its_folders(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PASSERELLE_LISTEN__HEALTH_PORT", "1")
+    assert run(["init", str(tmp_path / "x"), "--dev"]) == 0
+    config = str(tmp_path / "x" / "passerelle.toml")
+    capsys.readouterr()
+    assert run(["status", "--config", config]) == 3
+    assert "ne répond pas" in capsys.readouterr().out
+    assert run(["status", "--config", config, "--json"]) == 3
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["running"], facts["holds"]) == (False, False)
+    assert {"tls-server", "signing"} <= {item["name"] for item in facts["certificates"]}
+
+
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [
+        (to_json(WELL), 0),
+        (to_json(but(clock_steps_hour=1)), 1),
+        (b"<html>something else</html>", 3),
+    ],
+    ids=["well", "alarm", "another_program"],
+)
+def test_the_exit_code_says_it_all(
+    page: bytes, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", str(tmp_path / "x"), "--dev"]) == 0
+    listener = HealthListener(0, dict, {"/status": lambda: ("application/json", page)})
+    listener.start()
+    try:
+        monkeypatch.setenv("PASSERELLE_LISTEN__HEALTH_PORT", str(listener.port))
+        assert run(["status", "--config", str(tmp_path / "x" / "passerelle.toml")]) == code
+    finally:
+        listener.stop()
+    assert capsys.readouterr().out
+
+
+def test_status_without_a_configuration_is_wrong_usage(tmp_path: Path) -> None:
+    assert run(["status", "--config", str(tmp_path / "nowhere.toml")]) == 2
+
+
+# the screen ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alarm", [alarm.name for alarm in ALARMS])
+def test_each_alarm_is_shown_in_both_languages_with_its_page(alarm: str) -> None:
+    facts, subject, _ = CASES[alarm]
+    for language in ("fr", "en"):
+        shown = screen(facts, language, width=200)
+        text = Catalogue(language)(f"alarm.{alarm}", subject=subject)
+        assert text in shown
+        assert f"{language}#{alarm}" in shown
+
+
+def test_the_whole_page_fits_a_narrow_terminal() -> None:
+    facts, _, _ = CASES["database_unreachable"]
+    shown = screen(facts, "fr", width=80)
+    assert "fr#database_unreachable" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_what_a_gateway_that_is_not_there_cannot_know_is_left_out() -> None:
+    shown = screen(replace(WELL, running=False, roles=()), "en")
+    assert "does not answer" in shown
+    assert "Processes" not in shown
+    assert "Refusals" not in shown
+
+
+def test_refusals_are_told_the_most_frequent_first() -> None:
+    shown = screen(but(refusals={"replayed": 2, "not_agreed": 8}, refusals_hour={"replayed": 1}), "en")
+    assert shown.index("not_agreed") < shown.index("replayed")
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [((), ""), ((0, 0), "▁▁"), ((0, 5, 10), "▁▅█"), ((1,), "█")],
+    ids=["none", "still", "up", "one"],
+)
+def test_a_sparkline(values: tuple[int, ...], shown: str) -> None:
+    assert sparkline(values) == shown
+
+
+@pytest.mark.parametrize(("fraction", "full"), [(-1, 0), (0, 0), (0.5, 10), (1, 20), (9, 20)])
+def test_a_bar(fraction: float, full: int) -> None:
+    assert bar(fraction) == "█" * full + "░" * (20 - full)

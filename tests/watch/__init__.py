@@ -1,0 +1,1 @@
+"""What an operator sees: meters, snapshots, history, facts, alarms, metrics."""

@@ -1,0 +1,98 @@
+"""Each alarm rings when it must, and only then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.watch.alarms import ALARMS, raised
+from tests.watch.made import WELL, but
+
+if TYPE_CHECKING:
+    from gateway.watch.facts import Facts
+
+SEQUENCER, WORKERS = WELL.roles
+LIST, SIGNING = WELL.certificates
+UPSTREAM = WELL.upstreams[0]
+
+CASES: dict[str, tuple[Facts, str, Facts]] = {
+    "recording_fails": (but(refusals_5min={"not_recorded": 1}), "", but(refusals={"not_recorded": 1})),
+    "database_unreachable": (but(ledger=replace(WELL.ledger, reachable=False)), "", WELL),
+    "role_down": (but(roles=(SEQUENCER, replace(WORKERS, alive=False))), "workers", WELL),
+    "log_refused": (
+        but(roles=(replace(SEQUENCER, last_exit=1, restarts_hour=1), WORKERS)),
+        "",
+        but(roles=(replace(SEQUENCER, last_exit=-9, restarts_hour=1), replace(WORKERS, last_exit=1, restarts_hour=1))),
+    ),
+    "sequencer_behind": (
+        but(ledger=replace(WELL.ledger, waiting=1, oldest_seconds=5.6)),
+        "6 s",
+        but(ledger=replace(WELL.ledger, waiting=9000, oldest_seconds=4.9)),
+    ),
+    "publication_behind": (
+        but(ledger=replace(WELL.ledger, unpublished_seconds=11.0)),
+        "11 s",
+        but(ledger=replace(WELL.ledger, unpublished_seconds=9.0, checkpoint_seconds=9000.0)),
+    ),
+    "disk_low": (
+        but(disks=(replace(WELL.disks[0], free=(1 << 30) - 1), WELL.disks[1])),
+        "log",
+        but(disks=(replace(WELL.disks[0], free=1 << 30),)),
+    ),
+    "certificate_ended": (but(certificates=(replace(SIGNING, days=0.0),)), "signing", WELL),
+    "certificate_ending": (
+        but(certificates=(replace(SIGNING, days=13.9),)),
+        "signing",
+        but(certificates=(replace(SIGNING, days=14.0),)),
+    ),
+    "list_stale": (but(certificates=(replace(LIST, days=-0.1),)), "ministry.root", WELL),
+    "list_ending": (
+        but(certificates=(replace(LIST, days=1.9),)),
+        "ministry.root",
+        but(certificates=(replace(LIST, days=2.0),)),
+    ),
+    "period_key_missing": (
+        but(policy=replace(WELL.policy, period_days=6.9, next_key=False)),
+        "",
+        but(policy=replace(WELL.policy, period_days=7.1, next_key=False)),
+    ),
+    "upstream_untrusted": (
+        but(upstreams=(replace(UPSTREAM, outcomes_hour={"upstream_malformed": 1}),)),
+        "civil-registry",
+        but(upstreams=(replace(UPSTREAM, outcomes={"upstream_untrusted": 1}),)),
+    ),
+    "upstream_down": (but(upstreams=(replace(UPSTREAM, cut_off=1),)), "civil-registry", WELL),
+    "restarts": (
+        but(roles=(replace(SEQUENCER, restarts_hour=4),)),
+        "sequencer",
+        but(roles=(replace(SEQUENCER, restarts_hour=3, restarts=90),)),
+    ),
+    "clock_stepped": (but(clock_steps_hour=1), "", but(clock_steps=1)),
+    "faults": (but(faults_hour=1), "", but(refusals={"internal": 4})),
+    "party_refused": (but(refusals_5min={"too_many_refusals": 1}), "", but(refusals_hour={"too_many_refusals": 1})),
+    "strangers": (but(doors_5min=601), "", but(doors_5min=600)),
+    "policy_changed": (but(policy=replace(WELL.policy, same_as_file=False)), "", WELL),
+}
+
+
+def test_every_alarm_has_its_case() -> None:
+    assert set(CASES) == {alarm.name for alarm in ALARMS}
+    assert len({alarm.name for alarm in ALARMS}) == len(ALARMS)
+
+
+def test_a_gateway_that_is_well_raises_none() -> None:
+    assert raised(WELL) == ()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_rings_for_its_subject_and_not_just_below(name: str) -> None:
+    facts, subject, below = CASES[name]
+    assert [(item.name, item.subject) for item in raised(facts)] == [(name, subject)]
+    assert [item.name for item in raised(below)] == []
+
+
+def test_what_cannot_wait_comes_first() -> None:
+    found = raised(but(clock_steps_hour=1, disks=(replace(WELL.disks[0], free=0),)))
+    assert [(item.name, item.urgency) for item in found] == [("disk_low", "now"), ("clock_stepped", "morning")]

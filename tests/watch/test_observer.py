@@ -1,0 +1,164 @@
+"""The facts, from a set-up on disk that nobody runs, and from one that is spoilt."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.settings import Folders
+from gateway.watch.alarms import raised
+from gateway.watch.facts import Facts, UnreadableFactsError, from_json, to_json
+from gateway.watch.observer import KnownPolicy, Observer
+from gateway.watch.snapshots import Collector
+from gateway.watch.storage import Stored
+from tests.watch.made import WELL, MovedClock, observer_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass
+class FakeDatabase:
+    """Answers what a test says."""
+
+    stored: Stored | None
+    closed: bool = False
+
+    def read(self) -> Stored:
+        if self.stored is None:
+            raise OSError("gone")
+        return self.stored
+
+    def claims(self) -> int:
+        return 7
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def watching(folder: Path, stored: Stored | None, clock: MovedClock) -> Observer:
+    folders = Folders(**{name: folder / name for name in Folders.model_fields})
+    policy = KnownPolicy(3, "ab", {}, {})
+    return Observer(folders, policy, FakeDatabase(stored), Collector(None, clock), clock)
+
+
+def spoilt(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def seen(folder: Path) -> Facts:
+    found = observer_of(folder)
+    try:
+        return found.facts(running=False)
+    finally:
+        found.close()
+
+
+def test_a_fresh_set_up(made: Path) -> None:
+    facts = seen(made)
+    assert (facts.running, facts.ledger.reachable, facts.ledger.size) == (False, True, 0)
+    assert facts.ledger.waiting == 1  # the genesis, which no sequencer has seen
+    assert {item.name for item in facts.certificates if item.kind == "ours"} == {"tls-server", "tls-client", "signing"}
+    assert len([item for item in facts.certificates if item.kind == "list"]) == 8
+    assert [item.days for item in facts.certificates] == sorted(item.days for item in facts.certificates)
+    assert facts.policy.same_as_file
+    assert facts.policy.next_key
+    assert {item.folder for item in facts.disks} >= {"db"}
+
+
+def test_a_certificate_or_list_that_cannot_be_read_ended_long_ago(made: Path, tmp_path: Path) -> None:
+    folder = spoilt(made, tmp_path)
+    (folder / "gateway" / "keys" / "tls-server.pem").unlink()
+    (folder / "gateway" / "keys" / "revocation" / "ministry.root.crl").write_bytes(b"no list")
+    (folder / "gateway" / "keys" / "signers" / "ministry.pem").write_bytes(b"no certificate")
+    found = {(item.name, item.subject) for item in raised(seen(folder))}
+    assert found >= {
+        ("certificate_ended", "tls-server"),
+        ("certificate_ended", "ministry"),
+        ("list_stale", "ministry.root"),
+    }
+
+
+def test_a_damaged_database_hides_nothing_else(made: Path, tmp_path: Path) -> None:
+    folder = spoilt(made, tmp_path)
+    for path in (folder / "gateway" / "db").glob("passerelle.sqlite*"):
+        path.write_bytes(b"no database" * 1000)
+    facts = seen(folder)
+    assert not facts.ledger.reachable
+    assert facts.certificates
+    assert "database_unreachable" in {item.name for item in raised(facts)}
+
+
+def test_a_database_that_is_gone_is_not_made_anew(made: Path, tmp_path: Path) -> None:
+    folder = spoilt(made, tmp_path)
+    shutil.rmtree(folder / "gateway" / "db")
+    (folder / "gateway" / "db").mkdir()
+    assert not seen(folder).ledger.reachable
+    assert not (folder / "gateway" / "db" / "passerelle.sqlite").exists()
+
+
+def test_a_policy_that_was_changed_since(made: Path, tmp_path: Path) -> None:
+    folder = spoilt(made, tmp_path)
+    found = observer_of(folder)
+    (folder / "gateway" / "policy.yaml").write_text("# another\n", encoding="utf-8")
+    assert not found.facts().policy.same_as_file
+
+
+@pytest.mark.parametrize(
+    ("at", "period", "days", "following"),
+    [
+        (datetime(2026, 11, 30, 12, tzinfo=UTC), "202611", 0.5, "202612"),
+        (datetime(2026, 12, 31, 0, tzinfo=UTC), "202612", 1.0, "202701"),
+        (datetime(2028, 2, 1, tzinfo=UTC), "202802", 29.0, "202803"),
+    ],
+)
+def test_the_period_ends_with_the_month(tmp_path: Path, at: datetime, period: str, days: float, following: str) -> None:
+    facts = watching(tmp_path, None, MovedClock(at)).facts()
+    assert (facts.policy.period, facts.policy.period_days, facts.policy.next_key) == (period, days, False)
+    assert following > period
+
+
+def test_the_oldest_that_waits_has_an_age(tmp_path: Path) -> None:
+    clock = MovedClock()
+    stored = Stored(waiting=3, oldest=clock.now(), size=5, published=5, writers_open=2)
+    found = watching(tmp_path, stored, clock)
+    clock.move(42)
+    ledger = found.facts().ledger
+    assert (ledger.waiting, ledger.oldest_seconds, ledger.claims) == (3, 42.0, 7)
+
+
+def test_how_long_the_published_checkpoint_has_stood_still(tmp_path: Path) -> None:
+    clock = MovedClock()
+    (tmp_path / "log").mkdir()
+    checkpoint = tmp_path / "log" / "checkpoint"
+    checkpoint.write_text("origin\n4\nroot\n\n", encoding="utf-8")
+    found = watching(tmp_path, Stored(0, None, 5, 4, 1), clock)
+    found.tick()
+    clock.move(20)
+    assert found.facts().ledger.unpublished_seconds == 20.0
+    checkpoint.write_text("origin\n5\nroot\n\n", encoding="utf-8")
+    assert found.facts().ledger.unpublished_seconds is None
+
+
+@pytest.mark.parametrize("content", [b"", b"origin\n", b"origin\nmany\nroot\n", b"\xff\xfe"])
+def test_a_checkpoint_that_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "checkpoint").write_bytes(content)
+    ledger = watching(tmp_path, None, MovedClock()).facts().ledger
+    assert (ledger.published, ledger.checkpoint_at) == (0, None)
+
+
+def test_facts_survive_the_wire(made: Path) -> None:
+    for facts in (WELL, seen(made)):
+        assert from_json(to_json(facts)) == facts
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"<html>", b'{"at": 1}'])
+def test_what_is_no_facts(content: bytes) -> None:
+    with pytest.raises(UnreadableFactsError):
+        from_json(content)
