@@ -84,6 +84,8 @@ class WorkerServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
             "graceful_timeout": options.graceful_seconds,
             "keepalive": options.keepalive_seconds,
             "timeout": options.graceful_seconds + 10,
+            # nobody stands between a caller and us, so nobody may say who the caller is
+            "forwarded_allow_ips": "",
             "limit_request_line": 2048,
             "limit_request_fields": 40,
             "limit_request_field_size": 8190,
