@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import ConfigurationError, PasserelleError
 from gateway.waiting import Threads
@@ -72,6 +73,16 @@ class Turn:
             self._threads.release()
             raise
 
+    def take_if_free(self) -> bool:
+        """Takes the turn unless somebody has it; give it back as at the end of a ``with``."""
+        if not self._threads.acquire(blocking=False):
+            return False
+        if not self._depth and self._flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB) != 0:
+            self._threads.release()
+            return False
+        self._depth += 1
+        return True
+
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
         if not self._depth:
@@ -112,6 +123,8 @@ class Database:
         event.listen(self._engine, "begin", _begin)
         self._writer = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         self._direct: sqlite3.Connection | None = None
+        self._hasty: sqlite3.Connection | None = None
+        self._in_haste = False  # changed and read by whoever has the turn
 
     def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own; _begin does
@@ -127,9 +140,25 @@ class Database:
         with self.turn, self._writer.begin() as connection:
             yield connection
 
-    def group(self, write: Callable[[Sequence[T]], Sequence[Exception | None]]) -> GroupCommit[T]:
-        """A group commit of this database's own."""
-        return GroupCommit(write, turn=self.turn, waiting=self.waiting)
+    def group(
+        self, write: Callable[[Sequence[T]], Sequence[Exception | None]], *, eager: bool = False
+    ) -> GroupCommit[T]:
+        """A group commit of this database's own; an eager one commits on the spot where nobody has the turn."""
+        return GroupCommit(write, turn=self.turn, waiting=self.waiting, eagerly=self._at_once if eager else None)
+
+    def _at_once(self, work: Callable[[], None]) -> bool:
+        """Does what uses ``write_once`` if it need not wait for anybody; False, and nothing is in, otherwise."""
+        if not self.turn.take_if_free():
+            return False
+        self._in_haste = True
+        try:
+            work()
+        except (sqlite3.Error, DBAPIError):
+            return False  # another program has the database, or it fails: the patient way will tell
+        finally:
+            self._in_haste = False
+            self.turn.__exit__()
+        return True
 
     def write_once(self, statement: str, parameters: Sequence[object]) -> int:
         """One statement as a transaction of its own, committed when this returns; gives the rows it changed.
@@ -139,16 +168,22 @@ class Database:
         """
         self._check_process()
         with self.turn:
-            if self._direct is None:
-                self._direct = sqlite3.connect(
-                    self.path,
-                    timeout=BUSY_TIMEOUT_SECONDS,
-                    isolation_level=None,
-                    check_same_thread=False,  # one thread at a time: whoever has the turn
-                    cached_statements=_STATEMENTS_KEPT,
-                )
-                self._prepare(self._direct, None)
+            if self._in_haste:
+                self._hasty = self._hasty or self._connected(patience=0)
+                return self._hasty.execute(statement, parameters).rowcount
+            self._direct = self._direct or self._connected(patience=BUSY_TIMEOUT_SECONDS)
             return self._direct.execute(statement, parameters).rowcount
+
+    def _connected(self, *, patience: float) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=patience,
+            isolation_level=None,
+            check_same_thread=False,  # one thread at a time: whoever has the turn
+            cached_statements=_STATEMENTS_KEPT,
+        )
+        self._prepare(connection, None)
+        return connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -159,8 +194,9 @@ class Database:
 
     def dispose(self) -> None:
         """Closes every connection."""
-        if self._direct is not None:
-            self._direct.close()
+        for connection in (self._direct, self._hasty):
+            if connection is not None:
+                connection.close()
         self._engine.dispose()
         self.turn.close()
 
@@ -199,11 +235,13 @@ class GroupCommit(Generic[T]):
         *,
         turn: AbstractContextManager[None],
         waiting: Waiting | None = None,
+        eagerly: Callable[[Callable[[], None]], bool] | None = None,
         limit: int = 256,
     ) -> None:
         self._write = write
         self._turn = turn
         self._waiting = waiting or Threads()
+        self._eagerly = eagerly
         self._limit = limit
         self._lock = threading.Lock()
         self._queue: deque[_Ticket[T]] = deque()
@@ -225,7 +263,10 @@ class GroupCommit(Generic[T]):
     def _lead(self) -> None:
         batch: list[_Ticket[T]] = []
         try:
-            self._waiting.blocking(lambda: self._commit(batch))
+            if self._eagerly is not None:
+                self._waiting.pause(0)  # whoever is as far already comes along
+            if self._eagerly is None or not self._eagerly(lambda: self._write_taken(batch)):
+                self._waiting.blocking(lambda: self._commit(batch))
         finally:
             with self._lock:
                 if not batch:  # the turn could not be taken: nobody who waits for this lead may wait for ever
@@ -245,9 +286,20 @@ class GroupCommit(Generic[T]):
     def _commit(self, batch: list[_Ticket[T]]) -> None:
         with self._turn:
             # only now, so that whoever came while the turn was waited for is in as well
-            with self._lock:
-                batch += [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
+            self._take(batch)
             self._settle(batch)
+
+    def _write_taken(self, batch: list[_Ticket[T]]) -> None:
+        """In haste: what fails here is not told to anybody, since the patient way tries it again."""
+        self._take(batch)
+        results = self._write([ticket.entry for ticket in batch])
+        for ticket, result in zip(batch, results, strict=True):
+            ticket.error = result
+            ticket.done = True
+
+    def _take(self, batch: list[_Ticket[T]]) -> None:
+        with self._lock:
+            batch += [self._queue.popleft() for _ in range(min(len(self._queue), self._limit - len(batch)))]
 
     def _settle(self, batch: Sequence[_Ticket[T]]) -> None:
         try:

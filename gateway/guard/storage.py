@@ -42,7 +42,7 @@ class DatabaseClaims:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._group = database.group(self._write)
+        self._group = database.group(self._write, eager=True)
         self._from = self._boot()
 
     def claim(self, rows: Sequence[tuple[str, bytes, datetime]]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from certs.revocation import load_crl
 from gateway.watch.facts import CertificateFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -22,7 +22,7 @@ _DAY = 86400.0
 
 
 def certificates(folders: Folders, authorities: Mapping[str, str], at: datetime) -> tuple[CertificateFacts, ...]:
-    """All of them, the first to end first; a file that cannot be read ended long ago.
+    """All of them, the first to end first; what cannot be read ended long ago, and so did a list that is missing.
 
     Args:
         folders: where ours, the signers' and the lists lie.
@@ -30,7 +30,11 @@ def certificates(folders: Folders, authorities: Mapping[str, str], at: datetime)
         at: the present.
     """
     found = [*_own(folders, at), *_signers(folders.signers, at), *_authorities(authorities, at)]
-    found += _lists(folders.revocation, at)
+    lists = {path.stem: _list(path) for path in sorted(folders.revocation.glob("*.crl"))}
+    found += [
+        _until("list", name, None if crl is None else crl.next_update_utc, at, ours=True) for name, crl in lists.items()
+    ]
+    found += [_until("list", name, None, at, ours=True) for name in _without_list(authorities, lists.values())]
     return tuple(sorted(found, key=lambda item: item.days))
 
 
@@ -51,14 +55,23 @@ def _authorities(authorities: Mapping[str, str], at: datetime) -> Iterator[Certi
         yield _facts("authority", name, _parsed(pem.encode()), at, ours=False)
 
 
-def _lists(folder: Path, at: datetime) -> Iterator[CertificateFacts]:
-    for path in sorted(folder.glob("*.crl")):
-        try:
-            der = load_crl(path.read_bytes())
-        except OSError:
-            der = None
-        until = None if der is None else x509.load_der_x509_crl(der).next_update_utc
-        yield _until("list", path.stem, until, at, ours=True)
+def _list(path: Path) -> x509.CertificateRevocationList | None:
+    try:
+        der = load_crl(path.read_bytes())
+    except OSError:
+        return None
+    return None if der is None else x509.load_der_x509_crl(der)
+
+
+def _without_list(
+    authorities: Mapping[str, str], lists: Iterable[x509.CertificateRevocationList | None]
+) -> Iterator[str]:
+    """The authorities of which there is no list: every certificate below them is refused."""
+    issuers = {crl.issuer for crl in lists if crl is not None}
+    for name, pem in authorities.items():
+        certificate = _parsed(pem.encode())
+        if certificate is not None and certificate.subject not in issuers:
+            yield name
 
 
 def _read(path: Path) -> Iterator[x509.Certificate | None]:

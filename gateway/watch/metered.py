@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _ANSWERED = "answered"
 _LEAF = "Ledger-Leaf"
+_UNAVAILABLE = 503
 
 
 class MeteredLedger:
@@ -59,7 +60,7 @@ class MeteredLedger:
     ) -> None:
         outcome = _ANSWERED if code is None else code.value
         # no other answer may lack it (DESIGN, section 1)
-        if not any(name == _LEAF for name, _ in released.headers):
+        if released.status == _UNAVAILABLE and not any(name == _LEAF for name, _ in released.headers):
             outcome = Code.NOT_RECORDED.value
         # the wall clock, since a request carries no other; a clock set back must not give a negative time
         seconds = max(0.0, (self._clock.now() - received.at).total_seconds())

@@ -25,6 +25,9 @@ REFUSALS = "refusals"
 UPSTREAM_CALLS = "upstream_calls"
 DOORS = "doors"
 FAULTS = "faults"
+COMMITS = "commits"
+COMMITTED = "committed_records"
+COMMIT_SECONDS = "commit_seconds"
 EXCHANGE_SECONDS = "exchange_seconds"
 SEAL_SECONDS = "seal_seconds"
 UPSTREAM_SECONDS = "upstream_seconds"
@@ -72,6 +75,13 @@ class Meters:
         with self._lock:
             self._add((DOORS, what))
 
+    def committed(self, records: int, seconds: float) -> None:
+        """One group commit ended: so many records in one durable transaction."""
+        with self._lock:
+            self._add((COMMITS,))
+            self._add((COMMITTED,), records)
+            self._observe((COMMIT_SECONDS,), seconds)
+
     def fault(self) -> None:
         """A fault of ours during an exchange."""
         with self._lock:
@@ -91,8 +101,8 @@ class Meters:
                 "levels": [[list(key), value] for key, value in (self._levels | probed).items()],
             }
 
-    def _add(self, key: Key) -> None:
-        self._counts[key] = self._counts.get(key, 0) + 1
+    def _add(self, key: Key, more: int = 1) -> None:
+        self._counts[key] = self._counts.get(key, 0) + more
 
     def _observe(self, key: Key, seconds: float) -> None:
         row = self._times.get(key)

@@ -41,6 +41,9 @@ METRICS: tuple[Named, ...] = (
     Named("refusals", "counter", ("party", "code"), "refusals by code"),
     Named("exchange_seconds", "histogram", ("operation",), "from a request's arrival to its recorded answer"),
     Named("seal_seconds", "histogram", (), "step 8: signature and durable commit"),
+    Named("commits", "counter", (), "group commits of the workers"),
+    Named("committed_records", "counter", (), "records in them; over commits, the size of a batch"),
+    Named("commit_seconds", "histogram", (), "one group commit, until it is durable"),
     Named("doors", "counter", ("what",), "connections that never became a request"),
     Named("faults", "counter", (), "faults of ours during exchanges"),
     Named("upstream_calls", "counter", ("upstream", "outcome"), "calls to another system by outcome"),
@@ -108,11 +111,12 @@ def _one(name: str, value: float | None) -> Metric:
 def _counted(totals: Totals) -> Iterator[Metric]:
     for name in (meters.EXCHANGES, meters.REFUSALS, meters.DOORS, meters.UPSTREAM_CALLS):
         yield _family(name, ((key[1:], value) for key, value in sorted(totals.counts.items()) if key[0] == name))
-    yield _one("faults", totals.counts.get((meters.FAULTS,), 0))
+    for name in (meters.FAULTS, meters.COMMITS, meters.COMMITTED):
+        yield _one(name, totals.counts.get((name,), 0))
 
 
 def _timed(totals: Totals) -> Iterator[Metric]:
-    for name in (meters.EXCHANGE_SECONDS, meters.SEAL_SECONDS, meters.UPSTREAM_SECONDS):
+    for name in (meters.EXCHANGE_SECONDS, meters.SEAL_SECONDS, meters.COMMIT_SECONDS, meters.UPSTREAM_SECONDS):
         metric = _BY_NAME[name]
         family = HistogramMetricFamily(_PREFIX + name, metric.text, labels=metric.labels)
         for key, row in sorted(totals.times.items()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import threading
 from collections import Counter
@@ -28,13 +29,26 @@ _EVERY_SECONDS = 1.0
 #: A process that has not written for so long is gone, or hangs.
 _GONE_SECONDS = 10.0
 _MEMORY = Path("/dev/shm")  # noqa: S108  mkdtemp makes a folder of our own in it, for nobody else
+#: Whoever lives writes each second.
+_LEFT_SECONDS = 120.0
+_PREFIX = "passerelle-"
 #: By this variable a child learns where its snapshots go.
 FOLDER = "METERS_IN"
 
 
-def snapshot_folder() -> Path:
-    """A new folder, only ours; remove it at the end."""
-    return Path(tempfile.mkdtemp(prefix="passerelle-", dir=_MEMORY if _MEMORY.is_dir() else None))
+def snapshot_folder(clock: Clock, parent: Path | None = None) -> Path:
+    """A new folder, only ours; remove it at the end. Those that a killed supervisor left behind are removed first."""
+    parent = parent or (_MEMORY if _MEMORY.is_dir() else Path(tempfile.gettempdir()))
+    now = clock.now().timestamp()
+    for left in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if left.owner() == Path("/proc/self").owner() and now - _last_written(left) > _LEFT_SECONDS:
+                shutil.rmtree(left)
+    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+
+
+def _last_written(folder: Path) -> float:
+    return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
 
 
 class Reporter:

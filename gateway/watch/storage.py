@@ -1,18 +1,23 @@
-"""What the database says of itself to an operator: read only, and cheap enough for every scrape."""
+"""What the database says of itself to an operator, read only and cheap enough for every scrape; commits counted."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gateway.errors import PasserelleError
+from gateway.storage import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from gateway.storage import Database
+    from gateway.ports import Clock, Waiting
+    from gateway.storage import GroupCommit
+    from gateway.watch.meters import Meters
+
+T = TypeVar("T")
 
 _WAITING = "SELECT count(*), min(time) FROM records WHERE idx IS NULL"
 _STATE = "SELECT size, published_size FROM log_state"
@@ -71,3 +76,25 @@ class DatabaseWatch:
             # SQLite would make an empty one
             raise PasserelleError("the database is not there")
         return self._opened
+
+
+class MeteredDatabase(Database):
+    """A durable database whose group commits are counted and timed."""
+
+    def __init__(self, url: str, meters: Meters, clock: Clock, waiting: Waiting | None = None) -> None:
+        super().__init__(url, durable=True, waiting=waiting)
+        self._meters = meters
+        self._clock = clock
+
+    def group(
+        self, write: Callable[[Sequence[T]], Sequence[Exception | None]], *, eager: bool = False
+    ) -> GroupCommit[T]:
+        """As the database does it; a batch that fails counts nothing."""
+
+        def metered(batch: Sequence[T]) -> Sequence[Exception | None]:
+            began = self._clock.monotonic()
+            results = write(batch)
+            self._meters.committed(len(batch), self._clock.monotonic() - began)
+            return results
+
+        return super().group(metered, eager=eager)

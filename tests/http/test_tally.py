@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 
-from gateway.http.server import Tally
+from gateway.http.tally import Tally
 
 
 def test_a_tally_is_shared_by_processes_and_knows_the_least_busy() -> None:
