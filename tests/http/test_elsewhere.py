@@ -16,6 +16,7 @@ from gateway.system import SystemClock
 from gateway.waiting import Threads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gateway.ports import Waiting
@@ -26,15 +27,17 @@ def test_the_loop_serves_others_while_work_blocks() -> None:
     done = threading.Event()
     blocked = gevent.spawn(elsewhere.blocking, lambda: done.wait(10))
     other = gevent.spawn(done.set)  # only the loop can run this, and only this ends the wait
-    gevent.joinall([blocked, other], timeout=10, raise_error=True)
+    for each in (blocked, other):
+        each.get(timeout=10)
     assert blocked.value is True
 
 
 def test_work_runs_in_another_thread_and_its_error_comes_back() -> None:
     elsewhere = Elsewhere(1)
     assert elsewhere.blocking(threading.get_ident) != threading.get_ident()
+    empty: dict[str, str] = {}
     with pytest.raises(KeyError, match="missing"):
-        elsewhere.blocking(lambda: {}["missing"])
+        elsewhere.blocking(lambda: empty["missing"])
 
 
 def test_in_any_other_thread_work_is_done_on_the_spot() -> None:
@@ -67,7 +70,8 @@ def test_a_baton_of_the_loop_is_given_from_a_thread(*, early: bool) -> None:
         baton.acquire()
         order.append("had")
 
-    gevent.joinall([gevent.spawn(wait), gevent.spawn(elsewhere.blocking, give)], timeout=10, raise_error=True)
+    for each in [gevent.spawn(wait), gevent.spawn(elsewhere.blocking, give)]:
+        each.get(timeout=10)
     assert order == ["given", "had"]
 
 
@@ -136,8 +140,7 @@ def test_many_greenlets_share_commits(tmp_path: Path) -> None:
     database = Database(url, durable=True, waiting=Elsewhere(1))
     batches: list[int] = []
 
-    def write(batch: object) -> list[Exception | None]:
-        assert isinstance(batch, list)
+    def write(batch: Sequence[int]) -> list[Exception | None]:
         batches.append(len(batch))
         return [None] * len(batch)
 
