@@ -56,6 +56,7 @@ from gateway.storage import Database
 from gateway.translation.rest import RestTranslation
 from gateway.watch.metered import MeteredLedger, MeteredUpstream
 from gateway.watch.meters import Meters
+from gateway.watch.storage import MeteredDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -208,7 +209,7 @@ class Worker:
         self._shelf = composition.objects()
         self._parties = self._known_parties()
         self._waiting = Elsewhere(self._settings.listen.threads)
-        self._durable = Database(composition.url, durable=True, waiting=self._waiting)
+        self._durable = MeteredDatabase(composition.url, self._meters, composition.clock, self._waiting)
         self._relaxed = Database(composition.url, durable=False, waiting=self._waiting)
         self._lookup = Lookup(self._durable)
         self._errors = ErrorTable()

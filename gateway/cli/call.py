@@ -12,6 +12,7 @@ from gateway.cli.output import Exit
 from gateway.client.client import PartyClient
 from gateway.client.party import PartyFolder
 from gateway.client.signer import SIGNING_KEY, RequestSigner
+from gateway.client.verifier import AnswerError
 from gateway.errors import ConfigurationError
 from gateway.keys.files import FileKeystore
 from gateway.system import SystemClock, SystemRandomness
@@ -82,7 +83,7 @@ def call(
     path = client.keep(request, answer, receipts)
     place = None
     if answer.ledger_leaf is not None:
-        place = client.prove(answer, within=within)
+        place = _proven(client, answer, within)
         if place is not None:
             path.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
     said = None
@@ -93,6 +94,16 @@ def call(
     _show(output, answer, place, path, said)
     refused = answer.status >= _GOOD or (said is not None and said.status >= _GOOD)
     return Exit.REFUSED if refused else Exit.HOLDS
+
+
+def _proven(client: PartyClient, answer: VerifiedAnswer, within: float) -> ProvenPlace | None:
+    try:
+        return client.prove(answer, within=within)
+    except AnswerError as error:
+        # whoever is refused at step 1 is refused its receipts too; the answer is signed, and says why
+        if error.key != "no_receipt" or answer.status < _GOOD:
+            raise
+        return None
 
 
 def _show(
@@ -119,7 +130,7 @@ def _show(
         _show_problem(output, body)
     output.say("call.verified")
     if index is None:
-        output.say("call.unproven", path=path)
+        output.say("call.unproven", path=path, folder=path.parent)
     else:
         output.say("call.proven", index=index, path=path)
     if said is not None:

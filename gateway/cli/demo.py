@@ -12,7 +12,7 @@ from rich.table import Table
 from certs.authority import DevAuthority
 from certs.files import write_private, write_public
 from certs.profiles import Profile
-from gateway.audit.audit import audit, remember
+from gateway.audit.audit import Beside, audit, remember
 from gateway.cli.call import client_of
 from gateway.cli.output import Exit
 from gateway.cli.processes import child, free_ports, switch_registry
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _ECHO, _VERIFY = "echo", "nirec.verify"
 _WITHIN = 10.0
+_RELEASED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Demo:
         self._folder = folder
         self._ports = free_ports()
         self._rows: list[Row] = []
+        self._acknowledged = 0
         self._clock = SystemClock()
 
     def run(self) -> Exit:
@@ -73,6 +75,7 @@ class Demo:
             self._out.say("demo.running", gateway=self._ports.gateway, registry=self._ports.registry)
             as_expected = self._exchanges()
         self._show()
+        self._out.say("demo.acknowledged", count=self._acknowledged)
         sound = self._audit() and self._audit_of_a_broken_copy()
         seconds = round(self._clock.monotonic() - began, 1)
         good = as_expected and sound
@@ -129,9 +132,17 @@ class Demo:
         if place is not None:
             path.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
         result = _result(answer)
+        acknowledged = answer.status != _RELEASED or self._acknowledge(client, request, answer)
         index = "—" if place is None else str(place.index)
         self._rows.append(Row(self._out.t(key), party, str(answer.status), result, index))
-        return answer.status == status and result == expected and place is not None
+        return answer.status == status and result == expected and place is not None and acknowledged
+
+    def _acknowledge(self, client: PartyClient, request: SignedRequest, answer: VerifiedAnswer) -> bool:
+        handle = json.loads(answer.body).get("handle")
+        made = client.acknowledge(request, answer, handle=handle)
+        client.keep(made.request, made.answer, self._folder / "receipts")
+        self._acknowledged += made.answer.status == _RELEASED
+        return made.answer.status == _RELEASED
 
     def _registry_down(self, client: PartyClient) -> bool:
         switch_registry(self._ports.control, "down")
@@ -192,7 +203,8 @@ class Demo:
 
     def _audit(self) -> bool:
         trust = self._folder / "trust"
-        verdict = audit(self._folder / "gateway" / "log", trust)
+        beside = Beside(self._clock.now(), receipts=self._folder / "receipts")
+        verdict = audit(self._folder / "gateway" / "log", trust, beside=beside)
         if not verdict.holds:
             self._out.say("demo.audit_fails", finding=verdict.findings[0])
             return False
@@ -200,6 +212,8 @@ class Demo:
         facts = verdict.facts
         refusals = sum(count for _, count in facts.refusals)
         self._out.say("demo.audit", exchanges=facts.exchanges, refusals=refusals, size=facts.size, root=facts.root[:16])
+        if verdict.receipts is not None:
+            self._out.say("demo.receipts", held=verdict.receipts.held, unacknowledged=facts.unacknowledged)
         return True
 
     def _audit_of_a_broken_copy(self) -> bool:

@@ -25,7 +25,7 @@ _WORDS = tuple(
         (r"Missing option '(?P<name>[^']*)'\.", "frame.missing_option"),
         (r"Missing argument '(?P<name>[^']*)'\.", "frame.missing_argument"),
         (r"Option '(?P<name>[^']*)' requires an argument\.", "frame.missing_value"),
-        (r"Got unexpected extra arguments? \((?P<names>[^)]*)\)", "frame.extra"),
+        (r"Got unexpected extra argument(?:s|\(s\))? \((?P<names>[^)]*)\)", "frame.extra"),
         (r"Invalid value for '(?P<name>[^']*)': (Value error, )?", "frame.invalid"),
         (r"(?P<value>'[^']*') is not one of ", "frame.not_one_of"),
     )

@@ -35,6 +35,7 @@ def build(t: Catalogue) -> typer.Typer:
     _operating(app, t)
     _configuring(app, t)
     _using(app, t)
+    _explaining(app, t)
     _auditing(app, t)
     return app
 
@@ -157,6 +158,26 @@ def _using(app: typer.Typer, t: Catalogue) -> None:
         home = base / "sandbox" / "parties" / party
         output = Output(t, as_json)
         raise typer.Exit(run(output, operation, home, data, base / "receipts", within, acknowledge=acknowledge))
+
+
+def _explaining(app: typer.Typer, t: Catalogue) -> None:
+    @app.command(help=t("help.explain"))
+    def explain(
+        file: Annotated[Path, typer.Argument(help=t("help.explain_file"), metavar="FILE")],
+        party: Annotated[str | None, typer.Option("--as", help=t("help.explain_as"), metavar="PARTY|DIR")] = None,
+        config: Annotated[Path | None, typer.Option("--config", help=t("help.explain_config"), metavar="FILE")] = None,
+        certificate: Annotated[
+            Path | None, typer.Option("--certificate", help=t("help.explain_certificate"), metavar="PEM")
+        ] = None,
+        origin: Annotated[str | None, typer.Option("--origin", help=t("help.explain_origin"), metavar="URL")] = None,
+        base: Annotated[Path | None, typer.Option("--base", help=t("help.explain_base"), metavar="FILE")] = None,
+        at: Annotated[str | None, typer.Option("--at", help=t("help.explain_at"), metavar="TIME")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
+    ) -> None:
+        from gateway.cli.explain import Asked  # noqa: PLC0415  the same
+        from gateway.cli.explain import explain as run  # noqa: PLC0415  the same
+
+        raise typer.Exit(run(Output(t, as_json), file, Asked(party, config, certificate, origin, base, at)))
 
 
 def _auditing(app: typer.Typer, t: Catalogue) -> None:

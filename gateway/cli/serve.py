@@ -50,7 +50,7 @@ def serve(config: Path | None, role: str) -> None:
     else:
         composition = compose(settings)
         composition.prepare()
-        snapshots = snapshot_folder()
+        snapshots = snapshot_folder(composition.clock)
         try:
             Supervisor(path, settings, composition.backlog, observer(composition, snapshots), snapshots).run()
         finally:

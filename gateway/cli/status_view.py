@@ -27,6 +27,7 @@ _WIDTH = 20
 _YEAR = 365.0
 _NARROW = ("status.pid", "status.since", "status.last_success", "status.until", "status.free")
 _GIB = 1 << 30
+_OF_ROLES = ("role_down", "restarts")
 _GOOD, _BAD, _SOON = "green", "bold red", "yellow"
 
 
@@ -71,7 +72,8 @@ class StatusView:
         for item in found:
             urgent = item.urgency == "now"
             mark = Text(self._t(f"status.{item.urgency}"), _BAD if urgent else _SOON)
-            text = self._t(f"alarm.{item.name}", subject=item.subject)
+            subject = self._t(f"status.role.{item.subject}") if item.name in _OF_ROLES else item.subject
+            text = self._t(f"alarm.{item.name}", subject=subject)
             table.add_row(mark, Text(text), Text(self._page(item.name, self._t.language), "cyan"))
         yield table
 

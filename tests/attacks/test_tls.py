@@ -6,7 +6,7 @@ import socket
 import ssl
 import subprocess
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,8 +42,8 @@ def _with(make: Callable[[Arena], Path]) -> Callable[[Arena], ssl.SSLContext]:
     return lambda arena: arena.context(make(arena))
 
 
-def _issued(profile: Profile = Profile.TLS_CLIENT, names: list[str] | None = None, **how: object) -> object:
-    return _with(lambda arena: arena.issue("ministry", profile, names, **how))
+def _issued(profile: Profile = Profile.TLS_CLIENT, **how: Any) -> Callable[[Arena], ssl.SSLContext]:
+    return _with(lambda arena: arena.issue("ministry", profile, **how))
 
 
 def _unknown_authority(arena: Arena) -> Path:

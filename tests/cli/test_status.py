@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import urllib.request
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +121,67 @@ def test_a_restart_is_told_and_what_the_dead_counted_stays(
     assert {role["name"]: role["last_exit"] for role in after["roles"]}["sequencer"] == -signal.SIGKILL
 
 
+def test_what_never_becomes_a_request_is_counted_at_the_door(
+    live: LiveGateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, before = told(live, capsys)
+    assert live.raw(b"\x16\x03 this is no http\r\n\r\n").startswith(b"HTTP/1.1 400")
+    with (
+        suppress(ConnectionError),  # clear text is reset, or closed
+        socket.create_connection(("localhost", live.ports.gateway), timeout=5) as plain,
+    ):
+        plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        plain.recv(1000)
+
+    def counted() -> bool:
+        doors = told(live, capsys)[1]["doors"]
+        return all(doors.get(what, 0) > before["doors"].get(what, 0) for what in ("not_http", "handshake_failed"))
+
+    assert until(counted, 5)
+
+
+def called(gateway: LiveGateway, language: str, data: Path, *more: str) -> int:
+    where = ["--dir", str(gateway.folder), "--as", "ministry", "--data", str(data), *more]
+    return run(["--lang", language, "call", "echo", *where])
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("fr", ("Refusé: Un champ ne respecte pas le contrat (field_invalid)", "Élément en cause: message")),
+        ("en", ("Refused: A field does not follow the contract (field_invalid)", "Component at fault: message")),
+    ],
+)
+def test_a_refusal_is_told_in_the_reader_s_language(
+    live: LiveGateway, language: str, words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data.json"
+    data.write_text('{"message": 1}', encoding="utf-8")
+    assert called(live, language, data) == 1
+    shown = capsys.readouterr().out
+    for word in words:
+        assert word in shown
+    assert "title_en" not in shown
+
+
+def test_a_party_whose_certificate_is_refused_is_told_so_and_the_operator_why(
+    live: LiveGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data.json"
+    data.write_text('{"message": "x"}', encoding="utf-8")
+    crl = live.keys / "revocation" / "ministry.root.crl"
+    kept = crl.rename(tmp_path / "kept")
+    try:
+        # a verdict is kept until the folder is looked at again, a second later
+        assert until(lambda: called(live, "fr", data, "--within", "0") == 1, 5)
+        assert "Ce certificat TLS est refusé (certificate_refused)" in capsys.readouterr().out
+        assert ("list_stale", "ministry.root") in {
+            (item["name"], item["subject"]) for item in told(live, capsys)[1]["alarms"]
+        }
+    finally:
+        kept.rename(crl)
+
+
 # a gateway that is not there ----------------------------------------------------------------------------------------
 
 
@@ -172,7 +235,8 @@ def test_each_alarm_is_shown_in_both_languages_with_its_page(alarm: str) -> None
     facts, subject, _ = CASES[alarm]
     for language in ("fr", "en"):
         shown = screen(facts, language, width=200)
-        text = Catalogue(language)(f"alarm.{alarm}", subject=subject)
+        role = {"fr": {"workers": "travailleurs", "sequencer": "séquenceur"}}.get(language, {}).get(subject, subject)
+        text = Catalogue(language)(f"alarm.{alarm}", subject=role)
         assert text in shown
         assert f"{language}#{alarm}" in shown
 

@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 HALF_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551 // 2  # of P-256
 EKU = {"tls": "1.3.6.1.5.5.7.3.2", "signing": "1.3.6.1.5.5.7.3.36"}
 PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA512()), salt_length=64), hashes.SHA512()
+FREE = re.compile(r'"@method";req|"signature-input";req;key="[a-z*][a-z0-9*_.-]*"')  # what C6 lets be covered
+CANONICAL: Any = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 EARLY = {"v", "kind", "exchange_id", "received_at", "party", "reason", "nonce", "answer"}
 WHOLE = {"v", "kind", "exchange_id", "received_at", "operation", "contract", "agreement", "purpose", "policy"}
@@ -83,6 +85,7 @@ class Signatures:
     def __init__(self, objects: Mapping[str, bytes], roots: Path) -> None:
         self.objects, self.roots = objects, roots
         self.seen: set[object] = set()
+        self.due: set[object] = set()
 
     def once(self, *key: object) -> None:
         need(key not in self.seen, f"stands twice: {key[0]}")
@@ -100,7 +103,12 @@ class Signatures:
         self.request(said, said["request"], received)
         for attempt in said["upstream"]:
             self.attempt(attempt, policy[1], said["parties"]["upstream"])
-        self.seen.add(("answer", said["exchange_id"], ledger_leaf(leaf), said["answer"]["content_digest"]))
+        need(said["contract"]["sha256"] in self.objects, "no contract")
+        if said["kind"] == "exchange":
+            need(said["outcome"] == "released" and 200 <= said["answer"]["status"] < 300, "not released")
+            handle = said["subjects"][0]["handle"] if said["subjects"] and "handle" in said["fields"] else None
+            named = (said["exchange_id"], ledger_leaf(leaf), said["answer"]["content_digest"], handle)
+            self.seen.add(("answer", said["parties"]["caller"], said["agreement"], said["purpose"], *named))
 
     def answer(self, said: Any, gateway: str, signature: tuple[str, bytes], leaf: bytes, at: datetime) -> None:
         """The answer covers evidence's answer, its leaf, and its request; signed by the gateway, with a low s."""
@@ -110,7 +118,9 @@ class Signatures:
         expected = {'"@status"': str(answer["status"]), '"content-digest"': answer["content_digest"]}
         expected |= {'"exchange-id"': said["exchange_id"], '"ledger-leaf"': ledger_leaf(leaf)}
         if request is None:
-            free = {name for name in values if re.match(r'"(@method";req$|signature-input";req;key=)', name)}
+            free = {name for name in values if FREE.fullmatch(name)}
+            whose = [values[name] for name in free - {'"@method";req'}] if said["nonce"] else []
+            need(all(f'nonce="{said["nonce"]}"' in one for one in whose), "another request's nonce")
             need('"@method";req' in free and len(free) < 3, "the answer covers of the request what it must not")
             expected |= {name: values[name] for name in free}
         else:
@@ -121,6 +131,8 @@ class Signatures:
             expected[f'"signature-input";req;key="{label}"'] = request["parameters"]
         by = datetime.fromisoformat(values.pop('"ledger-by"'))
         need(values == expected, "the answer covers something else")
+        need(given.keys() == {"created", "keyid", "tag"}, "other parameters")
+        need(said["kind"] == "exchange" or answer["status"] >= 400, "a refusal with the status of an answer")
         need(by >= at.replace(microsecond=0) and abs(int(given["created"]) - at.timestamp()) <= 60, "at another time")
         key = self.certificate(answer["signing"], "signing", gateway, at)
         need(signed(key, value, base.encode()) == "ecdsa-p256-sha256", "not the gateway's kind of key")
@@ -140,12 +152,18 @@ class Signatures:
         key = self.certificate(request["signing"], "signing", caller, received)
         algorithm = signed(key, b64(request["signature"]), request["base"].encode())
         need(algorithm == request["algorithm"], "another algorithm")
-        if known := said.get("acknowledges"):
-            body = json.dumps(known, sort_keys=True, separators=(",", ":")).encode()
-            digest = f"sha-256=:{base64.b64encode(sha256(body).digest()).decode()}:"
-            need(digest == request["content_digest"], "acknowledges something else than was signed")
-            answered = ("answer", known["exchange_id"], known["ledger_leaf"], known["answer_digest"])
-            need(said["kind"] == "refusal" or answered in self.seen, "acknowledges an answer that is not there")
+        need(int(given.get("expires") or 1 << 40) > received.timestamp(), "expired")
+        if "acknowledges" in said:
+            known = said["acknowledges"]
+            body = json.dumps({name: known[name] for name in ("answer_digest", "handle", "ledger_leaf")}, **CANONICAL)
+            digest = f"sha-256=:{base64.b64encode(sha256(body.encode()).digest()).decode()}:"
+            at_path = values['"@target-uri"'].endswith(f"/v1/exchanges/{known['exchange_id']}/acknowledgement")
+            need(digest == request["content_digest"] and at_path, "acknowledges something else than was signed")
+            if said["kind"] == "exchange":
+                # due at the end: it may stand before its exchange, since tree order is not that of time
+                under = (caller, said["agreement"], said["purpose"])
+                named = (known["exchange_id"], known["ledger_leaf"], known["answer_digest"], known["handle"])
+                self.due.add(("answer", *under, *named))
 
     def attempt(self, attempt: Any, gateway: str, upstream: str) -> None:
         at, answer = moment(attempt["at"]), attempt["answer"]

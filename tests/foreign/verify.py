@@ -19,10 +19,11 @@ from uuid import UUID
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric import ed25519, mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from signatures import Signatures, b64, moment, need  # type: ignore[import-not-found]  # a script's neighbour
+from signatures import CANONICAL, Signatures, b64, moment, need  # type: ignore[import-not-found]  # a script's neighbour
 
 KINDS = ["exchange", "refusal", "intent", "opening", "void", "closing", "genesis", "policy", "anchor", "destruction"]
 KINDS += ["handover"]
+WHAT = re.compile(r"^(origin: \S+\nversion: \d+\n|service: \S+\nversion: \S+\ntitle: )", re.MULTILINE)
 SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 MEMBERS = {
     "genesis": {"v", "kind", "origin", "policy", "log_key"},
@@ -78,6 +79,8 @@ class Verifier:
         self.signatures = Signatures(self.objects, trust / "roots")
 
     def run(self) -> None:
+        for path in self.log.rglob("*"):
+            need(not path.is_symlink() and (path.is_file() or path.is_dir()), f"{path.name} is no regular file")
         # 1  the files are those of the signed size, the tiles those of the entries, up to the signed root
         (size, top), names, level = checkpoint(self.log / "checkpoint", self.vkey), {"checkpoint"}, 0
         leaves: list[bytes] = []
@@ -98,14 +101,16 @@ class Verifier:
                 names.add(path := place(f"tile/{level}", index, len(part)))
                 need((self.log / path).read_bytes() == b"".join(part), f"{path} differs")
             nodes, level = [root(part) for part in parts if len(part) == 256], level + 1
-        for file in (path for path in self.log.rglob("*") if path.is_symlink() or not path.is_dir()):
+        folders = {"objects", *(name[:at] for name in names for at in range(len(name)) if name[at] == "/")}
+        for file in sorted(self.log.rglob("*")):
             name = file.relative_to(self.log).as_posix()
-            need(not file.is_symlink(), f"{name} is a link")
-            if name not in names:
-                self.objects[file.name] = file.read_bytes()
-                need(name == f"objects/{sha256(self.objects[file.name]).hexdigest()}", f"{name} has no place here")
+            if name not in names | folders:
+                self.objects[file.name] = data = file.read_bytes()
+                need(name == f"objects/{sha256(data).hexdigest()}", f"{name} has no place here")
+                need(data[:1] == b"0" or WHAT.search(data.decode()), f"{name} is nothing that has a place here")
         # 2  each leaf with its record, then every counter
         last = max(self.leaf(index, *pair) for index, pair in enumerate(zip(leaves, records, strict=True)))
+        need(self.signatures.due <= self.signatures.seen, "acknowledges an answer that is not there")
         need(self.closed.keys() <= self.writers.keys(), "closed, and never there")
         for writer, (_, counters) in self.writers.items():
             highest, missing = max(counters), sorted({*range(max(counters))} - counters.keys())
@@ -125,22 +130,32 @@ class Verifier:
         known, counters = self.writers.setdefault(writer, (period, {}))
         counters[counter] = at
         sealed = kind in {"exchange", "refusal", "intent", "handover"}
+        if sealed and writer not in self.keys and not self.private(period).exists():
+            return at  # it stays sealed to those who hold the period's key
         plain = self.keys[writer].decrypt(struct.pack(">IQ", 0, counter), stored, leaf) if sealed else stored
         evidence, base, signature = split(plain[32:], ">I")
         need(hmac.digest(plain[:32], evidence, "sha256") == bound, "not the evidence that the leaf binds")
         said = json.loads(evidence)
-        again = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        again = json.dumps(said, **CANONICAL).encode()
         need((again, said["v"], said["kind"], known) == (evidence, 1, kind, period), "evidence of another form or kind")
         if kind in MEMBERS:
             need(not base and not signature and said.keys() == MEMBERS[kind], "a plain kind of another form")
             self.plain(said, (writer, counter, period), at)
             return at
         need(number < 3 and said["exchange_id"] == str(ids[0]), "a kind that this cannot judge, or another exchange")
-        policy = [name for since, name in self.policies if since <= at][-1]
-        gateway = re.findall(r"^gateway: (\S+)$", self.objects[policy].decode(), re.MULTILINE)[0]
+        policy, text = self.policy(at)
+        gateway = re.findall(r"^gateway: (\S+)$", text, re.MULTILINE)[0]
         self.signatures.exchange(said, (policy, gateway), leaf, at)
         self.signatures.answer(said, gateway, (base.decode(), signature), leaf, at)
         return at
+
+    def private(self, period: int) -> Path:
+        return self.trust / f"periods/{period}.key"
+
+    def policy(self, at: datetime) -> tuple[str, str]:
+        """The policy of that time: its hash, its text."""
+        name = [name for since, name in self.policies if since <= at][-1]
+        return name, self.objects[name].decode()
 
     def plain(self, said: Any, here: tuple[bytes, int, int], at: datetime) -> None:
         kind, named, period = said["kind"], UUID(said["writer"]).bytes if "writer" in said else b"", here[2]
@@ -148,10 +163,14 @@ class Verifier:
             first = (self.vkey.split("+")[0], (self.trust / "genesis").read_text().strip(), self.vkey)
             need(self.policies or (said["origin"], said["policy"], said["log_key"]) == first, "another genesis")
             need(said.get("previous") == (self.policies[-1][1] if self.policies else None), "another policy before it")
-            need(self.objects[said["policy"]], "no policy")
             self.policies.append((at, said["policy"]))
+            version = re.findall(r"^version: (\d+)$", self.policy(at)[1], re.MULTILINE)
+            need(kind == "genesis" or version == [str(said["version"])], "another version than the policy's own")
         elif kind == "opening":
-            raw = b64((self.trust / f"periods/{period}.key").read_text().strip())
+            need(f"'{period}': {said['period_key']}\n" in self.policy(at)[1], "not the policy's key of the period")
+            if not self.private(period).exists():
+                return
+            raw = b64(self.private(period).read_text().strip())
             lattice = mlkem.MLKEM768PrivateKey.from_seed_bytes(raw[:64])
             pair = lattice, x25519.X25519PrivateKey.from_private_bytes(raw[64:])
             public = sha256(b"".join(key.public_key().public_bytes_raw() for key in pair)).hexdigest()

@@ -70,8 +70,9 @@ def test_a_baton_of_the_loop_is_given_from_a_thread(*, early: bool) -> None:
         baton.acquire()
         order.append("had")
 
-    for each in [gevent.spawn(wait), gevent.spawn(elsewhere.blocking, give)]:
-        each.get(timeout=10)
+    waiting = gevent.spawn(wait)
+    gevent.spawn(elsewhere.blocking, give).get(timeout=10)
+    waiting.get(timeout=10)
     assert order == ["given", "had"]
 
 

@@ -24,6 +24,8 @@ def test_the_demo_does_what_it_says_in_french(demo: Ran) -> None:
     assert "digest_mismatch" in demo.text
     assert "le registre tient" in demo.text
     assert "L'audit le refuse" in demo.text
+    assert "accusé réception de 7 réponses" in demo.text
+    assert "Les 18 reçus" in demo.text
 
 
 def test_the_demo_leaves_the_folders_of_section_3(demo: Ran) -> None:
@@ -80,6 +82,38 @@ def test_audit_verify_speaks_for_scripts(demo: Ran) -> None:
     assert bad.returncode == 1
     assert found["holds"] is False
     assert any(item["file"].startswith("evidence/") for item in found["findings"])
+
+
+def test_the_receipts_and_bodies_that_the_demo_leaves_are_held_against_its_log(demo: Ran) -> None:
+    log, trust, receipts = (str(demo.folder / name) for name in ("gateway/log", "trust", "receipts"))
+    verified = passerelle("audit", "verify", log, "--trust", trust, "--receipts", receipts, "--json", cwd=demo.folder)
+    found = json.loads(verified.stdout)
+    assert (verified.returncode, found["holds"]) == (0, True)
+    assert found["receipts"]["held"] == len(list((demo.folder / "receipts").glob("*.json")))
+    assert (found["facts"]["acknowledged"], found["facts"]["unacknowledged"]) == (7, 1)
+    for party in ("cooperative", "ministry"):
+        kept = str(demo.folder / "sandbox" / "parties" / party / "bodies")
+        checked = passerelle(
+            "audit", "check-kept", log, "--trust", trust, "--kept", kept, "--receipts", receipts, "--json",
+            cwd=demo.folder,
+        )  # fmt: skip
+        counts = json.loads(checked.stdout)["kept"]
+        assert checked.returncode == 0, checked.stdout
+        assert counts["compared"] > 3
+        assert (counts["absent"], counts["failed"]) == (0, 0)
+
+
+def test_a_body_that_was_changed_is_named_in_words(demo: Ran, tmp_path: Path) -> None:
+    kept = shutil.copytree(demo.folder / "sandbox" / "parties" / "ministry" / "bodies", tmp_path / "kept")
+    victim = min(kept.glob("*.answer.json"))
+    victim.write_bytes(victim.read_bytes() + b" ")
+    log, trust = str(demo.folder / "gateway" / "log"), str(demo.folder / "trust")
+    checked = passerelle("audit", "check-kept", log, "--trust", trust, "--kept", str(kept), cwd=demo.folder)
+    assert checked.returncode == 1
+    assert f"kept/{victim.name}" in checked.stdout
+    assert "La réponse gardée n'est pas celle" in checked.stdout
+    nowhere = passerelle("audit", "check-kept", log, "--trust", trust, "--kept", "nowhere", cwd=demo.folder)
+    assert (nowhere.returncode, "nowhere" in nowhere.stderr) == (2, True)
 
 
 def test_audit_verify_without_its_folders_is_wrong_usage(demo: Ran) -> None:

@@ -183,8 +183,8 @@ def _other_body_with_two_digests(request: SignedRequest) -> dict[str, object]:
 
 #: attack -> what is changed after signing, the code, the component
 _CHANGES: dict[str, tuple[Callable[[SignedRequest], dict[str, object]], Code, str | None]] = {
-    "unsigned": (_header("signature", None), Code.SIGNATURE_MISSING, None),
-    "signature_input_missing": (_header("signature-input", None), Code.SIGNATURE_MISSING, None),
+    "unsigned": (_header("signature", None), Code.SIGNATURE_MISSING, "signature"),
+    "signature_input_missing": (_header("signature-input", None), Code.SIGNATURE_MISSING, "signature-input"),
     "signature_input_that_is_none": (_header("signature-input", "sig1=("), Code.SIGNATURE_MALFORMED, "signature-input"),
     "signature_input_that_is_an_item": (
         _header("signature-input", 'sig1="x";tag="passerelle"'),
@@ -193,7 +193,7 @@ _CHANGES: dict[str, tuple[Callable[[SignedRequest], dict[str, object]], Code, st
     ),
     "signature_of_another_label": (_header("signature", "sig2=:AAAA:"), Code.SIGNATURE_MALFORMED, "signature"),
     "signature_that_is_text": (_header("signature", 'sig1="AAAA"'), Code.SIGNATURE_MALFORMED, "signature"),
-    "signature_with_loose_base64": (_header("signature", "sig1=:AB==:"), Code.SIGNATURE_MALFORMED, "signature-input"),
+    "signature_with_loose_base64": (_header("signature", "sig1=:AB==:"), Code.SIGNATURE_MALFORMED, "signature"),
     "duplicate_labels": (_duplicate_label, Code.SIGNATURE_MALFORMED, "signature-input"),
     "two_signatures_of_our_tag": (_two_of_ours, Code.SIGNATURE_MALFORMED, "tag"),
     "signature_by_nobody": (_fake_signature, Code.SIGNATURE_INVALID, "signature"),

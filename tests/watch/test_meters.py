@@ -72,3 +72,11 @@ def test_no_count_is_lost_between_threads() -> None:
     for thread in threads:
         thread.join()
     assert rows(meters, "counts") == {("doors", "not_http"): 8000, ("faults",): 8000}
+
+
+def test_a_group_commit_is_counted_with_its_records() -> None:
+    meters = Meters()
+    meters.committed(3, 0.004)
+    meters.committed(5, 0.004)
+    assert rows(meters, "counts") == {("commits",): 2, ("committed_records",): 8}
+    assert rows(meters, "times")["commit_seconds",][1] == 2

@@ -33,6 +33,7 @@ def counted(folder: Path) -> dict[str, Metric]:
     meters.asked("civil-registry", "answered", seconds=0.2, answered_at=1.0)
     meters.at_the_door("not_http")
     meters.fault()
+    meters.committed(2, 0.1)
     Reporter(meters, folder, MovedClock()).start()
     return scraped(folder)
 

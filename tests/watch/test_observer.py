@@ -84,6 +84,12 @@ def test_a_certificate_or_list_that_cannot_be_read_ended_long_ago(made: Path, tm
     }
 
 
+def test_an_authority_without_its_list_is_told(made: Path, tmp_path: Path) -> None:
+    folder = spoilt(made, tmp_path)
+    (folder / "gateway" / "keys" / "revocation" / "ministry.root.crl").unlink()
+    assert {(item.name, item.subject) for item in raised(seen(folder))} == {("list_stale", "ministry.root")}
+
+
 def test_a_damaged_database_hides_nothing_else(made: Path, tmp_path: Path) -> None:
     folder = spoilt(made, tmp_path)
     for path in (folder / "gateway" / "db").glob("passerelle.sqlite*"):

@@ -92,12 +92,19 @@ def test_a_folder_that_is_gone_stops_no_process(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_is_ours_alone() -> None:
-    folder = snapshot_folder()
-    try:
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    finally:
-        folder.rmdir()
+def test_the_folder_is_ours_alone_and_what_a_killed_one_left_goes(tmp_path: Path) -> None:
+    folder = snapshot_folder(SystemClock(), tmp_path)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    left = snapshot_folder(SystemClock(), tmp_path)
+    write(left, _NOBODY, 1, age=3600)
+    other = tmp_path / "another-program"
+    other.mkdir()
+    for path in (left, other):
+        os.utime(path, (0, 0))
+    write(folder, os.getpid(), 1)
+    os.utime(folder, (0, 0))
+    third = snapshot_folder(SystemClock(), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {folder.name, other.name, third.name}
 
 
 def test_a_killed_process_leaves_its_last_snapshot(tmp_path: Path) -> None:
