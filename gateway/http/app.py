@@ -128,6 +128,8 @@ class Application(Flask):
         #: A POST is always an exchange: the worker brings it here at once, without the contexts and signals that
         #: it never uses. Everything else is dispatched by Flask, and reaches the same exchange if it is no read.
         self.exchange = face.exchange
+        # what is raised here is for the connection to judge, not for a page of Flask's
+        self.config["PROPAGATE_EXCEPTIONS"] = True
         self.before_request(face.answer)
 
 

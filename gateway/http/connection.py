@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import gevent
 from gunicorn.http import wsgi
-from gunicorn.http.errors import NoMoreData
+from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.http.parser import RequestParser
 
 if TYPE_CHECKING:
@@ -137,13 +137,11 @@ class Connection:
             self.deadline = monotonic() + float(self._house.cfg.keepalive)
             try:
                 request = next(parser)
-            except (StopIteration, NoMoreData, OSError, gevent.GreenletExit):
-                raise
-            except Exception as error:  # noqa: BLE001  what is no HTTP, before step 1
+                self.idle = False
+                stays = self._answer(request, certificate) and self._house.alive and not request.should_close()
+            except ParseException as error:  # what is no HTTP, in head or body, before step 1
                 self._refuse(error)
                 return
-            self.idle = False
-            stays = self._answer(request, certificate) and self._house.alive and not request.should_close()
             self.deadline = monotonic() + PATIENCE_SECONDS
             if not stays or not parser.finish_body(max_bytes=_DRAINED):
                 return

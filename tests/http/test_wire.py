@@ -80,6 +80,20 @@ def test_connections_that_say_nothing_hold_nobody_up(live: LiveGateway) -> None:
             each.close()
 
 
+@pytest.mark.parametrize("line", ["GET /log/checkpoint HTTP/1.1", "POST /v1/echo HTTP/1.1"])
+def test_a_body_whose_chunks_are_none_is_no_http(live: LiveGateway, line: str) -> None:
+    request = line.encode() + b"\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nsecret\r\n0\r\n\r\n"
+    answer = live.raw(request)
+    assert statuses(answer) == [400], answer
+    assert answer.endswith(b"Content-Length: 0\r\n\r\n")
+
+
+def test_a_caller_that_expects_100_continue_gets_it(live: LiveGateway) -> None:
+    request = live.draft().signed()
+    extra = {"Expect": "100-continue", "Content-Length": str(len(request.body)), "Connection": "close"}
+    assert statuses(live.raw(head(request, extra) + request.body)) == [100, 200]
+
+
 def test_what_is_no_http_is_answered_without_our_insides(live: LiveGateway) -> None:
     for data in (b"\x16\x03\x01garbage\r\n\r\n", b"GET /" + b"\xff" * 50 + b" HTTP/1.1\r\n\r\n", b"{}\r\n\r\n"):
         answer = live.raw(data, seconds=3)
