@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check lock clean
+.PHONY: help demo test bench check mutate lock clean
 
 help:
 	@echo "make demo    la démonstration, de bout en bout    the whole job, told as a story"
 	@echo "make test    les essais, avec la couverture       the tests, with coverage"
 	@echo "make bench   l'échange face à Flask nu            the exchange against bare Flask"
 	@echo "make check   style, types, architecture           style, types, architecture"
+	@echo "make mutate  chaque garde ôtée, son essai rougit   each check removed, its test turns red"
 
 demo: $(VENV)/.run
 	@$(BIN)/passerelle demo
@@ -29,6 +30,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# A quarter of an hour; not part of CI. ONLY=pattern picks checks, JOBS=n how many at a time.
+mutate: $(VENV)/.dev
+	@$(BIN)/python -m tests.mutate --jobs $(or $(JOBS),2) --only '$(ONLY)'
 
 # For whoever changes dependencies; needs uv. No registry's address enters the files.
 lock:

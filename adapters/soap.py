@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
-from ssl import SSLSocket
 from typing import TYPE_CHECKING
 
 import requests
@@ -17,12 +15,10 @@ import urllib3.exceptions
 import zeep
 import zeep.exceptions
 from lxml import etree
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPSConnection
-from urllib3.connectionpool import HTTPSConnectionPool
 from zeep.transports import Transport
 
 from adapters.resilience import AttemptFailedError
+from adapters.wire import Deadline, Peer, session_with
 from certs.profiles import CertificateRefusedError
 from gateway.errors import Code, Refusal
 from gateway.signing import soap_names as n
@@ -98,9 +94,11 @@ class SoapClient:
         self._endpoint = endpoint
         self._signer = signer
         self._verifier = verifier
-        self._clock = clock
+        self._deadline = Deadline(clock)
         self._randomness = randomness
-        self._session = _session(endpoint, vet_server)
+        peer = Peer(endpoint.ca_file, endpoint.certificate_file, endpoint.key_file, endpoint.connections)
+        self._session = session_with(peer, self._deadline, vet_server)
+        self._session.headers.update({"Accept": "text/xml"})
         self._zeep = zeep.Client(  # type: ignore[no-untyped-call]  # zeep publishes no types
             str(wsdl),
             transport=Transport(session=self._session),  # type: ignore[no-untyped-call]  # the same
@@ -143,8 +141,8 @@ class SoapClient:
             return bool(self._schema.validate(payload))
 
     def send(self, request: SoapRequest, timeout: float) -> bytes:
-        """The bytes that came back with status 200, within ``timeout`` seconds; raises AttemptFailedError."""
-        until = self._clock.monotonic() + timeout
+        """The bytes that came back with status 200, within ``timeout`` seconds in all; raises AttemptFailedError."""
+        self._deadline.begin(timeout)
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{request.action}"'}
         try:
             response = self._session.post(
@@ -157,7 +155,7 @@ class SoapClient:
             )
             try:
                 _check_status(response)
-                return self._read(response, until)
+                return self._read(response)
             except BaseException:
                 # Half-read connections must not go back to the pool.
                 response.close()
@@ -173,16 +171,14 @@ class SoapClient:
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError):
             raise AttemptFailedError(Code.UPSTREAM_UNAVAILABLE, again=True) from None
 
-    def _read(self, response: requests.Response, until: float) -> bytes:
-        # read1: one read of the socket at a time, so that a trickle cannot outlive the deadline.
+    def _read(self, response: requests.Response) -> bytes:
+        # read1: one read of the socket at a time, so that no more is held than was found too large
         parts: list[bytes] = []
         size = 0
         while chunk := response.raw.read1(_CHUNK):
             size += len(chunk)
             if size > self._endpoint.largest_answer:
                 raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False)
-            if self._clock.monotonic() > until:
-                raise AttemptFailedError(Code.UPSTREAM_TIMEOUT, again=True)
             parts.append(chunk)
         response.raw.release_conn()
         return b"".join(parts)
@@ -203,40 +199,6 @@ class SoapClient:
         if not self._is_valid(verified.body):
             raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False)
         return verified
-
-
-def _session(endpoint: SoapEndpoint, vet_server: Callable[[bytes], object] | None) -> requests.Session:
-    session = requests.Session()
-    # Otherwise REQUESTS_CA_BUNDLE and proxies of the environment win over what is set here.
-    session.trust_env = False
-    session.verify = str(endpoint.ca_file)
-    session.cert = (str(endpoint.certificate_file), str(endpoint.key_file))
-    session.headers.update({"Accept": "text/xml", "Accept-Encoding": "identity"})
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=endpoint.connections, max_retries=0)
-    if vet_server is not None:
-        adapter.poolmanager.pool_classes_by_scheme = {"https": _vetting_pool(vet_server)}
-    session.mount("https://", adapter)
-    return session
-
-
-def _vetting_pool(vet_server: Callable[[bytes], object]) -> type[HTTPSConnectionPool]:
-    """Connections that ask about the server's certificate after the handshake, before anything is sent."""
-
-    class Connection(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            try:
-                certificate = self.sock.getpeercert(binary_form=True) if isinstance(self.sock, SSLSocket) else None
-                vet_server(certificate or b"")
-            except BaseException:
-                self.close()
-                raise
-
-    class Pool(HTTPSConnectionPool):
-        ConnectionCls = Connection
-
-    return Pool
 
 
 def _check_status(response: requests.Response) -> None:

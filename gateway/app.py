@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -20,7 +21,7 @@ from adapters.soap import SoapEndpoint
 from certs.profiles import CertificateRefusedError
 from certs.revocation import RevocationFolder
 from contracts.loader import ContractError, load_contracts
-from gateway.errors import ConfigurationError, KeystoreError, LedgerError
+from gateway.errors import ConfigurationError, KeystoreError, LedgerError, NotRecordedError
 from gateway.exchange import Exchange
 from gateway.guard.claims import CLAIMS_KEY, ClaimGuard
 from gateway.guard.storage import DatabaseClaims
@@ -129,7 +130,7 @@ class Composition:
         )
         database = Database(self.url, durable=False)
         try:
-            # This machine's run begins before anybody can call: whoever calls first is not refused as too early (L4).
+            # Once, before anybody can call: what of a run before this one may have been lost (L4).
             DatabaseClaims(database, self.clock)
         finally:
             database.dispose()
@@ -179,6 +180,7 @@ class Composition:
             clock=self.clock,
             randomness=self.randomness,
             locks=self.locks,
+            alarm=lambda error: structlog.get_logger("sequencer").error("sequencing_fails", exc_info=error),
         )
         relaxed = Database(self.url, durable=False)
         claims = DatabaseClaims(relaxed, self.clock)
@@ -231,7 +233,11 @@ class Worker:
 
     def application(self) -> Flask:
         """The Flask application."""
-        self._writer.open(self._base.clock.now())
+        try:
+            self._writer.open(self._base.clock.now())
+        except NotRecordedError as error:
+            # It will be tried again with each exchange: a worker that ended would take the others with it.
+            structlog.get_logger("worker").error("recording_fails", exc_info=error)
         issuer = ReceiptIssuer(
             self._keystore, self._keystore.public_key(RECEIPT_KEY), self._base.bundle.gateway, self._base.clock
         )

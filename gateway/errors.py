@@ -94,6 +94,10 @@ class NotRecordedError(PasserelleError):
     """The record could not be made durable; nothing may be released."""
 
 
+class StorageUnavailableError(PasserelleError):
+    """The database cannot be read or written at present: locked, full, read-only, out of reach."""
+
+
 class KeystoreError(ShownError):
     """A key is absent, unreadable, or its store cannot be reached."""
 

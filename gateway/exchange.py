@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.errors import Code, PasserelleError, Refusal
+from gateway.errors import (
+    Code,
+    ConfigurationError,
+    KeystoreError,
+    NotRecordedError,
+    PasserelleError,
+    Refusal,
+    StorageUnavailableError,
+)
 from gateway.model import Answer, Nirec, Party, Refused, UpstreamRefusal
 
 if TYPE_CHECKING:
@@ -18,6 +26,8 @@ if TYPE_CHECKING:
 
 _JSON = "application/json"
 _OK = 200
+#: Where one of these ends an exchange before anybody was asked, it cannot be recorded, or not be answered for.
+_NOT_RECORDED = (NotRecordedError, StorageUnavailableError, ConfigurationError, KeystoreError)
 
 
 class Exchange:
@@ -66,6 +76,7 @@ class Exchange:
             message = self._translation.translate_in(request)  # 3  valid under its contract, salted
             claim = proven = self._guard.claim(message)  # 4  once, everywhere
             grant = proven = self._policy.authorise(claim)  # 5  agreement and purpose
+            self._signing.signing_key()  # nobody is asked for an answer that we could not sign
             reply = self._upstreams[message.upstream].call(grant)  # 6  verified upstream answer
             attempts = reply.attempts
             answer = self._reduce(grant, reply)  # 7  only what the agreement names
@@ -75,10 +86,13 @@ class Exchange:
             return self._refuse(Refused(received, party.name, refusal, proven, refusal.attempts))
         except Refusal as refusal:
             return self._refuse(Refused(received, party.name, refusal, proven, attempts))
-        except Exception as fault:  # noqa: BLE001  whatever it is, the caller gets a signed, opaque 500
+        except Exception as fault:  # noqa: BLE001  whatever it is, the caller gets a signed, opaque answer
             self._alarm(received, fault)
+            if isinstance(fault, _NOT_RECORDED) and not attempts:
+                return self._ledger.not_recorded(Refused(received, party.name, Refusal(Code.NOT_RECORDED), proven))
             return self._refuse(Refused(received, party.name, Refusal(Code.INTERNAL), proven, attempts))
-        return self._ledger.seal(grant, reply, answer)  # 8  durable, then released
+        failed = Refused(received, party.name, Refusal(Code.NOT_RECORDED), proven, attempts)
+        return self._sealed(failed, lambda: self._ledger.seal(grant, reply, answer))  # 8  durable, then released
 
     def _reduce(self, grant: Grant, reply: Reply) -> Answer:
         fields = dict(reply.fields)
@@ -108,7 +122,15 @@ class Exchange:
         exceeded = party is not None and self._guard.refusals_exceeded(party, received.at)
         if exceeded and not refused.attempts:
             return self._once_a_minute(f"party {party}", received, party, Refusal(Code.TOO_MANY_REFUSALS))
-        return self._ledger.seal_refusal(refused)
+        return self._sealed(refused, lambda: self._ledger.seal_refusal(refused))
+
+    def _sealed(self, failed: Refused, seal: Callable[[], Released]) -> Released:
+        """What sealing gives; where it fails altogether, nothing was recorded and nothing is released."""
+        try:
+            return seal()
+        except Exception as fault:  # noqa: BLE001  whatever it is, such as our own certificate refused meanwhile
+            self._alarm(failed.received, fault)
+            return self._ledger.not_recorded(failed)
 
     def _once_a_minute(self, key: str, received: Received, party: str | None, refusal: Refusal) -> Released:
         # Strangers, and parties that are refused without end, cannot fill the ledger: one leaf a minute.
@@ -119,5 +141,5 @@ class Exchange:
             recorded = received.exchange_id
         refused = Refused(received, party, refusal, None)
         if recorded == received.exchange_id:
-            return self._ledger.seal_refusal(refused)
-        return self._ledger.repeat_refusal(refused, recorded)
+            return self._sealed(refused, lambda: self._ledger.seal_refusal(refused))
+        return self._sealed(refused, lambda: self._ledger.repeat_refusal(refused, recorded))

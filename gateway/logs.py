@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def configure_logs(path: Path, level: str, mask: Callable[[object, str, Any], Any]) -> None:
     """Sends this process's logs, gunicorn's and the libraries' warnings among them, to a file of JSON lines."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _File(path, encoding="utf-8")
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -42,6 +42,13 @@ def configure_logs(path: Path, level: str, mask: Callable[[object, str, Any], An
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         cache_logger_on_first_use=True,
     )
+
+
+class _File(logging.FileHandler):
+    """What cannot be written is lost, and not told on standard error with all its arguments: a full disk, say."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the base class's name
+        """Nothing."""
 
 
 def _no_exception_text(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:

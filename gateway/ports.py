@@ -176,6 +176,10 @@ class Ledger(Protocol):
         """The answer to a refusal that is recorded already, in another exchange of the same minute."""
         ...
 
+    def not_recorded(self, refused: Refused) -> Released:
+        """The one answer without a leaf, where nothing could be recorded; raises where it cannot be signed either."""
+        ...
+
 
 class FoundRecord(Protocol):
     """What is known of a recorded exchange by its id; ``index`` is None until it is sequenced."""

@@ -13,14 +13,15 @@ import threading
 from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from gateway.errors import ConfigurationError, PasserelleError
+from gateway.errors import ConfigurationError, PasserelleError, StorageUnavailableError
 from gateway.waiting import Threads
 
 if TYPE_CHECKING:
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_SECONDS = 5
+#: How long a writer who has the turn waits for a foreign program that holds the database; whoever is next waits
+#: behind him for as long again, so this is what bounds a caller's wait.
+PATIENCE_SECONDS = 1.0
+#: For so long after such a wait was in vain, nobody waits again: those who come are refused at once.
+_TROUBLE_SECONDS = 3.0
+_READ_TIMEOUT_SECONDS = 1.0
 _BEGIN = "passerelle_begin"
 _STATEMENTS_KEPT = 512
 _PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-16000")
@@ -117,14 +123,16 @@ class Database:
             pool_size=16,
             max_overflow=-1,
             pool_use_lifo=True,
-            connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+            connect_args={"timeout": _READ_TIMEOUT_SECONDS},
         )
         event.listen(self._engine, "connect", self._prepare)
-        event.listen(self._engine, "begin", _begin)
+        event.listen(self._engine, "begin", self._begin)
         self._writer = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         self._direct: sqlite3.Connection | None = None
         self._hasty: sqlite3.Connection | None = None
-        self._in_haste = False  # changed and read by whoever has the turn
+        # both changed and read by whoever has the turn
+        self._in_haste = False
+        self._trouble_until = 0.0
 
     def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own; _begin does
@@ -135,10 +143,18 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may write; committed when the block ends, rolled back when it raises."""
+        """A transaction that may write; committed when the block ends, rolled back when it raises.
+
+        Raises StorageUnavailableError when the database is locked, full, read-only or out of reach.
+        """
         self._check_process()
-        with self.turn, self._writer.begin() as connection:
-            yield connection
+        with self.turn:
+            try:
+                with self._writer.begin() as connection:
+                    yield connection
+            except OperationalError as error:
+                raise self._unavailable(error) from error
+            self._trouble_until = 0.0
 
     def group(
         self, write: Callable[[Sequence[T]], Sequence[Exception | None]], *, eager: bool = False
@@ -153,7 +169,7 @@ class Database:
         self._in_haste = True
         try:
             work()
-        except (sqlite3.Error, DBAPIError):
+        except (sqlite3.Error, DBAPIError, StorageUnavailableError):
             return False  # another program has the database, or it fails: the patient way will tell
         finally:
             self._in_haste = False
@@ -164,15 +180,33 @@ class Database:
         """One statement as a transaction of its own, committed when this returns; gives the rows it changed.
 
         Straight to the driver, on a connection that is kept: in all, the thread gives the interpreter's lock away
-        for the one step that does the work. Raises sqlite3.Error; nothing of the statement is in then.
+        for the one step that does the work. Raises StorageUnavailableError or sqlite3.Error; nothing of the statement
+        is in then, unless the disk itself failed during the commit.
         """
         self._check_process()
         with self.turn:
-            if self._in_haste:
-                self._hasty = self._hasty or self._connected(patience=0)
-                return self._hasty.execute(statement, parameters).rowcount
-            self._direct = self._direct or self._connected(patience=BUSY_TIMEOUT_SECONDS)
-            return self._direct.execute(statement, parameters).rowcount
+            try:
+                if self._in_haste or monotonic() < self._trouble_until:
+                    connection = self._hasty = self._hasty or self._connected(patience=0)
+                else:
+                    connection = self._direct = self._direct or self._connected(patience=PATIENCE_SECONDS)
+                changed = connection.execute(statement, parameters).rowcount
+            except sqlite3.OperationalError as error:
+                raise self._unavailable(error) from error
+            self._trouble_until = 0.0
+        return changed
+
+    def _unavailable(self, error: Exception) -> StorageUnavailableError:
+        if not self._in_haste:
+            self._trouble_until = monotonic() + _TROUBLE_SECONDS
+        return StorageUnavailableError(type(error).__name__)
+
+    def _begin(self, connection: Connection) -> None:
+        statement = str(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+        if statement != "BEGIN":
+            waits = not self._in_haste and monotonic() >= self._trouble_until
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={int(1000 * PATIENCE_SECONDS) if waits else 0}")
+        connection.exec_driver_sql(statement)
 
     def _connected(self, *, patience: float) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -187,10 +221,16 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the database and waits for no writer."""
+        """A transaction that sees one state of the database and waits for no writer.
+
+        Raises StorageUnavailableError when it cannot be read.
+        """
         self._check_process()
-        with self._engine.begin() as connection:
-            yield connection
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise StorageUnavailableError(type(error).__name__) from error
 
     def dispose(self) -> None:
         """Closes every connection."""
@@ -203,10 +243,6 @@ class Database:
     def _check_process(self) -> None:
         if os.getpid() != self._process:
             raise StorageError("a Database was carried over a fork; make it in the process that uses it")
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(str(connection.get_execution_options().get(_BEGIN, "BEGIN")))
 
 
 class _Ticket(Generic[T]):
@@ -226,7 +262,8 @@ class GroupCommit(Generic[T]):
     are in, and hands the lead to the first that came meanwhile. Each waits for a baton of its own, so that nobody
     wakes for nothing.
     ``write`` commits a batch and gives one result per entry, in order: None, or why that entry is not in.
-    If ``write`` raises, nothing of the batch is in, and each entry is tried alone.
+    If ``write`` raises, nothing of the batch is in, and each entry is tried alone; but if the database itself is not
+    to be had, all of them have waited enough.
     """
 
     def __init__(
@@ -302,8 +339,11 @@ class GroupCommit(Generic[T]):
             batch += [self._queue.popleft() for _ in range(min(len(self._queue), self._limit - len(batch)))]
 
     def _settle(self, batch: Sequence[_Ticket[T]]) -> None:
+        results: Sequence[Exception | None]
         try:
             results = self._write([ticket.entry for ticket in batch])
+        except StorageUnavailableError as error:
+            results = [error] * len(batch)
         except Exception as error:  # noqa: BLE001 - whatever kept the batch out is given to the entry's own thread
             if len(batch) > 1:
                 for ticket in batch:
@@ -318,7 +358,7 @@ class GroupCommit(Generic[T]):
 def migrate(url: str) -> None:
     """Brings the database to the newest schema, in one transaction; makes it where there is none.
 
-    Raises whatever SQLAlchemy raises where the file cannot be opened or written.
+    Raises StorageUnavailableError where the file cannot be opened or written.
     """
     database = Database(url, durable=True)
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gateway.audit.verdict import Fault, Problem, Unproven
 from gateway.ledger.encoding import canonical_json, encode64
 from gateway.ledger.merkle import leaf_hash
+from gateway.signing.base import parse_base
 from gateway.signing.digest import digest_holds
 
 if TYPE_CHECKING:
@@ -118,12 +119,12 @@ def disclosed_handle(evidence: Exchange, objects: Objects) -> str | None:
 def check_signed(evidence: Exchange, said: AcknowledgedPart) -> None:
     """Returns if the caller's signed request is this acknowledgement: its digest is that of the body built again.
 
-    Raises Problem (acknowledgement_differs).
+    The request's own check came before: its base can be read. Raises Problem (acknowledgement_differs).
     """
     body = canonical_json(said.model_dump(exclude={"exchange_id"}))
     digest = evidence.request.content_digest
-    path = f"/v1/exchanges/{said.exchange_id}/acknowledgement"
+    values, _ = parse_base(evidence.request.base.encode("ascii"))
     if digest is None or not digest_holds(digest, body):
         raise Problem(Fault.ACKNOWLEDGEMENT_DIFFERS, "not what the caller signed")
-    if f"{path}\n" not in evidence.request.base:
+    if not values['"@target-uri"'].endswith(f"/v1/exchanges/{said.exchange_id}/acknowledgement"):
         raise Problem(Fault.ACKNOWLEDGEMENT_DIFFERS, "signed for another exchange")

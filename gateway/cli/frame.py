@@ -1,4 +1,4 @@
-"""The words that typer itself puts around ours, out of the catalogue: the frame of a help page, and its complaints."""
+"""The words that typer and the system put around ours, out of the catalogue: a help page's frame, complaints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gateway.messages.catalogue import Catalogue
 
-#: What typer writes, and the text of the catalogue that says the same; a group is a value of that text.
+#: What typer or the C library writes, and the text of the catalogue that says the same; groups are values of that text.
 _WORDS = tuple(
     (re.compile(pattern, re.MULTILINE), key)
     for pattern, key in (
@@ -28,12 +28,19 @@ _WORDS = tuple(
         (r"Got unexpected extra argument(?:s|\(s\))? \((?P<names>[^)]*)\)", "frame.extra"),
         (r"Invalid value for '(?P<name>[^']*)': (Value error, )?", "frame.invalid"),
         (r"(?P<value>'[^']*') is not one of ", "frame.not_one_of"),
+        (r"\bNo such file or directory\b", "frame.not_there"),
+        (r"\bIs a directory\b", "frame.a_folder"),
+        (r"\bNot a directory\b", "frame.no_folder"),
+        (r"\bPermission denied\b", "frame.denied"),
+        (r"\bNo space left on device\b", "frame.full"),
+        (r"\bRead-only file system\b", "frame.read_only"),
+        (r"\bFile exists\b", "frame.exists"),
     )
 )
 
 
 def reworded(t: Catalogue, text: str) -> str:
-    """A text of typer's, in the catalogue's language."""
+    """A text with typer's or the system's words in it, in the catalogue's language."""
     for pattern, key in _WORDS:
         # as wide as before, or the columns of a help page would shift
         text = pattern.sub(lambda found, key=key: t(key, **found.groupdict()).ljust(_width(found)), text)  # type: ignore[misc]  # bound now

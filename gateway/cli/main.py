@@ -15,7 +15,7 @@ import typer
 
 from gateway.cli.frame import reworded, speak
 from gateway.cli.output import Exit, Output
-from gateway.errors import ConfigurationError, KeystoreError, LedgerError, ShownError
+from gateway.errors import ConfigurationError, KeystoreError, LedgerError, ShownError, StorageUnavailableError
 from gateway.messages.catalogue import Catalogue, choose_language
 
 Role = Literal["all", "workers", "sequencer"]
@@ -218,6 +218,7 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.OUTSIDE
     except Exception as error:  # noqa: BLE001  each has its exit code; what has none is our own fault
         key, code, text = _explained(t, error)
+        text = reworded(t, str(text))
         output = Output(t, "--json" in arguments)
         output.result({"holds": False, "exit_code": int(code), "error": str(text)})
         output.fail(key, text=text)
@@ -236,7 +237,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     from gateway.logs import describe  # noqa: PLC0415  the same
 
     if isinstance(error, _USAGE_ERRORS):
-        text = reworded(t, str(error.format_message()))
+        text = str(error.format_message())
         return ("error.help" if text.startswith("Usage") else "error.usage"), Exit.USAGE, text
     shown = t(f"problem.{error.key}", **error.values) if isinstance(error, ShownError) else str(error)
     match error:
@@ -251,9 +252,10 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
             explained = ("error.configuration", Exit.USAGE, t(f"problem.{key}", path=error.filename))
         case OSError(errno=errno.EADDRINUSE):
             explained = ("error.outside", Exit.OUTSIDE, t("problem.port_taken", address=error.filename))
-        case sqlite3.Error() | DBAPIError():
+        case sqlite3.Error() | DBAPIError() | StorageUnavailableError():
             # SQLite's own words name what is wrong with its file, and quote no value
-            detail = getattr(error, "orig", None) or error
+            cause = error.__cause__ if isinstance(error, StorageUnavailableError) else error
+            detail = getattr(cause, "orig", None) or cause
             explained = ("error.outside", Exit.OUTSIDE, t("problem.database_unusable", detail=detail))
         case OSError():
             explained = ("error.outside", Exit.OUTSIDE, f"{error.filename or ''} {error.strerror or error}".strip())

@@ -38,7 +38,8 @@ def status(output: Output, config: Path | None, *, watch: bool) -> Exit:
     code = _code(facts)
     output.result({"holds": code is Exit.HOLDS, "exit_code": int(code), "alarms": _alarms(output, facts)} | _as(facts))
     if not output.as_json:
-        output.console.print(StatusView(output.t, facts, _page).shown())
+        # a table is fitted to the terminal, where a line of text would run on
+        output.console.print(StatusView(output.t, facts, _page).shown(), soft_wrap=False)
     return code
 
 

@@ -27,6 +27,7 @@ _WIDTH = 20
 _YEAR = 365.0
 _NARROW = ("status.pid", "status.since", "status.last_success", "status.until", "status.free")
 _GIB = 1 << 30
+_MIB = 1 << 20
 _OF_ROLES = ("role_down", "restarts")
 _GOOD, _BAD, _SOON = "green", "bold red", "yellow"
 
@@ -81,14 +82,18 @@ class StatusView:
         facts = self._facts
         if not facts.roles:
             return None
-        table = self._table("status.processes", "status.pid", "status.since", "status.restarts", "status.exchanges")
+        columns = ("status.pid", "status.since", "status.restarts", "status.exchanges", "status.memory", "status.files")
+        table = self._table("status.processes", *columns, width=14)
         for role in facts.roles:
             style = "" if role.alive else _BAD
             pid = str(role.pid or self._t("status.dead"))
-            table.add_row(Text(self._t(f"status.role.{role.name}"), style), pid, _local(role.since), str(role.restarts))
+            table.add_row(
+                Text(self._t(f"status.role.{role.name}"), style), pid, self._since(role.since), str(role.restarts)
+            )
         for worker in facts.workers:
-            row = (Text("  " + self._t("status.worker")), str(worker.pid), _local(worker.since), "")
-            table.add_row(*row, str(worker.exchanges))
+            row = (Text("  " + self._t("status.worker")), str(worker.pid), self._since(worker.since), "")
+            memory = self._t("status.mib", memory=round(worker.memory / _MIB))
+            table.add_row(*row, str(worker.exchanges), memory, str(worker.files))
         return table
 
     def _ledger(self) -> Table:
@@ -158,13 +163,20 @@ class StatusView:
             table.add_row(self._t(f"setting.folders.{item.folder}"), free, bar(item.free / item.total))
         return table
 
+    def _since(self, moment: str | None) -> str:
+        """The hour of today, or the day: what somebody who looks at night needs, and no wider."""
+        if moment is None:
+            return "—"
+        began, now = (datetime.fromisoformat(text).astimezone(_LOCAL) for text in (moment, self._facts.at))
+        return began.strftime("%H:%M:%S") if began.date() == now.date() else began.date().isoformat()
+
     def _decimal(self, value: float) -> str:
         shown = f"{value:.1f}"
         return shown.replace(".", ",") if self._t.language == "fr" else shown
 
-    def _table(self, title: str, *columns: str) -> Table:
+    def _table(self, title: str, *columns: str, width: int = 22) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-        table.add_column(Text(f"\n{self._t(title)}", "bold not dim"), min_width=22)
+        table.add_column(Text(f"\n{self._t(title)}", "bold not dim"), min_width=width)
         for column in columns or ("",):
             table.add_column(f"\n{self._t(column)}" if column else "", no_wrap=column in _NARROW)
         return table

@@ -72,15 +72,20 @@ class Supervisor:
         check_free("127.0.0.1", listen.health_port)
         health = HealthListener(listen.health_port, self.ready, {"/status": self._status, "/metrics": self._metrics})
         health.start()
-        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        watching = threading.Thread(target=self._watch, name="watch", daemon=True)
+        watching.start()
         try:
             for role in _ROLES:
                 self._start(role)
             while not self._stop.wait(_LOOK):
                 self._restart_the_dead()
         finally:
+            self._stop.set()
             self._end()
             health.stop()
+            watching.join()
+            # the last to have the database open leaves it without a write-ahead log
+            self._observer.close()
 
     def ready(self) -> Mapping[str, bool]:
         """What must be true before callers are sent here."""
@@ -126,6 +131,7 @@ class Supervisor:
                 socket.create_connection((listen.host, listen.port), timeout=1) as raw,
                 context.wrap_socket(raw) as connection,
             ):
+                self._observer.probed()
                 return connection.version() is not None
         except OSError:
             return False

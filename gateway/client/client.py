@@ -136,10 +136,13 @@ class PartyClient:
             jwks = self._get("GET", "/.well-known/jwks.json", {}, b"").json()
         except requests.exceptions.JSONDecodeError:
             raise AnswerError("receipt_invalid") from None
-        return _verified_receipt(response.text, jwks, answer, load_log_key(self._party.folder / "log.vkey"))
+        log = load_log_key(self._party.folder / "log.vkey")
+        return _verified_receipt(response.text, jwks, answer, log, self._party.name)
 
 
-def _verified_receipt(receipt: str, jwks: dict[str, Any], answer: VerifiedAnswer, log: LogKey) -> ProvenPlace:
+def _verified_receipt(
+    receipt: str, jwks: dict[str, Any], answer: VerifiedAnswer, log: LogKey, party: str
+) -> ProvenPlace:
     try:
         header = jwt.get_unverified_header(receipt)
         if header.get("typ") != _RECEIPT_TYPE or header.keys() - {"typ", "alg", "kid"}:
@@ -148,7 +151,8 @@ def _verified_receipt(receipt: str, jwks: dict[str, Any], answer: VerifiedAnswer
         claims = jwt.decode(receipt, jwt.PyJWK(key).key, algorithms=["ES256"], options={"verify_aud": False})
     except (jwt.PyJWTError, StopIteration, LookupError, TypeError):
         raise AnswerError("receipt_invalid") from None
-    if claims.get("exchange_id") != answer.exchange_id or claims.get("ledger_leaf") != answer.ledger_leaf:
+    said = tuple(claims.get(name) for name in ("sub", "exchange_id", "ledger_leaf"))
+    if said != (party, answer.exchange_id, answer.ledger_leaf):
         raise AnswerError("receipt_of_another_exchange")
     leaf_hash = b64decode(answer.ledger_leaf or "")
     try:

@@ -23,6 +23,8 @@ CLAIMS_KEY = "claims"
 
 #: Past the window in which ``created`` is accepted, a nonce need not be remembered (S1); a salt a day (C4).
 NONCE_KEPT = timedelta(minutes=10)
+#: How far ahead of ours a caller's clock may be (S1): a claim that was lost can bear a time so much later.
+AHEAD = timedelta(seconds=30)
 SALT_KEPT = timedelta(hours=24)
 
 
@@ -37,8 +39,8 @@ class ClaimStore(Protocol):
         """The exchange id kept for this key and minute; the given one if there was none."""
         ...
 
-    def valid_from(self) -> datetime:
-        """Claims made before this moment may have been lost with the machine's power (L4)."""
+    def lost_before(self) -> datetime | None:
+        """Claims made before this moment may have been lost with the machine's power (L4); None if none can be."""
         ...
 
 
@@ -56,7 +58,8 @@ class ClaimGuard:
     def claim(self, message: Message) -> Claim:
         """The claim; raises Refusal: replayed, salt_repeated, created_out_of_window."""
         signature = message.request.signature
-        if signature.created < int(self._store.valid_from().timestamp()):
+        lost = self._store.lost_before()
+        if lost is not None and signature.created <= (lost + AHEAD).timestamp():
             raise Refusal(Code.CREATED_OUT_OF_WINDOW, component="created", nonce=signature.nonce)
         party = message.request.party.name.encode()
         at = message.request.received.at

@@ -1,7 +1,7 @@
 """Claims and first refusals in the database, seen by every worker.
 
 A claim is committed before step 5 without a sync of its own; the record's durable commit flushes it, since both
-go through one write-ahead log (L4). After a power loss, signatures made before it are refused (``valid_from``).
+go through one write-ahead log (L4). After a power loss, signatures made before it are refused (``lost_before``).
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _ROW = "(?,?,?)"
 _KEEP = " ON CONFLICT DO NOTHING RETURNING kind"
 _GRACE = timedelta(hours=1)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_UPTIME = Path("/proc/uptime")
+_RUNS = "SELECT key, expires FROM claims WHERE kind = 'boot'"
 
 
 class _Pending:
@@ -43,7 +45,7 @@ class DatabaseClaims:
         self._database = database
         self._clock = clock
         self._group = database.group(self._write, eager=True)
-        self._from = self._boot()
+        self._lost_before = self._begun()
 
     def claim(self, rows: Sequence[tuple[str, bytes, datetime]]) -> frozenset[str]:
         """Inserts the rows; the kinds that were there already."""
@@ -81,9 +83,9 @@ class DatabaseClaims:
             kept = connection.exec_driver_sql(query, (key, minute)).scalar_one()
         return UUID(bytes=bytes(kept))
 
-    def valid_from(self) -> datetime:
-        """When this machine's present run began, for this database."""
-        return self._from
+    def lost_before(self) -> datetime | None:
+        """When this machine's present run began; None for a database that knows no earlier one."""
+        return self._lost_before
 
     def expire(self) -> None:
         """Forgets claims that no window needs any more, and the first refusals of past days."""
@@ -93,16 +95,30 @@ class DatabaseClaims:
             connection.exec_driver_sql("DELETE FROM claims WHERE kind <> 'boot' AND expires < ?", (_text(now),))
             connection.exec_driver_sql("DELETE FROM first_refusals WHERE minute < ?", (now.strftime("%Y-%m-%d"),))
 
-    def _boot(self) -> datetime:
+    def _begun(self) -> datetime | None:
         boot = _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else "unknown"
         key = boot.encode()
-        with self._database.writing() as connection:
-            connection.exec_driver_sql(
-                f"{_INSERT}(?,?,?) ON CONFLICT DO NOTHING", ("boot", key, _text(self._clock.now()))
-            )
-            query = "SELECT expires FROM claims WHERE kind = 'boot' AND key = ?"
-            began = connection.exec_driver_sql(query, (key,)).scalar_one()
-        return datetime.strptime(str(began), _FORMAT).replace(tzinfo=UTC)
+        runs = self._runs()
+        if key not in runs:
+            with self._database.writing() as connection:
+                connection.exec_driver_sql(
+                    f"{_INSERT}(?,?,?) ON CONFLICT DO NOTHING", ("boot", key, _text(self._clock.now() - _uptime()))
+                )
+            runs = self._runs()
+        return runs[key] if len(runs) > 1 else None
+
+    def _runs(self) -> dict[bytes, datetime]:
+        with self._database.reading() as connection:
+            rows = connection.exec_driver_sql(_RUNS).all()
+        return {bytes(key): datetime.strptime(began, _FORMAT).replace(tzinfo=UTC) for key, began in rows}
+
+
+def _uptime() -> timedelta:
+    """How long this machine runs: what it lost, it lost before."""
+    try:
+        return timedelta(seconds=float(_UPTIME.read_text(encoding="ascii").split()[0]))
+    except (OSError, ValueError, IndexError):
+        return timedelta(0)
 
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"

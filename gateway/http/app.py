@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask import Flask, Response, request
 
-from gateway.errors import Code, Refusal
+from gateway.errors import Code, KeystoreError, Refusal
 from gateway.http.connection import ARRIVAL
 from gateway.model import Released
 
@@ -71,6 +71,10 @@ class Face:
     def _exchanged(self, received: Received) -> Released:
         try:
             return self._exchange.handle(received)
+        except KeystoreError as fault:
+            # Not even a refusal can be signed: this one goes out bare, and nothing is in it.
+            self._alarm(received, fault)
+            return self._shown(received, Refusal(Code.NOT_RECORDED))
         except Exception as fault:  # noqa: BLE001  the last line: opaque outside, loud inside
             return self._internal(received, fault)
 
@@ -97,7 +101,7 @@ class Face:
     def _file(self, received: Received, name: str) -> Response:
         try:
             content = (self._log / name).read_bytes()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return self._error(received, Refusal(Code.OPERATION_UNKNOWN))
         kind = "text/plain; charset=utf-8" if name == "checkpoint" else "application/octet-stream"
         return Response(content, content_type=kind)

@@ -59,7 +59,6 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     def run(self) -> None:
         """Serves until it is told to stop; then what is begun is finished, within the time that it has."""
         self._connections: set[Connection] = set()
-        self._room = max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OWN_FILES)
         self._yields = 0
         self._stopping = Event()
         gevent.get_hub().exception_stream = None  # what fails in a greenlet is told by failed()
@@ -108,6 +107,9 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
                 gevent.sleep(_YIELD_SECONDS)
                 continue
             self._yields = 0
+            if not self._has_room():
+                gevent.sleep(_BREATH_SECONDS)
+                continue
             try:
                 client, address = listener.accept()
             except BlockingIOError:
@@ -121,8 +123,6 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             self._take(client, address)
 
     def _take(self, client: socket.socket, address: tuple[str, int]) -> None:
-        if len(self._connections) >= self._room:
-            self._make_room(len(self._connections) - self._room + 1)
         raw = loop_socket(client.family, client.type, fileno=client.detach())
         connection = Connection(raw, address, self)
         self._connections.add(connection)
@@ -134,13 +134,23 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         self._connections.discard(connection)
         self.tally.set(self.place, len(self._connections))
 
+    def _has_room(self) -> bool:
+        """For one connection more, within the limit that the system sets now; made of those that only wait."""
+        # an operator can change the limit of a process that runs (prlimit): what is our own stays free
+        room = max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OWN_FILES)
+        excess = len(self._connections) - room + 1
+        if excess > 0:
+            self._make_room(excess)
+        return excess <= 0
+
     def _make_room(self, count: int) -> None:
         """Ends the connections on which nothing has been said for longest: who is at work goes on."""
         idle = sorted((one for one in self._connections if one.idle), key=lambda one: one.deadline)
         _end(idle[:count])
 
     def _sweep(self) -> None:
-        """Ends the connections whose time is over."""
+        """Ends the connections whose time is over, and those that wait where there is no room for them."""
+        self._has_room()
         now = monotonic()
         _end([one for one in self._connections if one.deadline < now])
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.errors import Code, NotRecordedError, Refusal
+from gateway.errors import Code, NotRecordedError, Refusal, StorageUnavailableError
 from gateway.ledger.encoding import encode64, seconds_timestamp
 from gateway.ledger.evidence import AnswerFacts, exchange_evidence, refusal_evidence
 from gateway.ledger.leaf import KINDS
@@ -120,13 +120,20 @@ class Sealer:
 
         The other exchange may still be on its way to the disk: its record is waited for, 300 ms at most.
         """
-        found = self._await_refusal(recorded)
+        try:
+            found = self._await_refusal(recorded)
+        except StorageUnavailableError:
+            found = None
         if found is None:
             return self._not_recorded(refused.received, _bindable(refused))
         body = self._refusal_body(refused.refusal, refused.received, recorded)
         place = self._place(leaf_hash(found.leaf), found.time)
         signed = self._sign(body, refused.received, _bindable(refused), recorded, place)
         return _release(body, recorded, place, signed)
+
+    def not_recorded(self, refused: Refused) -> Released:
+        """The answer where nothing could be recorded: signed, without a leaf; raises KeystoreError if unsigned too."""
+        return self._not_recorded(refused.received, _bindable(refused))
 
     def _record(
         self,

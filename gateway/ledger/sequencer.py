@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.errors import LedgerError
+from gateway.errors import LedgerError, NotRecordedError, StorageUnavailableError
 from gateway.ledger.evidence import closing_evidence
 from gateway.ledger.leaf import unpack_leaf
 from gateway.ledger.locks import WriterLock
@@ -13,7 +13,7 @@ from gateway.ledger.note import Checkpoint, sign_checkpoint, verify_note
 from gateway.ledger.tiles import WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from threading import Event
     from uuid import UUID
@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 
 BATCH = 4096
 _LEAD = "sequencer.lock"
+_AGAIN_SECONDS = 1.0
+#: What waiting can mend: a database that is locked, a disk that is full or read-only.
+_PASSING = (StorageUnavailableError, NotRecordedError, OSError)
 
 
 class Sequencer:
     """One process of its own; a second one is stopped by the compare in ``Log.sequence``.
 
-    Every error is fatal: the state in memory is not used again, and a new Sequencer starts from the disk.
+    After an error the state in memory is not used again: ``start`` begins anew from the disk, here where waiting can
+    mend it, and otherwise in a new process.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Sequencer:
         clock: Clock,
         randomness: Randomness,
         locks: Path,
+        alarm: Callable[[Exception], None],
     ) -> None:
         """Reads nothing; ``start`` does.
 
@@ -57,7 +62,9 @@ class Sequencer:
             clock: the closing leaves' time.
             randomness: their ids.
             locks: directory of the writers' lock files.
+            alarm: told of what ``run`` waits to be mended.
         """
+        self._alarm = alarm
         self._log = log
         self._publisher = publisher
         self._writer = writer
@@ -120,19 +127,32 @@ class Sequencer:
 
         While another sequencer of this machine runs, it waits for that one to end: both would be safe, by the
         compare in the database, but each would sweep away the other's partial files.
+        While the database or the disk cannot be used, it starts anew once a second; raises LedgerError for what no
+        waiting can mend.
         """
         while (lead := WriterLock.attempt(self._locks / _LEAD)) is None:
             if stop.wait(poll_seconds):
                 return
+        try:
+            while not self._run(stop, poll_seconds):
+                if stop.wait(_AGAIN_SECONDS):
+                    return
+        finally:
+            self._writer.close()
+            lead.release()
+
+    def _run(self, stop: Event, poll_seconds: float) -> bool:
+        """True at the end; False where something has to be mended first."""
         try:
             self.start()
             while not stop.is_set():
                 if self.step() < BATCH:
                     stop.wait(poll_seconds)
             self.step()
-        finally:
-            self._writer.close()
-            lead.release()
+        except _PASSING as error:
+            self._alarm(error)
+            return False
+        return True
 
     def _resume_published(self, state: LogState) -> CompactRange:
         note = self._publisher.checkpoint()

@@ -139,6 +139,8 @@ class Records:
         self._resolve = resolve
         self._known: set[str] = set()
         self._group = database.group(self.add)
+        #: How whoever writes waits for this database.
+        self.waiting = database.waiting
 
     def open_writer(self, writer: UUID, period: int, role: str, at: datetime) -> None:
         """Registers a writer; its lock must be held before."""

@@ -102,13 +102,15 @@ class Writer:
         self._locks = locks
         self._randomness = randomness
         self._period_key = period_key
+        # never held while anything waits: in a worker, many requests share one thread
         self._lock = threading.Lock()
+        self._beginning = threading.Lock()
         self._life: _Life | None = None
 
     def open(self, at: datetime) -> None:
         """Begins the period of ``at`` now, and not with the first draft; raises NotRecordedError."""
-        with self._lock:
-            self._life_at(at)
+        if not self._is_open(period_of(at)):
+            self._records.waiting.blocking(lambda: self._begin_once(at))
 
     def draft(self, kind: LeafKind, exchange_id: UUID, at: datetime, evidence: bytes) -> Draft:
         """Takes the next counter and makes the leaf; raises NotRecordedError where no writer can be begun.
@@ -116,9 +118,18 @@ class Writer:
         A clock that steps back over the end of a month does not reopen it: the leaf's time is then the first
         instant of the writer's own period.
         """
-        with self._lock:
-            life, at = self._life_at(at)
-            counter = life.take()
+        period = period_of(at)
+        taken = self._take(period)
+        if taken is None:
+            self._records.waiting.blocking(lambda: self._begin_once(at))
+            taken = self._take(period)
+        if taken is None:
+            raise NotRecordedError("the writer has ended as soon as it had begun")
+        life, counter = taken
+        if life.period > period:
+            at = at.astimezone(UTC).replace(
+                year=life.period // 100, month=life.period % 100, day=1, hour=0, minute=0, second=0, microsecond=0
+            )
         return self._draft(life, counter, kind, exchange_id, at, evidence)
 
     def commit(
@@ -195,17 +206,29 @@ class Writer:
         with self._lock:
             self._retire()
 
-    def _life_at(self, at: datetime) -> tuple[_Life, datetime]:
-        period = period_of(at)
+    def _is_open(self, period: int) -> bool:
         life = self._life
-        if life is None or life.period < period:
-            self._retire()
-            life = self._life = self._begin(period, at)
-        if life.period > period:
-            at = at.astimezone(UTC).replace(
-                year=life.period // 100, month=life.period % 100, day=1, hour=0, minute=0, second=0, microsecond=0
-            )
-        return life, at
+        return life is not None and life.period >= period
+
+    def _take(self, period: int) -> tuple[_Life, int] | None:
+        """The next counter of the present life; None where one must be begun."""
+        with self._lock:
+            life = self._life
+            if life is None or life.period < period:
+                return None
+            return life, life.take()
+
+    def _begin_once(self, at: datetime) -> None:
+        """Begins a life, unless another thread has done so meanwhile; waits for the database."""
+        period = period_of(at)
+        with self._beginning:
+            if self._is_open(period):
+                return
+            with self._lock:
+                self._retire()
+            life = self._begin(period, at)
+            with self._lock:
+                self._life = life
 
     def _begin(self, period: int, at: datetime) -> _Life:
         # the lock before the row: a row whose lock is free is a dead writer's
@@ -221,7 +244,8 @@ class Writer:
                 self._open_sealing(life, self._period_key(period), at)
         except Exception as error:
             if lock is not None:
-                lock.release()
+                # its file too, or a full disk would collect them; a row that came to be all the same is a dead writer's
+                lock.remove()
             raise NotRecordedError("no writer could be begun") from error
         return life
 
@@ -257,10 +281,8 @@ class Writer:
         leaf = Leaf("void", exchange_id, life.writer, draft.counter, draft.time, binding(salt32, evidence)).pack()
         void = Draft("void", exchange_id, draft.time, draft.counter, leaf, leaf_hash(leaf), salt32, evidence, life)
         try:
-            refused = self._records.add([self.row(void)])[0]
+            self._records.commit(self.row(void))
         except Exception:  # noqa: BLE001 - whatever kept it out, what counts is what stands there now
-            return self._stands(draft)
-        if refused is not None:
             return self._stands(draft)
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode, urlsafe_b64encode
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gateway.errors import Refusal
@@ -75,7 +76,7 @@ class RestSigning:
         self._key = key
         self._origin = origin
         self._clock = clock
-        self._keyid = keyid_of(key().sha256)
+        self._keyid = keyid_of(sha256(keystore.certificate(SIGNING_KEY)).hexdigest())
 
     def verify(self, received: Received, party: Party) -> VerifiedRequest:
         """Step 2; raises Refusal."""

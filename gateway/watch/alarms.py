@@ -26,6 +26,7 @@ LIST_DAYS = 2.0
 PERIOD_DAYS = 7.0
 DISK_BYTES = 1 << 30
 MOST_RESTARTS = 3
+FILES_SHARE = 0.8
 MOST_STRANGERS = 600
 _REFUSED_EXIT = 1
 
@@ -126,6 +127,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("certificate_ending", _LATER, _certificate_ending),
     Alarm("list_ending", _LATER, _list_ending),
     Alarm("restarts", _LATER, lambda facts: (r.name for r in facts.roles if r.restarts_hour > MOST_RESTARTS)),
+    Alarm("files_low", _LATER, lambda facts: _if(any(w.files_share > FILES_SHARE for w in facts.workers))),
     Alarm("clock_stepped", _LATER, lambda facts: _if(facts.clock_steps_hour > 0)),
     Alarm("faults", _LATER, lambda facts: _if(facts.faults_hour > 0)),
     Alarm("party_refused", _LATER, lambda facts: _if(_count(facts.refusals_5min, Code.TOO_MANY_REFUSALS))),

@@ -17,11 +17,26 @@ class UnreadableFactsError(PasserelleError):
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """A process that reports; ``since`` is RFC 3339, ``exchanges`` all that left it."""
+    """A process that reports.
+
+    Attributes:
+        since: RFC 3339.
+        exchanges: all that left it.
+        memory: resident, in bytes.
+        files, files_most: open file descriptors, connections among them, and how many it may have.
+    """
 
     pid: int
     since: str
     exchanges: int
+    memory: int = 0
+    files: int = 0
+    files_most: int = 0
+
+    @property
+    def files_share(self) -> float:
+        """So much of its file descriptors is in use, 0 to 1."""
+        return self.files / self.files_most if self.files_most else 0.0
 
 
 @dataclass(frozen=True, slots=True)

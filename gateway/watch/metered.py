@@ -51,6 +51,13 @@ class MeteredLedger:
         self._count_refusal(released, refused, began)
         return released
 
+    def not_recorded(self, refused: Refused) -> Released:
+        """As the ledger does it."""
+        began = self._clock.monotonic()
+        released = self._ledger.not_recorded(refused)
+        self._count_refusal(released, refused, began)
+        return released
+
     def _count_refusal(self, released: Released, refused: Refused, began: float) -> None:
         operation = _operation(refused)
         self._count(released, refused.received, refused.party or NOBODY, operation, refused.refusal.code, began)

@@ -54,6 +54,9 @@ METRICS: tuple[Named, ...] = (
     Named("role_up", "gauge", ("role",), "1 while the supervisor's child lives"),
     Named("role_restarts", "counter", ("role",), "restarts since the start"),
     Named("workers", "gauge", (), "worker processes that report"),
+    Named("workers_memory_bytes", "gauge", (), "resident memory of all workers"),
+    Named("workers_files", "gauge", (), "open file descriptors of all workers, connections among them"),
+    Named("worker_files_share", "gauge", (), "of the fullest worker, 0 to 1 of what it may open"),
     Named("database_up", "gauge", (), "1 when the database answers"),
     Named("unsequenced_records", "gauge", (), "records that wait for their index"),
     Named("unsequenced_oldest_seconds", "gauge", (), "age of the oldest of them"),
@@ -137,6 +140,9 @@ def _of_roles(facts: Facts) -> Iterator[Metric]:
     yield _family("role_up", (([role.name], float(role.alive)) for role in facts.roles))
     yield _family("role_restarts", (([role.name], role.restarts) for role in facts.roles))
     yield _one("workers", len(facts.workers))
+    yield _one("workers_memory_bytes", sum(worker.memory for worker in facts.workers))
+    yield _one("workers_files", sum(worker.files for worker in facts.workers))
+    yield _one("worker_files_share", max((worker.files_share for worker in facts.workers), default=0.0))
     yield _one("clock_steps", facts.clock_steps)
     holding = [alarm.name for alarm in raised(facts)]
     yield _family("alarm", (([alarm.name], holding.count(alarm.name)) for alarm in ALARMS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _FIVE_MINUTES = 300.0
 _DECEMBER = 12
+_PROBED = (meters.DOORS, "handshake_failed")
 _DAY = 86400.0
 
 
@@ -79,12 +80,13 @@ class Observer:
         self._since = clock.now().isoformat()
         self._history = History(clock)
         self._unpublished: tuple[int, float] | None = None
+        self._probes = 0
 
     def tick(self) -> None:
         """Once a second or so: looks at the clock, and keeps the minute that is over."""
         self._history.look_at_the_clock()
         if self._history.due():
-            self._history.sample(self._collector.totals().counts)
+            self._history.sample(self.totals().counts)
         with suppress(Exception):  # whatever it is, facts() tells of it
             self._look_at_publication(self._database.read().size, self._checkpoint()[0])
 
@@ -94,11 +96,19 @@ class Observer:
 
     def totals(self) -> Totals:
         """What all processes counted."""
-        return self._collector.totals()
+        totals = self._collector.totals()
+        strangers = totals.counts.get(_PROBED, 0)
+        if not strangers:
+            return totals
+        return replace(totals, counts={**totals.counts, _PROBED: max(0, strangers - self._probes)})
+
+    def probed(self) -> None:
+        """Our own readiness probe, which goes as far as a stranger gets, was at the door once more."""
+        self._probes += 1
 
     def facts(self, roles: tuple[Role, ...] = (), *, running: bool = True) -> Facts:
         """Everything that can be known now; nothing that fails keeps the rest away."""
-        at, totals = self._clock.now(), self._collector.totals()
+        at, totals = self._clock.now(), self.totals()
         counts = totals.counts
         hour = self._history.within(HOUR, counts)
         lately = self._history.within(_FIVE_MINUTES, counts)

@@ -120,7 +120,7 @@ class Collector:
                 for key, value in content["levels"]:
                     levels.setdefault(tuple(key), []).append(value)
                 served = sum(value for key, value in rows if key[0] == EXCHANGES)
-                alive.append(Alive(content["pid"], content["since"], served))
+                alive.append(Alive(content["pid"], content["since"], served, *resources(content["pid"])))
         return Totals(counts, times, levels, tuple(sorted(alive, key=lambda item: item.pid)))
 
     def _files(self) -> Iterable[tuple[Path, dict[str, Any]]]:
@@ -140,6 +140,19 @@ class Collector:
     def _bury(self, path: Path, content: dict[str, Any]) -> None:
         _add(self._counts, self._times, content)
         path.unlink(missing_ok=True)
+
+
+def resources(pid: int) -> tuple[int, int, int]:
+    """Resident memory in bytes, open files, and how many it may open; zeros for a process that is not there."""
+    home = Path("/proc") / str(pid)
+    try:
+        memory = int((home / "statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        files = sum(1 for _ in (home / "fd").iterdir())
+        limits = (home / "limits").read_text(encoding="ascii").splitlines()
+        most = next(line for line in limits if line.startswith("Max open files")).split()[3]
+    except (OSError, StopIteration):
+        return (0, 0, 0)
+    return (memory, files, int(most) if most.isdigit() else 0)
 
 
 def _add(counts: Counter[Key], times: dict[Key, list[float]], content: dict[str, Any]) -> None:

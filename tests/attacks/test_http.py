@@ -133,6 +133,11 @@ def _chunked(chunks: bytes) -> Wire:
     return make
 
 
+def _chunked_in_http_1_0(request: SignedRequest) -> bytes:
+    start = head(request, {"Transfer-Encoding": "chunked", "Connection": "keep-alive"}, f"POST {_PATH} HTTP/1.0")
+    return start + b"%x\r\n%s\r\n0\r\n\r\n" % (len(request.body), request.body) + _INNER
+
+
 def _bare_line_feeds(request: SignedRequest) -> bytes:
     start = head(request, {"Content-Length": str(len(request.body))})
     return start.replace(b"\r\n", b"\n") + request.body
@@ -159,6 +164,7 @@ WIRE: dict[str, Wire] = {
     "chunk_size_that_is_none": _chunked(b"xyz\r\nBODY\r\n0\r\n\r\n"),
     "chunk_size_that_is_signed": _chunked(b"-1\r\nBODY\r\n0\r\n\r\n"),
     "chunk_that_is_longer_than_said": _chunked(b"1\r\nBODY\r\n0\r\n\r\n"),
+    "chunked_in_http_1_0": _chunked_in_http_1_0,
     "bare_line_feeds": _bare_line_feeds,
     "http_0_9": _line(f"POST {_PATH}"),
     "http_2_preface": lambda _: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -12,7 +13,9 @@ import pytest
 
 from certs.authority import DevAuthority
 from certs.profiles import Profile
+from tests.adapters.fakes import until
 from tests.attacks.arena import DAY, HOST, NOW
+from tests.exchange.live import wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,10 +141,13 @@ def leaves_after_an_exchange(arena: Arena) -> int:
     return arena.book.size
 
 
-def _s_client(arena: Arena, data: bytes, *arguments: str) -> str:
+def _command(arena: Arena) -> list[str]:
     pair = ["-cert", f"{arena.tls()}.pem", "-key", f"{arena.tls()}.key", "-cert_chain", f"{arena.tls()}.pem"]
-    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{arena.ports.gateway}", "-CAfile", arena.ca, *pair]
-    ended = subprocess.run([*command, *arguments], input=data, capture_output=True, timeout=20, check=False)
+    return ["openssl", "s_client", "-connect", f"127.0.0.1:{arena.ports.gateway}", "-CAfile", arena.ca, *pair]
+
+
+def _s_client(arena: Arena, data: bytes, *arguments: str) -> str:
+    ended = subprocess.run([*_command(arena), *arguments], input=data, capture_output=True, timeout=20, check=False)
     return ended.stdout.decode(errors="replace")
 
 
@@ -158,10 +164,25 @@ def test_early_data(arena: Arena, tmp_path: Path) -> None:
 
 
 def test_renegotiation(arena: Arena) -> None:
-    """TLS 1.2 lets a client ask for a handshake anew, again and again: here nobody answers that."""
-    said = _s_client(arena, b"R\n" + REQUEST, "-tls1_2")
-    assert "200 OK" not in said
+    """TLS 1.2 lets a client ask for a handshake anew, again and again: here the connection ends with it."""
     assert "200 OK" in _s_client(arena, REQUEST, "-tls1_2", "-ign_eof")
+    command = [*_command(arena), "-tls1_2"]
+    both = subprocess.PIPE
+    with subprocess.Popen(command, stdin=both, stdout=both, stderr=subprocess.STDOUT, bufsize=0) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        said = part = process.stdout.read(65536) or b""
+        while part and b"Extended master secret" not in said:
+            said += (part := process.stdout.read(65536) or b"")
+        process.stdin.write(b"R\n")
+        wait(0.5)
+        with contextlib.suppress(OSError):
+            process.stdin.write(REQUEST)
+        until(lambda: process.poll() is not None, 3)
+        process.kill()
+        said += process.stdout.read() or b""
+    assert b"RENEGOTIATING" in said
+    assert b"200 OK" not in said
 
 
 TABLES = [*ATTACKS, "early_data", "renegotiation"]

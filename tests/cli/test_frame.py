@@ -89,3 +89,18 @@ def test_a_sandbox_whose_port_is_taken_names_it(
         monkeypatch.setenv(f"PASSERELLE_SANDBOX_CIVIL_REGISTRY__{setting}", str(port))
         assert run(["sandbox", "civil-registry", "--config", str(tmp_path / "x" / "passerelle.toml")]) == 3
     assert f"127.0.0.1:{port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("nowhere.json", "nowhere.json ne peut pas être lu (il n'existe pas)"),
+        (".", ". ne peut pas être lu (c'est un dossier)"),
+    ],
+)
+def test_what_the_system_says_is_said_in_french(
+    data: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", str(tmp_path / "x"), "--dev"]) == 0
+    assert run(["call", "echo", "--dir", str(tmp_path / "x"), "--as", "ministry", "--data", data]) == 2
+    assert said in capsys.readouterr().err

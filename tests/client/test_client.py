@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.audit.kept_answer import read_kept_answer, read_proof
 from gateway.client.client import PartyClient, UnreachableError
 from gateway.client.party import PartyFolder
+from gateway.client.proof import load_log_key
 from gateway.client.signer import RequestSigner
 from gateway.client.verifier import AnswerError
 from gateway.errors import ConfigurationError
 from gateway.keys.files import FileKeystore
+from gateway.ledger.encoding import encode64
+from gateway.ledger.proof import verify_proof
 from gateway.system import SystemClock, SystemRandomness
 from tests.adapters.fakes import free_port
 
@@ -113,3 +118,57 @@ def test_the_receipt_of_an_unknown_exchange(live: LiveGateway, folder: Path) -> 
     theirs = client(live.party("cooperative"))
     with pytest.raises(AnswerError, match="404"):
         theirs.prove(answer, within=2)
+
+
+def test_an_acknowledgement_is_in_its_one_form_under_the_answer_s_own_terms(folder: Path) -> None:
+    mine = client(folder)
+    request = mine.prepare("echo", {"message": "a"}, salted=False)
+    answer = mine.send(request)
+    made = mine.acknowledge(request, answer, handle=None)
+    said = json.loads(made.request.body)
+    assert said == {
+        "answer_digest": answer.headers["content-digest"],
+        "handle": None,
+        "ledger_leaf": answer.ledger_leaf,
+    }
+    assert json.dumps(said, sort_keys=True, separators=(",", ":")).encode() == made.request.body
+    for name in ("exchange-agreement", "exchange-purpose"):
+        assert made.request.headers[name] == request.headers[name]
+    assert (made.answer.status, made.answer.bound) == (200, True)
+
+
+def test_an_answer_that_was_not_recorded_is_not_acknowledged(folder: Path) -> None:
+    mine = client(folder)
+    request = mine.prepare("echo", {"message": "a"}, salted=False)
+    answer = replace(mine.send(request), ledger_leaf=None)
+    with pytest.raises(AnswerError, match="nothing_to_acknowledge"):
+        mine.acknowledge(request, answer, handle=None)
+
+
+def test_a_receipt_holds_what_an_auditor_needs(live: LiveGateway, folder: Path, tmp_path: Path) -> None:
+    mine = client(folder)
+    request = mine.prepare("echo", {"message": "a"}, salted=False)
+    answer = mine.send(request)
+    path = mine.keep(request, answer, tmp_path / "receipts")
+    kept = read_kept_answer(path)
+    assert (kept.exchange_id, kept.content_digest) == (answer.exchange_id, answer.headers["content-digest"])
+    assert encode64(kept.ledger_leaf or b"") == answer.ledger_leaf
+    place = mine.prove(answer, within=5)
+    assert place is not None
+    path.with_suffix(".jws").write_text(place.receipt)
+    index, _ = verify_proof(
+        read_proof(path.with_suffix(".jws")) or "", kept.ledger_leaf or b"", load_log_key(folder / "log.vkey")
+    )
+    assert index == place.index
+
+
+def test_what_was_kept_is_not_overwritten(live: LiveGateway, folder: Path, tmp_path: Path) -> None:
+    """A refusal can be answered again under its id: the log's leaf is that of the first."""
+    mine = client(folder)
+    request = mine.prepare("echo", {"message": "a"}, salted=False)
+    answer = mine.send(request)
+    mine.keep(request, answer, tmp_path / "receipts")
+    mine.keep(replace(request, body=b"{}"), answer, tmp_path / "receipts")
+    kept = folder / "bodies" / f"{answer.exchange_id}.request.json"
+    assert kept.read_bytes() == request.body
+    assert kept.stat().st_mode & 0o777 == 0o600

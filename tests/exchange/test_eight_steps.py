@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway.errors import Code, Refusal
+from gateway.errors import Code, ConfigurationError, KeystoreError, NotRecordedError, Refusal, StorageUnavailableError
 from gateway.exchange import Exchange
 from gateway.model import (
     CertificateProof,
@@ -48,6 +48,7 @@ class Everything:
     steps: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     repeated: list[UUID] = field(default_factory=list)
+    unrecorded: list[Refused] = field(default_factory=list)
     answers: list[tuple[Answer, dict[str, object]]] = field(default_factory=list)
     alarms: list[Exception] = field(default_factory=list)
     _out: dict[str, object] = field(default_factory=dict)
@@ -116,6 +117,15 @@ class Everything:
         self.repeated.append(recorded)
         return Released(400, (), b"")
 
+    def not_recorded(self, refused: Refused) -> Released:
+        self._step("not_recorded")
+        self.unrecorded.append(refused)
+        return Released(503, (), b"")
+
+    def signing_key(self) -> CertificateProof:
+        self._step("signing_key")
+        return PROOF
+
     def alarm(self, received: Received, fault: Exception) -> None:
         self.alarms.append(fault)
 
@@ -156,6 +166,37 @@ def test_a_fault_is_an_opaque_500_and_an_alarm(step: str) -> None:
     assert world.refused[0].refusal.code is Code.INTERNAL
     assert "1111111111111" not in str(world.refused[0].refusal)
     assert not world.answers
+
+
+@pytest.mark.parametrize("fault", [ConfigurationError("x"), KeystoreError("x")], ids=["certificate", "keystore"])
+def test_nobody_is_asked_for_an_answer_that_we_could_not_sign(fault: Exception) -> None:
+    world = Everything(fails={"signing_key": fault})
+    assert world.handle().status == 503
+    assert "call" not in world.steps
+    assert (world.alarms, world.refused, world.answers) == ([fault], [], [])
+    assert isinstance(world.unrecorded[0].proven, Grant)
+
+
+@pytest.mark.parametrize("fault", [StorageUnavailableError("x"), NotRecordedError("x")])
+def test_a_claim_that_cannot_be_kept_is_an_answer_without_a_record(fault: Exception) -> None:
+    world = Everything(fails={"claim": fault})
+    assert world.handle().status == 503
+    assert world.steps == ["identify", "verify", "translate_in", "claim", "not_recorded"]
+    assert world.alarms == [fault]
+
+
+def test_whatever_fails_while_sealing_releases_nothing() -> None:
+    fault = ConfigurationError("own_certificate_refused")
+    world = Everything(fails={"seal": fault})
+    assert world.handle().status == 503
+    assert (world.alarms, world.answers) == ([fault], [])
+    assert world.unrecorded[0].refusal.code is Code.NOT_RECORDED
+
+
+def test_where_not_even_a_refusal_can_be_signed_the_fault_is_the_faces() -> None:
+    world = Everything(fails={"seal": KeystoreError("x"), "not_recorded": KeystoreError("x")})
+    with pytest.raises(KeystoreError):
+        world.handle()
 
 
 @pytest.mark.parametrize("error", [Refusal(Code.PARTY_UNKNOWN), ValueError("x")], ids=["refusal", "fault"])

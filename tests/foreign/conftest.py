@@ -56,7 +56,7 @@ def node_client(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The client beside its package, which npm puts into a folder outside the checkout."""
     node, npm = tool("node", "nodejs"), tool("npm", "npm")
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "client.js"):
+    for name in ("package.json", "client.js", "receipt.js"):
         shutil.copy2(HERE / "node" / name, folder / name)
     quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--prefer-offline", "--silent"]
     run([npm, "install", *quiet], folder)
@@ -82,7 +82,7 @@ def folders(live: LiveGateway, tmp_path: Path) -> Mapping[str, Path]:
 def _folder(live: LiveGateway, folder: Path, algorithm: str) -> Path:
     folder.mkdir()
     party = live.party("ministry")
-    for name in ("tls.pem", "tls.key", "gateway.pem", "gateway-root.pem"):
+    for name in ("tls.pem", "tls.key", "gateway.pem", "gateway-root.pem", "log.vkey"):
         shutil.copy2(party / name, folder / name)
     issued = live.more.get(algorithm) or live.signing("ministry")
     (folder / "signing.pem").write_bytes(issued.pem)

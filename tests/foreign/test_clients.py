@@ -54,13 +54,21 @@ def test_a_stranger_s_client(
     assert set(refused["covered"]) == ITSELF | REQUEST
     assert (replayed["status"], replayed["body"]["code"]) == (409, "replayed")
     assert set(replayed["covered"]) == ITSELF | {'"signature-input";req;key="sig1"'}
+    # it acknowledged the verification's answer: a signed exchange of its own
+    acknowledged = report["acknowledgement"]
+    assert (acknowledged["status"], acknowledged["body"]) == (200, {"acknowledged": verification["exchange-id"]})
+    assert set(acknowledged["covered"]) == ITSELF | REQUEST
     # it sees each change of a good answer
-    assert report["notices"] == {"body": True, "status": True, "header": True, "request": True}
+    seen = ["body", "status", "header", "request"] + (["leaf", "log"] if language == "node" else [])
+    assert report["notices"] == dict.fromkeys(seen, True)
     # and the receipt that it fetched proves its exchange's place in the log
     claims = jwt.decode(report["receipt"], options={"verify_signature": False})
     assert claims["exchange_id"] == verification["exchange-id"]
     key = load_log_key(live.party("ministry") / "log.vkey")
     assert check_proof(claims["proof"], b64decode(verification["ledger-leaf"]), key) == claims["index"]
+    if language == "node":
+        # which one of them checked by itself, down to the log's key
+        assert report["index"] == claims["index"]
 
 
 def test_the_same_child_has_the_same_handle_whatever_the_client_and_the_key(

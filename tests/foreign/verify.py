@@ -79,8 +79,8 @@ class Verifier:
         self.signatures = Signatures(self.objects, trust / "roots")
 
     def run(self) -> None:
-        for path in self.log.rglob("*"):
-            need(not path.is_symlink() and (path.is_file() or path.is_dir()), f"{path.name} is no regular file")
+        for file in self.log.rglob("*"):
+            need(not file.is_symlink() and (file.is_file() or file.is_dir()), f"{file.name} is no regular file")
         # 1  the files are those of the signed size, the tiles those of the entries, up to the signed root
         (size, top), names, level = checkpoint(self.log / "checkpoint", self.vkey), {"checkpoint"}, 0
         leaves: list[bytes] = []

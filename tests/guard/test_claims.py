@@ -125,18 +125,46 @@ def test_a_nonce_is_kept_longer_than_created_is_accepted_and_a_salt_a_day(
         assert code(one, message(clock, f"other-{shift}", SALT)) is salt
 
 
+def power_is_lost(database: Database, clock: ShiftedClock) -> None:
+    """The machine's present run begins now, after another one that this database has seen."""
+    DatabaseClaims(database, clock)
+    now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE claims SET expires = ? WHERE kind = 'boot'", (now,))
+        connection.exec_driver_sql("INSERT INTO claims VALUES ('boot', ?, '2026-01-01T00:00:00Z')", (b"earlier",))
+
+
 def test_signatures_from_before_a_power_loss_are_refused(database: Database, clock: ShiftedClock) -> None:
+    power_is_lost(database, clock)
     one = guard(database, clock)
     assert code(one, message(clock, "n1", age=5)) is Code.CREATED_OUT_OF_WINDOW
-    assert code(one, message(clock, "n2")) is None
+    assert code(one, message(clock, "n2", age=-40)) is None
+
+
+def test_so_are_those_of_a_caller_whose_clock_is_ahead(database: Database, clock: ShiftedClock) -> None:
+    """S1 lets ``created`` be 30 s ahead: one whose claim was lost can bear a time after the machine's new start."""
+    power_is_lost(database, clock)
+    one = guard(database, clock)
+    assert code(one, message(clock, "n1", age=-28)) is Code.CREATED_OUT_OF_WINDOW
+    clock.shift = timedelta(seconds=33)
+    assert code(one, message(clock, "n2", age=-28)) is None
+    assert code(one, message(clock, "n3")) is None
+
+
+def test_a_database_that_knows_no_earlier_run_has_lost_nothing(database: Database, clock: ShiftedClock) -> None:
+    one = guard(database, clock)
+    assert code(one, message(clock, "n1", age=200)) is None
+    assert code(one, message(clock, "n1", age=200)) is Code.REPLAYED
 
 
 def test_a_run_of_the_machine_begins_once(database: Database, clock: ShiftedClock) -> None:
-    first = DatabaseClaims(database, clock).valid_from()
+    power_is_lost(database, clock)
+    first = DatabaseClaims(database, clock).lost_before()
+    assert first is not None
     clock.shift = timedelta(minutes=3)
-    assert DatabaseClaims(database, clock).valid_from() == first
+    assert DatabaseClaims(database, clock).lost_before() == first
     DatabaseClaims(database, clock).expire()
-    assert DatabaseClaims(database, clock).valid_from() == first
+    assert DatabaseClaims(database, clock).lost_before() == first
 
 
 def test_refusals_are_counted_by_party_and_minute(database: Database, clock: ShiftedClock) -> None:

@@ -90,6 +90,7 @@ class Bench:
     period_keys: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
     databases: list[Database] = field(default_factory=list)
     writers: list[Writer] = field(default_factory=list)
+    alarms: list[Exception] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.key = LogKey(ORIGIN, self.keystore.public)
@@ -139,6 +140,7 @@ class Bench:
             clock=self.clock,
             randomness=self.randomness,
             locks=self.locks,
+            alarm=self.alarms.append,
         )
 
     def publisher(self) -> Publisher:

@@ -35,6 +35,7 @@ from gateway.model import (
     SignedPart,
     VerifiedRequest,
 )
+from gateway.waiting import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +121,7 @@ def room(bench: Bench) -> Room:
         promise_seconds=60,
         render=render,
         policy_sha256=lambda: POLICY,
+        pause=Threads().pause,
     )
     received = Received(
         uuid.uuid4(), "POST", "/v1/echo", {"accept-language": "fr"}, b'{"x":"NEEDLE"}', b"", bench.clock.now()

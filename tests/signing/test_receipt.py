@@ -68,10 +68,10 @@ class Desk:
         return self.issuer.issue(**(given | changes)).decode()
 
     def read(self, receipt: str) -> int:
-        return _verified_receipt(receipt, json.loads(self.issuer.jwks()), self.answer, self.log).index
+        return _verified_receipt(receipt, json.loads(self.issuer.jwks()), self.answer, self.log, "ministry").index
 
-    def forged(self, header: dict[str, object], sign: Callable[[bytes], bytes]) -> str:
-        claims = jwt.decode(self.receipt(), options={"verify_signature": False})
+    def forged(self, header: dict[str, object], sign: Callable[[bytes], bytes], **more: object) -> str:
+        claims = jwt.decode(self.receipt(), options={"verify_signature": False}) | more
         text = ".".join(_url64(json.dumps(part).encode()) for part in (header, claims))
         return f"{text}.{_url64(sign(text.encode()))}"
 
@@ -129,6 +129,10 @@ def _attacks(desk: Desk) -> dict[str, str]:
         "crit_in_the_header": desk.forged(header | {"crit": ["exp"], "exp": 1}, right),
         "wrong_typ": desk.forged(header | {"typ": "JWT"}, right),
         "no_typ": desk.forged({"alg": "ES256", "kid": desk.kid}, right),
+        "no_kid": desk.forged({"alg": "ES256", "typ": RECEIPT_TYPE}, right),
+        "expired": desk.forged(header, right, exp=1),
+        "not_yet_valid": desk.forged(header, right, nbf=1 << 40),
+        "x5u_in_the_header": desk.forged(header | {"x5u": "https://evil.test/key"}, right),
         "unknown_kid": desk.forged(header | {"kid": "other"}, right),
         "signed_by_another": desk.forged(header, sign),
         "signature_removed": good.rpartition(".")[0] + ".",
@@ -144,8 +148,8 @@ def test_attacks_on_tokens(desk: Desk, subtests: pytest.Subtests) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"exchange_id": "other"}, {"leaf_hash": b64encode(leaf_hash(b"other")).decode()}],
-    ids=["of_another_exchange", "of_another_leaf"],
+    [{"exchange_id": "other"}, {"leaf_hash": b64encode(leaf_hash(b"other")).decode()}, {"party": "cooperative"}],
+    ids=["of_another_exchange", "of_another_leaf", "of_another_party"],
 )
 def test_a_receipt_for_another_exchange(desk: Desk, changes: dict[str, str]) -> None:
     with pytest.raises(AnswerError, match="another_exchange"):

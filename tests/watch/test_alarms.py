@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.watch.alarms import ALARMS, raised
+from gateway.watch.facts import Alive
 from tests.watch.made import WELL, but
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ CASES: dict[str, tuple[Facts, str, Facts]] = {
         but(roles=(replace(SEQUENCER, restarts_hour=4),)),
         "sequencer",
         but(roles=(replace(SEQUENCER, restarts_hour=3, restarts=90),)),
+    ),
+    "files_low": (
+        but(workers=(Alive(1, WELL.at, 0, 0, 5, 100), Alive(2, WELL.at, 0, 0, 81, 100))),
+        "",
+        but(workers=(Alive(1, WELL.at, 0, 0, 80, 100), Alive(2, WELL.at, 0))),
     ),
     "clock_stepped": (but(clock_steps_hour=1), "", but(clock_steps=1)),
     "faults": (but(faults_hour=1), "", but(refusals={"internal": 4})),

@@ -55,6 +55,9 @@ class FakeLedger:
     def repeat_refusal(self, refused: Refused, recorded: UUID) -> Released:
         return self._answer(refused, recorded)
 
+    def not_recorded(self, refused: Refused) -> Released:
+        return self._answer(refused)
+
     def _answer(self, *asked: object) -> Released:
         self.asked += asked
         self.clock.move(0.1)
@@ -132,6 +135,17 @@ def test_a_refusal_is_counted_under_what_was_proven(proven: str) -> None:
     assert counts(meters) == {
         ("exchanges", party or "-", operation, "refused"): 2,
         ("refusals", party or "-", "replayed"): 2,
+    }
+
+
+def test_what_could_not_be_recorded_at_all_is_counted_as_such() -> None:
+    clock, meters = MovedClock(), Meters()
+    grant = grant_at(clock)
+    refused = Refused(grant.message.request.received, "ministry", Refusal(Code.NOT_RECORDED), grant)
+    assert MeteredLedger(FakeLedger(NOT_RECORDED, clock), meters, clock).not_recorded(refused) is NOT_RECORDED
+    assert counts(meters) == {
+        ("exchanges", "ministry", "echo", "not_recorded"): 1,
+        ("refusals", "ministry", "not_recorded"): 1,
     }
 
 

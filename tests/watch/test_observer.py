@@ -12,8 +12,9 @@ import pytest
 from gateway.settings import Folders
 from gateway.watch.alarms import raised
 from gateway.watch.facts import Facts, UnreadableFactsError, from_json, to_json
+from gateway.watch.meters import Meters
 from gateway.watch.observer import KnownPolicy, Observer
-from gateway.watch.snapshots import Collector
+from gateway.watch.snapshots import Collector, Reporter
 from gateway.watch.storage import Stored
 from tests.watch.made import WELL, MovedClock, observer_of
 
@@ -149,6 +150,20 @@ def test_how_long_the_published_checkpoint_has_stood_still(tmp_path: Path) -> No
     assert found.facts().ledger.unpublished_seconds == 20.0
     checkpoint.write_text("origin\n5\nroot\n\n", encoding="utf-8")
     assert found.facts().ledger.unpublished_seconds is None
+
+
+def test_our_own_readiness_probe_is_no_stranger(tmp_path: Path) -> None:
+    clock, meters = MovedClock(), Meters()
+    for _ in range(3):
+        meters.at_the_door("handshake_failed")
+    meters.at_the_door("not_http")
+    Reporter(meters, tmp_path, clock).start()
+    folders = Folders(**{name: tmp_path / name for name in Folders.model_fields})
+    policy = KnownPolicy(3, "ab", {}, {})
+    found = Observer(folders, policy, FakeDatabase(None), Collector(tmp_path, clock), clock)
+    for strangers in (3, 2, 1, 0, 0):
+        assert found.facts().doors == {"handshake_failed": strangers, "not_http": 1}
+        found.probed()
 
 
 @pytest.mark.parametrize("content", [b"", b"origin\n", b"origin\nmany\nroot\n", b"\xff\xfe"])

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.system import SystemClock
 from gateway.watch.meters import BUCKETS, Meters
-from gateway.watch.snapshots import Collector, Reporter, snapshot_folder
+from gateway.watch.snapshots import Collector, Reporter, resources, snapshot_folder
 from tests.watch.made import MovedClock
 
 if TYPE_CHECKING:
@@ -53,6 +53,17 @@ def test_processes_are_summed(tmp_path: Path) -> None:
     assert totals.counts["exchanges", "ministry", "echo", "answered"] == 7
     assert totals.times["seal_seconds",][0] == 7.0
     assert totals.levels["in_flight", "registry"] == [2, 2]
+
+
+def test_memory_and_files_of_those_that_live(tmp_path: Path) -> None:
+    write(tmp_path, os.getpid(), 1)
+    alive = Collector(tmp_path, SystemClock()).totals().alive[0]
+    before = alive.files
+    assert alive.memory > 1 << 20
+    assert 0 < alive.files < alive.files_most
+    with (tmp_path / "open").open("w", encoding="utf-8"):
+        assert resources(os.getpid())[1] == before + 1
+    assert resources(_NOBODY) == (0, 0, 0)
 
 
 def test_what_a_dead_process_counted_stays_counted_once_and_its_levels_go(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A client from docs/profile.md with nothing but the JDK, and nothing of Passerelle.
@@ -76,7 +78,7 @@ public final class Client {
         found.put("status", Integer.toString(answer.status()));
         found.put("covered", "[" + String.join(",", covered.stream().map(Client::quoted).toList()) + "]");
         found.put("body", new String(answer.body(), StandardCharsets.UTF_8));
-        for (String name : List.of("exchange-id", "ledger-leaf", "ledger-by")) {
+        for (String name : List.of("exchange-id", "ledger-leaf", "ledger-by", "content-digest")) {
             found.put(name, quoted(answer.headers().get(name)));
         }
         return found;
@@ -109,6 +111,18 @@ public final class Client {
         return "false";
     }
 
+    /** Section 6: says under our signature which answer we have; the members stand in the order of their names. */
+    private Profile.Request acknowledge(Map<String, String> report) throws GeneralSecurityException {
+        Matcher handle = Pattern.compile("\"handle\":(\"[0-9a-f]{64}\")").matcher(report.get("body"));
+        Map<String, String> said = new LinkedHashMap<>();
+        said.put("answer_digest", report.get("content-digest"));
+        said.put("handle", handle.find() ? handle.group(1) : "null");
+        said.put("ledger_leaf", report.get("ledger-leaf"));
+        String target = "/v1/exchanges/" + report.get("exchange-id").replace("\"", "") + "/acknowledgement";
+        byte[] body = object(said).getBytes(StandardCharsets.UTF_8);
+        return profile.sign(target, body, own.get("verify.agreement"), own.get("verify.purpose"));
+    }
+
     /** Section 6: the receipt once the log has the exchange. */
     private String receipt(String exchangeId) throws Exception {
         Profile.Answer answer;
@@ -138,6 +152,7 @@ public final class Client {
         found.put("refused", object(client.report(client.echo("autre"))));
         Map<String, String> verification = client.report(client.verification());
         found.put("verification", object(verification));
+        found.put("acknowledgement", object(client.report(client.acknowledge(verification))));
         found.put("notices", object(client.notices(client.echo(purpose))));
         found.put("receipt", quoted(client.receipt(verification.get("exchange-id").replace("\"", ""))));
         new PrintStream(System.out, true, StandardCharsets.UTF_8).print(object(found));

@@ -7,6 +7,7 @@ const fs = require('node:fs');
 const https = require('node:https');
 const path = require('node:path');
 const { httpbis } = require('http-message-signatures');
+const { proven } = require('./receipt.js');
 
 const folder = process.argv[2];
 const read = (name) => fs.readFileSync(path.join(folder, name));
@@ -106,7 +107,7 @@ async function verify(request, answer) {
 async function report(request) {
   const answer = await send(request);
   const covered = await verify(request, answer);
-  const kept = ['exchange-id', 'ledger-leaf', 'ledger-by'].map((name) => [name, answer.headers[name]]);
+  const kept = ['exchange-id', 'ledger-leaf', 'ledger-by', 'content-digest'].map((name) => [name, answer.headers[name]]);
   return { status: answer.status, covered, body: JSON.parse(answer.body), ...Object.fromEntries(kept) };
 }
 
@@ -130,6 +131,15 @@ async function notices(request) {
   return found;
 }
 
+// Section 6: says under our signature which answer we have; the members stand in the order of their names.
+function acknowledge(found) {
+  const said = {
+    answer_digest: found['content-digest'], handle: found.body.handle, ledger_leaf: found['ledger-leaf'],
+  };
+  const target = `/v1/exchanges/${found['exchange-id']}/acknowledgement`;
+  return sign(target, said, own['verify.agreement'], own['verify.purpose']);
+}
+
 // Section 6: the receipt once the log has the exchange.
 async function receipt(id) {
   for (;;) {
@@ -148,8 +158,23 @@ async function main() {
   const found = { echo: await report(first), replayed: await report(first), refused: await report(await echo('autre')) };
   const asked = await sign('/v1/nirec/verifications', child, own['verify.agreement'], own['verify.purpose']);
   found.verification = await report(asked);
+  found.acknowledgement = await report(await acknowledge(found.verification));
   found.notices = await notices(await echo(own['echo.purpose']));
   found.receipt = await receipt(found.verification['exchange-id']);
+  const set = await send({ method: 'GET', url: `${own.origin}/.well-known/jwks.json`, headers: {} });
+  const { keys } = JSON.parse(set.body);
+  const vkey = read('log.vkey').toString().trim();
+  found.index = proven(found.receipt, keys, found.verification, vkey);
+  const other = { ...found.verification, 'ledger-leaf': found.echo['ledger-leaf'] };
+  const wrongKey = vkey.replace(/\+[^+]{4}/, '+0000');
+  for (const [name, answer, log] of [['leaf', other, vkey], ['log', found.verification, wrongKey]]) {
+    try {
+      proven(found.receipt, keys, answer, log);
+      found.notices[name] = false;
+    } catch {
+      found.notices[name] = true;
+    }
+  }
   agent.destroy();
   process.stdout.write(JSON.stringify(found));
 }

@@ -83,8 +83,8 @@ class Client:
             key_resolver=MappingKeyResolver(public_keys=trusted, private_keys={}),
         )
 
-    def sign(self, target: str, fields: dict[str, str], agreement: str, purpose: str) -> Request:
-        body = json.dumps(fields, ensure_ascii=False).encode()
+    def sign(self, target: str, fields: dict[str, Any], agreement: str, purpose: str) -> Request:
+        body = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json", "Exchange-Agreement": agreement, "Exchange-Purpose": purpose}
         request = Request("POST", self.origin + target, headers, body)
         # the library computes Content-Digest of the body, and covers it
@@ -120,7 +120,7 @@ class Client:
         answer = self.send(request)
         covered = self.verify(answer)
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        names = ("exchange-id", "ledger-leaf", "ledger-by")
+        names = ("exchange-id", "ledger-leaf", "ledger-by", "content-digest")
         body = json.loads(answer.body)
         return {"status": answer.status_code, "covered": covered, "body": body} | {
             name: headers[name] for name in names
@@ -147,6 +147,13 @@ class Client:
             return True
         return False
 
+    def acknowledge(self, report: dict[str, Any]) -> dict[str, Any]:
+        """Section 6: says under our signature which answer we have."""
+        said = {"answer_digest": report["content-digest"], "handle": report["body"]["handle"]}
+        target = f"/v1/exchanges/{report['exchange-id']}/acknowledgement"
+        terms = (self.settings["verify.agreement"], self.settings["verify.purpose"])
+        return self.report(self.sign(target, said | {"ledger_leaf": report["ledger-leaf"]}, *terms))
+
     def receipt(self, exchange_id: str) -> str:
         """Section 6: the receipt once the log has the exchange."""
         request = Request("GET", f"{self.origin}/v1/exchanges/{exchange_id}/receipt", {}, b"")
@@ -172,6 +179,7 @@ def main(folder: Path) -> int:
     report["refused"] = client.report(client.sign(*echo, "autre"))
     asked = client.sign("/v1/nirec/verifications", child, own["verify.agreement"], own["verify.purpose"])
     report["verification"] = client.report(asked)
+    report["acknowledgement"] = client.acknowledge(report["verification"])
     report["notices"] = client.notices(client.sign(*echo, own["echo.purpose"]))
     report["receipt"] = client.receipt(report["verification"]["exchange-id"])
     sys.stdout.write(json.dumps(report))

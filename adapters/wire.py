@@ -1,0 +1,119 @@
+"""HTTPS to an upstream: our certificate, a vetted server, and one deadline over all that happens on the wire."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from ssl import SSLSocket
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gateway.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is spoken to and how: files in PEM, the roots that its certificate must lead to, ours and its key."""
+
+    ca_file: Path
+    certificate_file: Path
+    key_file: Path
+    connections: int
+
+
+class Deadline(threading.local):
+    """When the present thread's call is over.
+
+    A timeout of the libraries is for one read each: an answer that trickles would outlive any of them.
+    """
+
+    until = math.inf
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def begin(self, seconds: float) -> None:
+        """A call begins that may take so long."""
+        self.until = self._clock.monotonic() + seconds
+
+    def left(self) -> float:
+        """The seconds that are left; raises TimeoutError when there are none."""
+        left = self.until - self._clock.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+def session_with(peer: Peer, deadline: Deadline, vet_server: Callable[[bytes], object] | None) -> requests.Session:
+    """A session whose every connection keeps the deadline.
+
+    ``vet_server`` judges the server's certificate (DER) once per connection, before anything is sent.
+    """
+    session = requests.Session()
+    # Otherwise REQUESTS_CA_BUNDLE and proxies of the environment win over what is set here.
+    session.trust_env = False
+    session.verify = str(peer.ca_file)
+    session.cert = (str(peer.certificate_file), str(peer.key_file))
+    session.headers.update({"Accept-Encoding": "identity"})
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=peer.connections, max_retries=0)
+    adapter.poolmanager.pool_classes_by_scheme = {"https": _pool(deadline, vet_server)}
+    session.mount("https://", adapter)
+    return session
+
+
+def _pool(deadline: Deadline, vet_server: Callable[[bytes], object] | None) -> type[HTTPSConnectionPool]:
+    timed = _timed(deadline)
+
+    class Connection(HTTPSConnection):
+        def connect(self) -> None:
+            if self.ssl_context is None:
+                self.ssl_context = create_urllib3_context()
+                self.ssl_context.sslsocket_class = timed
+            super().connect()
+            if vet_server is None:
+                return
+            try:
+                vet_server(
+                    (self.sock.getpeercert(binary_form=True) if isinstance(self.sock, SSLSocket) else None) or b""
+                )
+            except BaseException:
+                self.close()
+                raise
+
+        def _new_conn(self) -> socket.socket:
+            made = super()._new_conn()
+            made.settimeout(deadline.left())  # the handshake's, as a whole
+            return made
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool
+
+
+def _timed(deadline: Deadline) -> type[SSLSocket]:
+    """A socket that waits, each time it waits, for no longer than the call still has."""
+
+    class Timed(SSLSocket):
+        def read(self, *arguments: Any) -> Any:
+            self.settimeout(deadline.left())
+            return super().read(*arguments)
+
+        def send(self, *arguments: Any) -> int:
+            self.settimeout(deadline.left())
+            return super().send(*arguments)
+
+    return Timed

@@ -1,0 +1,60 @@
+"""`passerelle call` against a running gateway: what it keeps, and its acknowledgement (L12)."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING, Any
+
+from gateway.cli.main import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from tests.exchange.live import LiveGateway
+
+
+def called(
+    live: LiveGateway, capsys: pytest.CaptureFixture[str], operation: str, data: Path, *more: str
+) -> tuple[int, dict[str, Any]]:
+    line = ["call", operation, "--dir", str(live.folder), "--as", "cooperative", "--data", str(data), *more, "--json"]
+    code = run(line)
+    shown: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return code, shown
+
+
+def test_a_call_is_acknowledged_with_its_handle(live: LiveGateway, capsys: pytest.CaptureFixture[str]) -> None:
+    data = live.party("cooperative") / "requests" / "confirmed.json"
+    code, shown = called(live, capsys, "nirec.verify", data, "--acknowledge")
+    assert (code, shown["status"]) == (0, 200)
+    assert shown["acknowledgement"]["status"] == 200
+    bodies = live.party("cooperative") / "bodies"
+    said = json.loads((bodies / f"{shown['acknowledgement']['exchange_id']}.request.json").read_bytes())
+    assert said["handle"] == shown["body"]["handle"]
+    for exchange_id in (shown["exchange_id"], shown["acknowledgement"]["exchange_id"]):
+        kept = json.loads((live.folder / "receipts" / f"{exchange_id}.json").read_text())
+        assert (kept["v"], kept["party"]) == (1, "cooperative")
+        for part in ("request", "answer"):
+            assert stat.S_IMODE((bodies / f"{exchange_id}.{part}.json").stat().st_mode) == 0o600
+
+
+def test_a_call_acknowledges_only_when_asked(live: LiveGateway, capsys: pytest.CaptureFixture[str]) -> None:
+    data = live.party("cooperative") / "requests" / "echo.json"
+    code, shown = called(live, capsys, "echo", data)
+    assert (code, shown["acknowledgement"]) == (0, None)
+
+
+def test_a_refusal_is_not_acknowledged(live: LiveGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data.json"
+    data.write_text('{"message": 1}')
+    code, shown = called(live, capsys, "echo", data, "--acknowledge")
+    assert (code, shown["body"]["code"], shown["acknowledgement"]) == (1, "field_invalid", None)
+
+
+def test_a_call_says_that_it_acknowledged(live: LiveGateway, capsys: pytest.CaptureFixture[str]) -> None:
+    data = live.party("cooperative") / "requests" / "echo.json"
+    line = ["call", "echo", "--dir", str(live.folder), "--as", "cooperative", "--data", str(data), "--acknowledge"]
+    assert run(line) == 0
+    assert "Accusé de réception enregistré" in capsys.readouterr().out

@@ -1,0 +1,106 @@
+"""tests/mutations.toml held to the code and to tests/attacks: no attack without its check, no check that is gone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from typing import Any
+
+import pytest
+
+from tests.mutate import ROOT, TABLE, Check, Edit, TableError, Verdict, changed, judge, load, node_ids, read_report
+
+_ELSEWHERE = ["tests/exchange/test_lifecycle.py", "tests/signing/test_soap_wrapping.py"]
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[str, Any]:
+    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def collected() -> set[str]:
+    """Every test of the attacks, by its node id."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "0", "--collect-only"]
+    ended = subprocess.run(
+        [*command, "tests/attacks", *_ELSEWHERE], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    found = {line for line in ended.stdout.splitlines() if "::" in line}
+    assert len(found) > 300, ended.stderr
+    return found
+
+
+def answered(table: dict[str, Any]) -> set[str]:
+    tests = {test for check in load() for test in check.red}
+    return tests | {test for row in table["library"] for test in node_ids(row["tests"])}
+
+
+@pytest.mark.parametrize("check", load(), ids=lambda check: check.name)
+def test_a_checks_text_is_in_the_code_once(check: Check) -> None:
+    for path, content in changed(ROOT, check).items():
+        assert content != path.read_text(encoding="utf-8")
+
+
+def test_every_attack_has_the_check_that_answers_it(table: dict[str, Any], collected: set[str]) -> None:
+    attacks = {test for test in collected if test.startswith("tests/attacks/")}
+    assert attacks - answered(table) - set(node_ids(table["controls"])) == set()
+
+
+def test_every_test_that_is_named_is_there(table: dict[str, Any], collected: set[str]) -> None:
+    named = answered(table) | set(node_ids(table["controls"]))
+    named |= {test for tests in table["section_10"].values() for test in tests}
+    assert named - collected == set()
+
+
+def test_every_line_of_section_10_is_answered(table: dict[str, Any]) -> None:
+    lines = table["section_10"]
+    assert len(lines) > 20
+    left = {line: set(tests) - answered(table) for line, tests in lines.items()}
+    elsewhere = {"tests/signing/test_soap_wrapping.py::test_wrapping_is_refused[xsw9-to-wrapped]"}
+    assert {line: tests for line, tests in left.items() if tests - elsewhere} == {}
+    assert all(lines.values())
+
+
+def test_names_are_there_once() -> None:
+    names = [check.name for check in load()]
+    assert len(set(names)) == len(names)
+
+
+# --- the runner itself -----------------------------------------------------------------------------------------------
+
+_CHECK = Check("one", (Edit("pyproject.toml", "[build-system]", ""),), ("tests/a.py::test_b[c]", "tests/a.py::test_d"))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word", "odd"),
+    [
+        (("failed", "failed"), "red", ()),
+        (("failed", "passed"), "green", _CHECK.red[1:]),
+        (("error", "failed"), "broken", _CHECK.red[:1]),
+        ((), "broken", _CHECK.red),
+    ],
+    ids=["red", "green", "could_not_begin", "did_not_run"],
+)
+def test_only_a_test_that_ran_and_failed_is_red(outcomes: tuple[str, ...], word: str, odd: tuple[str, ...]) -> None:
+    assert judge(_CHECK, dict(zip(_CHECK.red, outcomes, strict=False))) == Verdict(word, odd)
+
+
+@pytest.mark.parametrize("text", ["no such text anywhere in it", '"'], ids=["gone", "twice"])
+def test_a_text_that_is_not_there_once_is_an_error(text: str) -> None:
+    with pytest.raises(TableError, match="times"):
+        changed(ROOT, Check("one", (Edit("pyproject.toml", text, ""),), ("x",)))
+
+
+def test_a_report_is_read_by_node_id() -> None:
+    report = b"""<testsuites><testsuite>
+        <testcase classname="tests.a" name="test_b[c]"><failure/></testcase>
+        <testcase classname="tests.a" name="test_d"/>
+        <testcase classname="tests.a" name="test_e"><error/></testcase>
+        <testcase classname="tests.a" name="test_e"><failure/></testcase>
+    </testsuite></testsuites>"""
+    assert read_report(report) == {
+        "tests/a.py::test_b[c]": "failed",
+        "tests/a.py::test_d": "passed",
+        "tests/a.py::test_e": "error",
+    }

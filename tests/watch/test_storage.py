@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.errors import PasserelleError
+from gateway.storage import Database, migrate
+from gateway.watch.meters import Meters
+from gateway.watch.storage import MOST_CLAIMS, DatabaseWatch, MeteredDatabase
+from tests.watch.made import MovedClock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    made = f"sqlite:///{tmp_path / 'passerelle.sqlite'}"
+    migrate(made)
+    return made
+
+
+def test_a_database_without_a_log_is_told(url: str) -> None:
+    watch = DatabaseWatch(lambda: Database(url, durable=False))
+    with pytest.raises(PasserelleError):
+        watch.read()
+    watch.close()
+
+
+def test_what_cannot_be_opened_is_tried_again_the_next_time(url: str) -> None:
+    answers: list[object] = [OSError("not yet"), Database(url, durable=False)]
+
+    def connect() -> Database:
+        answer = answers.pop(0)
+        if isinstance(answer, Database):
+            return answer
+        raise OSError("not yet")
+
+    watch = DatabaseWatch(connect)
+    with pytest.raises(OSError, match="not yet"):
+        watch.claims()
+    assert watch.claims() == 0
+    watch.close()
+
+
+def test_claims_are_counted_up_to_a_limit(url: str) -> None:
+    database = Database(url, durable=False)
+    watch = DatabaseWatch(lambda: database)
+    series = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+    insert = f"{series} INSERT INTO claims (kind, key, expires) SELECT 'nonce', CAST(i AS BLOB), '2026' FROM n"  # noqa: S608
+    for count, seen in ((30, 30), (MOST_CLAIMS + 5, MOST_CLAIMS)):
+        with database.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM claims")
+            connection.exec_driver_sql(insert, (count,))
+        assert watch.claims() == seen
+    watch.close()
+
+
+def test_group_commits_are_counted_and_failed_ones_are_not(url: str) -> None:
+    meters, clock = Meters(), MovedClock()
+    database = MeteredDatabase(url, meters, clock)
+
+    def write(batch: Sequence[str]) -> Sequence[Exception | None]:
+        clock.move(0.25)
+        if "bad" in batch:
+            raise ValueError("bad")
+        return [None for _ in batch]
+
+    group = database.group(write)
+    group.commit("good")
+    with pytest.raises(ValueError, match="bad"):
+        group.commit("bad")
+    database.dispose()
+    snapshot = meters.snapshot()
+    assert snapshot["counts"] == [[["commits"], 1], [["committed_records"], 1]]
+    assert snapshot["times"][0][1][-1] == 0.25  # type: ignore[index]  # rows as JSON has them
