@@ -20,7 +20,7 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 -rs --cov --cov-report=term
 
 bench: $(VENV)/.run
 	$(BIN)/python benchmarks/run.py

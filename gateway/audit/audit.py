@@ -54,7 +54,8 @@ def audit(log: Path, trust: Path, *, progress: Progress | None = None, beside: B
     Whatever is wrong inside the directory is a finding, never an exception.
 
     Args:
-        log: the copy, or a log that still grows: then the checkpoint is taken again when it moved on meanwhile.
+        log: the copy, or a log that still grows: then the checkpoint is taken again when it moved on meanwhile, or
+            when a partial file of the size before it was just being removed.
         trust: the auditor's anchors (trust.py).
         progress: told the step (``objects``, ``entries``), what is done of it, and its total.
         beside: what parties kept, to be held against the log too.
@@ -71,7 +72,7 @@ def audit(log: Path, trust: Path, *, progress: Progress | None = None, beside: B
     for _ in range(_TRIES - 1):
         note = _note(folder)
         verdict = _audit(folder, anchors, note, tell, beside)
-        if verdict.holds or note is None or _note(folder) == note:
+        if verdict.holds or note is None or (_note(folder) == note and not _gone(log, verdict)):
             return verdict
     return _audit(folder, anchors, _note(folder), tell, beside)
 
@@ -123,6 +124,12 @@ def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress, 
         report.unproven.add(Unproven.LATER_FILES)
         check_later(folder, listing.later, size, report)
     return report.verdict(note.decode(), first_audit=first_audit)
+
+
+def _gone(log: Path, verdict: Verdict) -> bool:
+    """Whether a file that should not be there is not there any more."""
+    unknown = [finding.file for finding in verdict.findings if finding.code is Fault.FILE_UNKNOWN]
+    return any(not (log / name).exists() for name in unknown)
 
 
 def _note(folder: LogFolder) -> bytes | None:

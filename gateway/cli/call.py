@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from contracts.loader import SALT, load_contracts
 from gateway.app import contracts_folder
 from gateway.cli.output import Exit
-from gateway.client.client import PartyClient
+from gateway.client.client import PartyClient, UnreachableError
 from gateway.client.party import PartyFolder
 from gateway.client.signer import SIGNING_KEY, RequestSigner
 from gateway.client.verifier import AnswerError
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.cli.output import Output
-    from gateway.client.client import ProvenPlace
+    from gateway.client.client import Acknowledgement, ProvenPlace
+    from gateway.client.signer import SignedRequest
     from gateway.client.verifier import VerifiedAnswer
 
 _GOOD = 300
@@ -62,6 +63,14 @@ def read_fields(data: str) -> dict[str, Any]:
     return fields
 
 
+class Acknowledging(Protocol):
+    """What of a client an acknowledgement needs."""
+
+    def acknowledge(self, request: SignedRequest, answer: VerifiedAnswer, *, handle: str | None) -> Acknowledgement:
+        """As PartyClient."""
+        ...
+
+
 def handle_in(operation: str, answer: VerifiedAnswer) -> str | None:
     """The handle in an answer, by the operation's contract; None where it has none."""
     found = (contract.operations.get(operation) for contract in load_contracts(contracts_folder()))
@@ -86,14 +95,27 @@ def call(
         place = _proven(client, answer, within)
         if place is not None:
             path.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
-    said = None
+    said, code = None, Exit.HOLDS if answer.status < _GOOD else Exit.REFUSED
     if acknowledge and answer.status < _GOOD:
-        made = client.acknowledge(request, answer, handle=handle_in(operation, answer))
-        client.keep(made.request, made.answer, receipts)
-        said = made.answer
-    _show(output, answer, place, path, said)
-    refused = answer.status >= _GOOD or (said is not None and said.status >= _GOOD)
-    return Exit.REFUSED if refused else Exit.HOLDS
+        said, code = acknowledged(output, client, request, answer, handle_in(operation, answer))
+    if said is not None:
+        client.keep(said.request, said.answer, receipts)
+    _show(output, answer, place, path, None if said is None else said.answer)
+    return code
+
+
+def acknowledged(
+    output: Output, client: Acknowledging, request: SignedRequest, answer: VerifiedAnswer, handle: str | None
+) -> tuple[Acknowledgement | None, Exit]:
+    """The acknowledgement and the exit code; a failure of it is told, and does not take the answer away."""
+    try:
+        made = client.acknowledge(request, answer, handle=handle)
+    except (UnreachableError, AnswerError) as error:
+        outside = isinstance(error, UnreachableError)
+        text = output.t(f"problem.{error.key}", **error.values)
+        output.fail("error.outside" if outside else "error.untrusted", text=text)
+        return None, Exit.OUTSIDE if outside else Exit.REFUSED
+    return made, Exit.HOLDS if made.answer.status < _GOOD else Exit.REFUSED
 
 
 def _proven(client: PartyClient, answer: VerifiedAnswer, within: float) -> ProvenPlace | None:

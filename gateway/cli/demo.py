@@ -180,6 +180,10 @@ class Demo:
         folder = self._impostor_folder("mixed")
         for name in ("tls.pem", "tls.key"):
             shutil.copy2(self._folder / "sandbox" / "parties" / "ministry" / name, folder / name)
+        # Whoever holds the TLS certificate is the party, and the receipt is theirs.
+        about = folder / "party.toml"
+        named = about.read_text(encoding="utf-8").replace('name = "cooperative"', 'name = "ministry"', 1)
+        about.write_text(named, encoding="utf-8")
         client = client_of(folder)
         request = self._prepared(client, "cooperative", "echo")
         return self._send("demo.another_key", "ministry", client, request, 403, "key_of_another_party")

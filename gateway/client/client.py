@@ -14,7 +14,7 @@ import requests
 from gateway.client.proof import ProofError, check_proof, load_log_key
 from gateway.client.receipts import keep
 from gateway.client.verifier import AnswerError, AnswerVerifier, VerifiedAnswer
-from gateway.errors import ShownError
+from gateway.errors import ConfigurationError, ShownError
 from gateway.keys.files import check_private
 
 if TYPE_CHECKING:
@@ -67,8 +67,14 @@ class PartyClient:
         self._session.cert = (str(party.folder / "tls.pem"), str(party.folder / "tls.key"))
 
     def prepare(self, operation: str, fields: dict[str, Any], *, salted: bool) -> SignedRequest:
-        """The signed request for an operation; ``salted`` adds a fresh salt where none is given (C4)."""
-        agreed = self._party.operations[operation]
+        """The signed request for an operation; ``salted`` adds a fresh salt where none is given (C4).
+
+        Raises ConfigurationError where the party's folder has no agreement for it.
+        """
+        agreed = self._party.operations.get(operation)
+        if agreed is None:
+            known = ", ".join(sorted(self._party.operations))
+            raise ConfigurationError("no_such_operation", operation=operation, known=known)
         if salted and "salt" not in fields:
             fields = {**fields, "salt": b64encode(self._randomness.bytes(_SALT_BYTES)).decode()}
         body = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()

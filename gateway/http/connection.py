@@ -196,6 +196,8 @@ class Connection:
         finally:
             if hasattr(parts, "close"):
                 parts.close()
+            # reads wait for nothing: without this, one caller with many in a row would keep the loop to itself
+            gevent.sleep(0)
         return not response.should_close()
 
 

@@ -146,13 +146,12 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     def _make_room(self, count: int) -> None:
         """Ends the connections on which nothing has been said for longest: who is at work goes on."""
         idle = sorted((one for one in self._connections if one.idle), key=lambda one: one.deadline)
-        _end(idle[:count])
+        _end(idle[:count], _is_idle)
 
     def _sweep(self) -> None:
         """Ends the connections whose time is over, and those that wait where there is no room for them."""
         self._has_room()
-        now = monotonic()
-        _end([one for one in self._connections if one.deadline < now])
+        _end([one for one in self._connections if _is_late(one)], _is_late)
 
     def _await_signals(self) -> None:
         """The handlers of gunicorn run in this loop: a signal writes a byte into its pipe."""
@@ -164,7 +163,7 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     def _finish(self) -> None:
         until = monotonic() + float(self.cfg.graceful_timeout)
         while monotonic() < until:
-            _end([one for one in self._connections if one.idle])
+            _end([one for one in self._connections if one.idle], _is_idle)
             gevent.sleep(0)
             if not self._connections:
                 return
@@ -175,7 +174,25 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         self.log.error("%d exchanges were not finished in time", working)
 
 
-def _end(connections: list[Connection]) -> None:
+def _is_idle(connection: Connection) -> bool:
+    return connection.idle
+
+
+def _is_late(connection: Connection) -> bool:
+    return connection.deadline < monotonic()
+
+
+def _end(connections: list[Connection], still: Callable[[Connection], bool]) -> None:
+    """Ends them when the loop comes to it, those of which ``still`` holds then.
+
+    One that has begun a request meanwhile goes on: its record may be on its way to the disk.
+    """
+    loop = gevent.get_hub().loop
     for connection in connections:
-        if connection.greenlet is not None:
-            connection.greenlet.kill(block=False)
+        loop.run_callback(_end_one, connection, still)
+
+
+def _end_one(connection: Connection, still: Callable[[Connection], bool]) -> None:
+    greenlet = connection.greenlet
+    if greenlet is not None and not greenlet.dead and still(connection):
+        greenlet.throw(gevent.GreenletExit)

@@ -126,7 +126,7 @@ class Explainer:
             troubles.append(_head_trouble(saved, refusal))
             return Explanation(troubles=tuple(troubles))
         troubles += self._time(received, head)
-        missing = uncovered(received, head)
+        missing = list(dict.fromkeys(uncovered(received, head)))
         troubles += [Trouble("not_covered", name, Code.COMPONENT_NOT_COVERED) for name in missing]
         troubles += _body(saved, received, missing)
         shown, absent = self._lines(received, head)

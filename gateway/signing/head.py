@@ -48,7 +48,8 @@ class SignatureHead:
 
 def read_head(headers: Mapping[str, str]) -> SignatureHead:
     """The one signature tagged ``passerelle``; raises Refusal naming the component at fault."""
-    inputs, values = (_members(headers, name) for name in ("signature-input", "signature"))
+    inputs = _members(headers, "signature-input")
+    values = _members(headers, "signature")
     ours = [(label, member) for label, member in inputs.items() if dict(member.parameters).get("tag") == TAG]
     if not ours:
         raise Refusal(Code.SIGNATURE_MISSING, component="tag")

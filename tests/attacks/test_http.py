@@ -279,13 +279,7 @@ def test_what_is_no_http_is_quoted_nowhere(arena: Arena, size: int) -> None:
         b"POST /v1/echo HTTP/1.1\r\n" + secret + b"\r\n\r\n",
     )
     for shape in shapes:
-        answer = arena.raw(shape, seconds=2)
+        answer = arena.raw(shape, seconds=1)
         assert not [word for word in (b"9876543210987", b"Tremblay", b"Traceback") if word in answer]
-    files = [path for path in arena.folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    assert not [path for path in files if b"9876543210987" in path.read_bytes()]
-
-
-TABLES = [
-    *TARGETS, *MORE, *WIRE, *(f"repeated_{name}" for name in REPEATED),
-    "oversize_chunked_body", "header_in_underscores", "slow_bodies", "short_body_closed", "short_body_reset",
-]  # fmt: skip
+    assert arena.files_with(b"9876543210987") == []
+    assert b"9876543210987" not in (arena.folder / "stderr.txt").read_bytes()

@@ -209,11 +209,13 @@ def _proof(change: Callable[[str], str]) -> Callable[[LiveDesk], str]:
 _TOKENS = (
     "alg_none", "alg_none_in_capitals", "hmac_with_the_public_key", "rsa_confusion", "jwk_in_the_header",
     "jwk_in_the_header_though_rightly_signed", "jku_in_the_header", "crit_in_the_header", "wrong_typ", "no_typ",
-    "unknown_kid", "signed_by_another", "signature_removed", "no_token",
+    "unknown_kid", "signed_by_another", "signature_removed", "no_token", "expired",
+    "not_yet_valid", "no_kid", "x5u_in_the_header",
 )  # fmt: skip
 
 #: attack -> the token, rightly signed, that proves something else or nothing
 _CLAIMS: dict[str, Callable[[LiveDesk], str]] = {
+    "receipt_of_another_party": lambda desk: desk.receipt(sub="cooperative"),
     "receipt_of_another_exchange": lambda desk: desk.receipt(exchange_id="b3b9a6a0-7a5c-4a7e-8f59-0d9d3f6d0f0e"),
     "receipt_of_another_leaf": lambda desk: desk.receipt(ledger_leaf=b64encode(b"l" * 32).decode()),
     "receipt_without_a_proof": lambda desk: desk.receipt(proof=""),
@@ -231,7 +233,7 @@ def test_refused_as_a_receipt(middle: Middle, attack: str) -> None:
     assert place is not None
     desk = LiveDesk(middle.arena, place.receipt)
     tokens = _attacks(desk) if attack in _TOKENS else {attack: _CLAIMS[attack](desk)}
-    assert set(tokens) in ({attack}, set(_TOKENS))
+    assert attack not in _TOKENS or set(_TOKENS) <= set(tokens)
     jose = {"Content-Type": "application/jose"}
     forged = Told(200, jose, tokens[attack].encode())
     middle.twist = lambda target, told: forged if target.endswith("/receipt") else told
@@ -250,6 +252,3 @@ def test_a_receipt_is_for_its_own_party(arena: Arena) -> None:
     assert until(lambda: arena.get(target).status == 200, 10)
     other = arena.get(target, arena.tls("cooperative"))
     assert (other.status, other.json()["code"]) == (404, "receipt_unknown")
-
-
-TABLES = [*ANSWERS, *RECEIPTS, "a_receipt_is_for_its_own_party"]

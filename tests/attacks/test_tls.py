@@ -183,6 +183,3 @@ def test_renegotiation(arena: Arena) -> None:
         said += process.stdout.read() or b""
     assert b"RENEGOTIATING" in said
     assert b"200 OK" not in said
-
-
-TABLES = [*ATTACKS, "early_data", "renegotiation"]

@@ -148,7 +148,7 @@ def _fault(asked: Asked) -> Http:
 
 
 def _encoded(text: bytes, encoding: str) -> bytes:
-    return f'<?xml version="1.0" encoding="{encoding}"?>'.encode(encoding) + text.decode().encode(encoding)
+    return f'<?xml version="1.0" encoding="{encoding}"?>{text.decode()}'.encode(encoding)
 
 
 _LAUGHS = b'<!DOCTYPE s [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>'
@@ -345,6 +345,3 @@ def test_refused_under_a_stale_list(besieged: Besieged) -> None:
 
 def _status(besieged: Besieged) -> int:
     return besieged.exchange(besieged.verification().signed()).status
-
-
-TABLES = [*ATTACKS, *SIGNERS, *SERVERS]

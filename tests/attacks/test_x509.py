@@ -61,7 +61,6 @@ SIGNING: dict[str, str] = {
     "with_a_stale_list": "401 key_refused keyid",
     "of_a_suspended_party": "403 key_of_another_party keyid",
 }
-ATTACKS = [*TLS, *(f"signing_{name}" for name in SIGNING)]
 
 
 @pytest.mark.parametrize("attack", TLS)

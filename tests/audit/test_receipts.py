@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from certs.authority import DevAuthority
 from certs.profiles import Profile
 from gateway.audit.audit import Beside, audit
 from gateway.audit.verdict import Fault, ReceiptCount, Verdict
+from gateway.identity.parties import keyid
 from gateway.ledger.encoding import encode64, seconds_timestamp
 from gateway.signing.base import lines
 from gateway.signing.digest import content_digest
@@ -197,6 +199,8 @@ def _other_key(kept: Kept) -> None:
     stranger = DevAuthority("stranger", SystemClock().now().replace(microsecond=0))
     issued = stranger.issue(Profile.SIGNING, ["gateway.passerelle.test"])
     kept["signer"] = encode64(issued.der)
+    parameters = kept["headers"]["signature-input"]
+    kept["headers"]["signature-input"] = re.sub('keyid="[^"]+"', f'keyid="{keyid(issued.der)}"', parameters)
     resign(kept, issued)
 
 
@@ -289,3 +293,31 @@ def test_a_certificate_that_no_evidence_names_is_judged_by_the_auditors_lists(
     shutil.rmtree(trust / "crls")
     verdict = audit(log, trust, beside=Beside(by + HOUR, receipts))
     assert (Fault.RECEIPT_NOT_OURS, f"receipts/{run.first.receipt.name}") in found(verdict)
+
+
+def test_an_answer_that_says_itself_that_nothing_was_recorded(run: Run, receipts: Path) -> None:
+    def change(kept: Kept) -> None:
+        kept["status"] = 503
+        for name in ("ledger-leaf", "ledger-by"):
+            del kept["headers"][name]
+            kept["headers"]["signature-input"] = kept["headers"]["signature-input"].replace(f' "{name}"', "")
+        resign(kept, gateway_key(run))
+
+    spoil(receipts, run.denied, change)
+    verdict = judged(run, receipts)
+    assert verdict.findings == ()
+    assert verdict.receipts == ReceiptCount(held=5, unrecorded=1)
+
+
+def test_a_receipt_under_another_party_s_certificate(run: Run, receipts: Path) -> None:
+    """A party cannot make up a receipt of the gateway's with a certificate of its own."""
+    theirs = read_issued(run.gateway.party("ministry") / "signing")
+
+    def change(kept: Kept) -> None:
+        kept["signer"] = encode64(theirs.der)
+        parameters = kept["headers"]["signature-input"]
+        kept["headers"]["signature-input"] = re.sub('keyid="[^"]+"', f'keyid="{keyid(theirs.der)}"', parameters)
+        resign(kept, theirs)
+
+    name = spoil(receipts, run.second, change)
+    assert found(judged(run, receipts)) == [(Fault.RECEIPT_NOT_OURS, name)]

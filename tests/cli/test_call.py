@@ -6,13 +6,21 @@ import json
 import stat
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from gateway.cli.call import acknowledged
 from gateway.cli.main import run
+from gateway.cli.output import Exit, Output
+from gateway.client.client import UnreachableError
+from gateway.client.signer import SignedRequest
+from gateway.client.verifier import AnswerError, VerifiedAnswer
+from gateway.messages.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
+    from gateway.client.client import Acknowledgement
+    from gateway.errors import ShownError
     from tests.exchange.live import LiveGateway
 
 
@@ -58,3 +66,41 @@ def test_a_call_says_that_it_acknowledged(live: LiveGateway, capsys: pytest.Capt
     line = ["call", "echo", "--dir", str(live.folder), "--as", "cooperative", "--data", str(data), "--acknowledge"]
     assert run(line) == 0
     assert "Accusé de réception enregistré" in capsys.readouterr().out
+
+
+class Failing:
+    """A client whose acknowledgement does not get through."""
+
+    def __init__(self, error: ShownError) -> None:
+        self._error = error
+        self.asked: list[tuple[SignedRequest, VerifiedAnswer, str | None]] = []
+
+    def acknowledge(self, request: SignedRequest, answer: VerifiedAnswer, *, handle: str | None) -> Acknowledgement:
+        self.asked.append((request, answer, handle))
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (UnreachableError("unreachable", detail="reset"), Exit.OUTSIDE, "injoignable"),
+        (AnswerError("answer_not_signed"), Exit.REFUSED, "pas signée"),
+    ],
+)
+def test_a_failed_acknowledgement_does_not_take_the_answer_away(
+    error: ShownError, code: Exit, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = SignedRequest("POST", "/v1/echo", {}, b"", "", b"", b"")
+    answer = VerifiedAnswer(200, {}, b"{}", "id", "leaf", bound=True)
+    assert acknowledged(Output(Catalogue("fr")), Failing(error), request, answer, None) == (None, code)
+    assert words in capsys.readouterr().err
+
+
+def test_an_operation_that_the_party_has_no_agreement_for(
+    live: LiveGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data.json"
+    data.write_text("{}")
+    line = ["call", "exchange.acknowledge", "--dir", str(live.folder), "--as", "cooperative", "--data", str(data)]
+    assert run(line) == 2
+    assert "echo, nirec.verify" in capsys.readouterr().err

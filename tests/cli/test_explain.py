@@ -11,7 +11,9 @@ from gateway.cli.main import run
 from gateway.client.party import PartyFolder
 from gateway.client.signer import RequestSigner
 from gateway.development import Development, Ports
+from gateway.errors import Code
 from gateway.keys.files import FileKeystore
+from gateway.messages.table import load_table
 from gateway.system import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:
@@ -162,3 +164,8 @@ def test_a_certificate_that_is_none(
     key = made / "sandbox" / "parties" / "cooperative" / "signing.key"
     assert run(["explain", str(saved(tmp_path, request_signed)), "--certificate", str(key)]) == 2
     assert "signing.key" in capsys.readouterr().err
+
+
+def test_the_answer_to_a_signature_that_does_not_verify_points_here() -> None:
+    for text in load_table()[Code.SIGNATURE_INVALID].next.values():
+        assert "`passerelle explain " in text

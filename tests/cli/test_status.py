@@ -12,6 +12,7 @@ import urllib.request
 from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,14 +24,14 @@ from gateway.http.health import HealthListener
 from gateway.messages.catalogue import Catalogue
 from gateway.watch.alarms import ALARMS
 from gateway.watch.facts import Alive, Facts, to_json
+from gateway.watch.snapshots import FOLDER
 from tests.adapters.fakes import until
-from tests.exchange.live import ROOT, LiveGateway
+from tests.exchange.live import ROOT, LiveGateway, descendants
 from tests.watch.made import WELL, but
 from tests.watch.test_alarms import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gateway.http.health import Page
     from gateway.messages.table import Language
@@ -50,6 +51,13 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
 def told(gateway: LiveGateway, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
     code = run(["status", "--config", str(gateway.folder / "passerelle.toml"), "--json"])
     return code, json.loads(capsys.readouterr().out)
+
+
+def snapshots_of(gateway: LiveGateway) -> Path:
+    """The folder into which a gateway's children write, from the environment that they were given."""
+    child = descendants(gateway.processes["gateway"].pid)[0]
+    given = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+    return Path(next(item for item in given if item.startswith(FOLDER.encode())).decode().partition("=")[2])
 
 
 def metrics(gateway: LiveGateway) -> str:
@@ -191,6 +199,20 @@ def test_a_party_whose_certificate_is_refused_is_told_so_and_the_operator_why(
         }
     finally:
         kept.rename(crl)
+
+
+def test_whoever_watches_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = LiveGateway(tmp_path)
+    try:
+        own.start()
+        assert told(own, capsys)[0] == 0
+        folder = snapshots_of(own)
+        assert any(folder.iterdir())
+        assert own.stop() == 0
+    finally:
+        own.close()
+    assert not folder.exists()
+    assert [path.name for path in (tmp_path / "gateway" / "db").glob("*-wal")] == []
 
 
 # a gateway that is not there ----------------------------------------------------------------------------------------

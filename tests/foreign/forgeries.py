@@ -266,6 +266,9 @@ FORGERIES: dict[str, Forgery] = {
     "answer_for_another_use": _parameters('tag="passerelle"', 'tag="other"'),
     "answer_with_a_parameter_more": _parameters(";created=", ";expires=1;created="),
     "answer_of_another_time": _parameters(";created=17", ";created=16"),
+    "fields_told_twice": _said(fields=["message", "message"]),
+    "released_without_the_upstream_s_answer": _said("exchange", "nirec.verify", upstream=[]),
+    "upstream_asked_years_before": _upstream(lambda mine, _: mine.update(at="2020-01-01T00:00:00.000000Z")),
     "upstream_never_asked_by_us": _upstream(lambda mine, other: mine.update(request=other["answer"])),
     "upstream_s_answer_to_another": _upstream(lambda mine, other: mine.update(answer=other["answer"])),
     "upstream_s_answer_signed_by_us": _upstream(

@@ -22,6 +22,8 @@ HALF_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551 
 EKU = {"tls": "1.3.6.1.5.5.7.3.2", "signing": "1.3.6.1.5.5.7.3.36"}
 PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA512()), salt_length=64), hashes.SHA512()
 FREE = re.compile(r'"@method";req|"signature-input";req;key="[a-z*][a-z0-9*_.-]*"')  # what C6 lets be covered
+REQUEST = {"To", "Action", "MessageID", "Timestamp"}
+ANSWER = {"Action", "MessageID", "Timestamp", "RelatesTo", "SignatureConfirmation"}
 CANONICAL: Any = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 EARLY = {"v", "kind", "exchange_id", "received_at", "party", "reason", "nonce", "answer"}
@@ -101,8 +103,14 @@ class Signatures:
         need(said.keys() - {"acknowledges"} == WHOLE, "evidence of another form")
         need((said["policy"], said["parties"]["gateway"]) == policy, "under another policy")
         self.request(said, said["request"], received)
+        upstream, outcomes = said["parties"]["upstream"], [attempt["outcome"] for attempt in said["upstream"]]
+        need("answered" not in outcomes[:-1] and said["fields"] == sorted(set(said["fields"])), "told twice")
+        need(said["kind"] == "refusal" or not upstream or "answered" in outcomes, "released without an answer")
         for attempt in said["upstream"]:
-            self.attempt(attempt, policy[1], said["parties"]["upstream"])
+            asked = moment(attempt["at"])
+            within = (asked - received).total_seconds() >= -60 and (asked - at).total_seconds() <= 60
+            need(within, "an attempt outside its exchange")
+            self.attempt(attempt, policy[1], upstream)
         need(said["contract"]["sha256"] in self.objects, "no contract")
         if said["kind"] == "exchange":
             need(said["outcome"] == "released" and 200 <= said["answer"]["status"] < 300, "not released")
@@ -169,9 +177,11 @@ class Signatures:
         at, answer = moment(attempt["at"]), attempt["answer"]
         need((answer is not None) == (attempt["outcome"] == "answered"), "an answer where there is none")
         asked = self.message(attempt["request"], gateway, at)
+        need(asked.keys() >= REQUEST, "our message signs too little")
         self.once("MessageID", asked["MessageID"].text)
         if answer is not None:
             heard = self.message(answer, upstream, at)
+            need(heard.keys() >= ANSWER, "their message signs too little")
             confirmed = b64(heard["SignatureConfirmation"].get("Value") or "")
             need(heard["RelatesTo"].text == asked["MessageID"].text, "an answer to another message")
             need(confirmed == b64(attempt["request"]["signature"]), "an answer that confirms another request")
@@ -184,7 +194,11 @@ class Signatures:
         digests = {(one.get("URI") or "")[1:]: b64(one.findtext(f"{DS}DigestValue") or "") for one in references}
         need(len(digests.keys() - kept.keys()) == 1 and len(references) == len(kept) + 1, "signs other parts")
         need(all(digests[name] == sha256(block).digest() for name, block in kept.items()), "a block that differs")
-        return {(root := xml(block)).tag.partition("}")[2]: root for block in kept.values()}
+        blocks = {(root := xml(block)).tag.partition("}")[2]: root for block in kept.values()}
+        created, expires = (datetime.fromisoformat(one.text or "") for one in blocks["Timestamp"])
+        need(0 < (expires - created).total_seconds() <= 300, "a timestamp of another span")
+        need(abs((created - at).total_seconds()) <= 420, "a message of another time")
+        return blocks
 
     def certificate(self, proof: Any, use: str, party: str, at: datetime) -> Any:
         """The key of a certificate that leads to the party's root, good for this use and not revoked at that time."""

@@ -23,8 +23,10 @@ from contracts.loader import load_contracts
 from gateway.app import contracts_folder
 from gateway.client.signer import SignedRequest
 from gateway.client.verifier import AnswerError, AnswerVerifier
+from gateway.http.connection import PATIENCE_SECONDS
 from gateway.messages.table import load_table
 from gateway.model import CertificateProof, Party, Received, Signer
+from gateway.settings import Listen
 from gateway.signing.base import DERIVED, FIELDS
 from gateway.signing.head import read_head
 from gateway.signing.request import NEWEST, OLDEST, RequestVerifier
@@ -207,5 +209,11 @@ def test_every_component_header_parameter_and_limit_is_on_the_page() -> None:
     assert f"at most {OLDEST} s old and {NEWEST} s ahead" in PAGE
     for limit in ("65536 bytes", "1048576 bytes", "16 to 64", "22 to 128", "nesting of 16", "last 24 hours"):
         assert limit in PAGE
+    for limit in (f"{PATIENCE_SECONDS:.0f} s each", f"kept for {Listen(origin=ORIGIN).keepalive_seconds} s"):
+        assert limit in PAGE
+    server = (Path(__file__).parents[2] / "gateway" / "http" / "server.py").read_text(encoding="utf-8")
+    for name, most in (("line", 2048), ("fields", 40), ("field_size", 8190)):
+        assert f'"limit_request_{name}": {most},' in server
+    assert "| request line | 2048 bytes |\n| header fields | 40, each of 8190 bytes or less" in PAGE
     for oid in (item.value.dotted_string for item in (Profile.TLS_CLIENT, Profile.SIGNING)):
         assert f"`{oid}`" in PAGE

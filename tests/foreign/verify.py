@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from signatures import CANONICAL, Signatures, b64, moment, need  # type: ignore[import-not-found]  # a script's neighbour
 
-KINDS = ["exchange", "refusal", "intent", "opening", "void", "closing", "genesis", "policy", "anchor", "destruction"]
-KINDS += ["handover"]
+SEALED = ("exchange", "refusal", "intent", "handover")
+KINDS = (*SEALED[:3], "opening", "void", "closing", "genesis", "policy", "anchor", "destruction", "handover")
 WHAT = re.compile(r"^(origin: \S+\nversion: \d+\n|service: \S+\nversion: \S+\ntitle: )", re.MULTILINE)
 SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 MEMBERS = {
@@ -129,10 +129,9 @@ class Verifier:
         self.signatures.once("counter", writer, counter)
         known, counters = self.writers.setdefault(writer, (period, {}))
         counters[counter] = at
-        sealed = kind in {"exchange", "refusal", "intent", "handover"}
-        if sealed and writer not in self.keys and not self.private(period).exists():
+        if kind in SEALED and writer not in self.keys and not self.private(period).exists():
             return at  # it stays sealed to those who hold the period's key
-        plain = self.keys[writer].decrypt(struct.pack(">IQ", 0, counter), stored, leaf) if sealed else stored
+        plain = self.keys[writer].decrypt(struct.pack(">IQ", 0, counter), stored, leaf) if kind in SEALED else stored
         evidence, base, signature = split(plain[32:], ">I")
         need(hmac.digest(plain[:32], evidence, "sha256") == bound, "not the evidence that the leaf binds")
         said = json.loads(evidence)
@@ -165,7 +164,8 @@ class Verifier:
             need(said.get("previous") == (self.policies[-1][1] if self.policies else None), "another policy before it")
             self.policies.append((at, said["policy"]))
             version = re.findall(r"^version: (\d+)$", self.policy(at)[1], re.MULTILINE)
-            need(kind == "genesis" or version == [str(said["version"])], "another version than the policy's own")
+            newer = kind == "genesis" or (version == [str(said["version"])] and said["policy"] != said["previous"])
+            need(newer, "not a newer policy of that version")
         elif kind == "opening":
             need(f"'{period}': {said['period_key']}\n" in self.policy(at)[1], "not the policy's key of the period")
             if not self.private(period).exists():

@@ -92,6 +92,14 @@ def test_claims_are_of_one_key_and_one_party(database: Database, clock: ShiftedC
     assert code(one, message(clock, "n1", SALT, key="cc")) is Code.SALT_REPEATED
 
 
+def test_an_upstreams_salt_is_its_own_and_taken_once(database: Database, clock: ShiftedClock) -> None:
+    one, other = guard(database, clock), guard(database, clock)
+    assert one.claim_salt("civil-registry", SALT, clock.now())
+    assert not other.claim_salt("civil-registry", SALT, clock.now())
+    assert other.claim_salt("civil-registry", SALT[::-1], clock.now())
+    assert code(one, message(clock, "n1", SALT)) is None
+
+
 def test_many_threads_with_one_nonce_have_one_winner(database: Database, clock: ShiftedClock) -> None:
     guards = [guard(database, clock) for _ in range(2)]
     same = message(clock, "n1", SALT)

@@ -1,0 +1,79 @@
+"""File descriptors run out in a live worker: who is being served goes on, and no worker ends."""
+
+from __future__ import annotations
+
+import http.client
+import resource
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.adapters.fakes import until
+from tests.exchange.live import wait
+from tests.faults.night import Callers, descriptors
+from tests.faults.peers import idle_connections
+
+if TYPE_CHECKING:
+    from tests.faults.night import Night
+
+#: What a worker keeps for itself (gateway/http/worker.py), and room for fifty connections.
+_LIMIT = 250
+_MANY = 200
+_NONE = 12
+
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def test_a_worker_with_too_few_descriptors_serves_whom_it_can(night: Night) -> None:
+    workers = night.workers()
+    limits = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] for pid in workers}
+    with ExitStack() as stack:
+        talking = stack.enter_context(idle_connections(night, 4))
+        stack.enter_context(idle_connections(night, _MANY))
+        for pid in workers:
+            descriptors(pid, _LIMIT)
+        # those that only wait make room; those that speak are kept
+        assert until(lambda: all(open_files(pid) < _LIMIT for pid in workers), 10)
+        for _ in range(5):
+            assert [said(night, connection) for connection in talking].count(200) >= 1
+            assert night.verified(night.draft().signed()).status == 200
+        # hundreds more, now that there is no room
+        stack.enter_context(idle_connections(night, _MANY))
+        for _ in range(5):
+            assert night.verified(night.draft().signed()).status == 200
+        assert all(open_files(pid) < _LIMIT for pid in workers)
+    for pid, limit in limits.items():
+        descriptors(pid, limit)
+    assert night.tries()
+    assert night.workers() == workers
+
+
+def test_with_no_descriptor_left_at_all_callers_wait_and_no_worker_ends(night: Night) -> None:
+    workers = night.workers()
+    limits = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] for pid in workers}
+    for pid in workers:
+        descriptors(pid, _NONE)
+    with Callers(night, 3) as callers:
+        # who comes now waits in the listener's queue
+        wait(1.5)
+        assert not callers.answers
+        for pid, limit in limits.items():
+            descriptors(pid, limit)
+        assert callers.more(10)
+    assert night.workers() == workers
+    assert [line for line in night.lines() if "no connection can be taken" in str(line.get("event"))]
+    assert night.reckon(callers.sent).lost == 0
+
+
+def said(night: Night, connection: http.client.HTTPSConnection) -> int | None:
+    """The status of an exchange over a connection that is there already; None where it was closed."""
+    request = night.draft().signed()
+    try:
+        connection.request(request.method, request.target, request.body, dict(request.headers))
+        answer = connection.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    return answer.status
