@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from certs.authority import DevAuthority
 from certs.files import write_private, write_public
 from certs.profiles import Profile
-from gateway.app import begin
+from gateway.composition import begin
 from gateway.errors import ConfigurationError
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.keys.make import handle_key, make_mac_key, nirec_key

@@ -12,7 +12,7 @@ from gateway.watch.storage import DatabaseWatch
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.app import Composition
+    from gateway.composition import Composition
 
 
 def observer(composition: Composition, snapshots: Path | None) -> Observer:

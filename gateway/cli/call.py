@@ -7,12 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from contracts.loader import SALT, load_contracts
-from gateway.app import contracts_folder
 from gateway.cli.output import Exit
 from gateway.client.client import PartyClient, UnreachableError
 from gateway.client.party import PartyFolder
 from gateway.client.signer import SIGNING_KEY, RequestSigner
 from gateway.client.verifier import AnswerError
+from gateway.composition import contracts_folder
 from gateway.errors import ConfigurationError
 from gateway.keys.files import FileKeystore
 from gateway.system import SystemClock, SystemRandomness

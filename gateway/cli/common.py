@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.app import Composition
+from gateway.composition import Composition
 from gateway.errors import ConfigurationError
 from gateway.settings import load_settings
 from gateway.system import SystemClock, SystemRandomness

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-    from gateway.app import Composition
+    from gateway.composition import Composition
     from gateway.model import Received
     from gateway.ports import Upstream
     from gateway.settings import Settings

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from adapters.loopback import Loopback
-from gateway.app import Composition, Worker
+from gateway.app import Worker
 from gateway.client.signer import RequestSigner
+from gateway.composition import Composition
 from gateway.development import REGISTRY, Development, Ports
 from gateway.errors import Code
 from gateway.keys.files import FileKeystore

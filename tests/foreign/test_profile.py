@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from certs.profiles import Profile, check_profile, dns_names
 from contracts.loader import load_contracts
-from gateway.app import contracts_folder
 from gateway.client.signer import SignedRequest
 from gateway.client.verifier import AnswerError, AnswerVerifier
+from gateway.composition import contracts_folder
 from gateway.http.connection import PATIENCE_SECONDS
 from gateway.messages.table import load_table
 from gateway.model import CertificateProof, Party, Received, Signer
