@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check mutate lock clean
+.PHONY: help demo test faults bench check mutate lock clean
 
 help:
 	@echo "make demo    la démonstration, de bout en bout    the whole job, told as a story"
 	@echo "make test    les essais, avec la couverture       the tests, with coverage"
+	@echo "make faults  pannes et morts subites, 50 fois      faults and sudden deaths, 50 times"
 	@echo "make bench   l'échange face à Flask nu            the exchange against bare Flask"
 	@echo "make check   style, types, architecture           style, types, architecture"
 	@echo "make mutate  chaque garde ôtée, son essai rougit   each check removed, its test turns red"
@@ -21,6 +22,10 @@ demo: $(VENV)/.run
 test: $(VENV)/.dev
 	@$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n 2 -rs --cov --cov-report=term
+
+# Each fault is in `make test` once; here those at random moments come FAULT_ROUNDS times. As root, or some are skipped.
+faults: $(VENV)/.dev
+	FAULT_ROUNDS=$${FAULT_ROUNDS:-50} $(BIN)/python -m pytest -n 2 -rs tests/faults
 
 bench: $(VENV)/.run
 	$(BIN)/python benchmarks/run.py

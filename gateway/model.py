@@ -321,7 +321,8 @@ class Refused:
 class AnswerToSign:
     """All that an answer's signature covers (S2), before it is signed.
 
-    ``request`` is the verified request, or None where evidence may keep no digest of it (C6).
+    ``request`` is the verified request, or None where evidence may keep no digest of it (C6); ``at`` is the leaf's
+    time, None where there is no leaf.
     """
 
     status: int
@@ -331,6 +332,7 @@ class AnswerToSign:
     ledger_by: str | None
     received: Received
     request: VerifiedRequest | None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class ExchangeCheck:
             raise Problem(Fault.EVIDENCE_DIFFERS, "kind or exchange id are not the leaf's")
         if not evidence.received_at - _CLOCK_STEP <= leaf.time <= evidence.received_at + _LONGEST:
             raise Problem(Fault.TIME_DIFFERS, "received at another time than its leaf's")
-        policy = self._policies.at(leaf.time)
+        policy = self._policies.at(leaf.time, evidence.policy if isinstance(evidence, Exchange) else "")
         if isinstance(evidence, Exchange):
             self._whole(evidence, leaf, policy)
         else:

@@ -114,7 +114,7 @@ def read_kept_answer(path: Path) -> KeptAnswer:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise Problem(Fault.RECEIPT_UNREADABLE, f"at {where[:80] or 'its top'}") from None
-    except (ValueError, KeyError, OverflowError, MalformedFieldError):
+    except (ValueError, KeyError, OverflowError, MalformedFieldError, FormatError):
         raise Problem(Fault.RECEIPT_UNREADABLE, "its signature, or what it covers, cannot be read") from None
     recorded = "ledger-leaf" in kept.headers
     if not (_ALWAYS | (_LEDGER if recorded else frozenset())) <= set(names):

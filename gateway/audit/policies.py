@@ -57,9 +57,13 @@ class Policies:
             raise Problem(Fault.POLICY_DIFFERS, "no policy is in force")
         return self._since[-1][1]
 
-    def at(self, moment: datetime) -> Policy:
-        """The policy in force at that moment; raises Problem where there was none."""
-        for since, policy in reversed(self._since):
-            if since <= moment:
-                return policy
-        raise Problem(Fault.POLICY_DIFFERS, "no policy was in force yet")
+    def at(self, moment: datetime, named: str = "") -> Policy:
+        """The policy in force at that moment; raises Problem where the log has none.
+
+        A leaf that stands after a policy's and names it is under it, though its time be earlier: a clock can be set
+        back. So a moment before the first policy is the first one's.
+        """
+        newest = self.newest()
+        if newest.sha256 == named:
+            return newest
+        return next((policy for since, policy in reversed(self._since) if since <= moment), self._since[0][1])

@@ -92,6 +92,8 @@ class WorkerServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
             "logger_class": ServerLog,
             "when_ready": _wake_for_speakers_only,
             "proc_name": "passerelle",
+            # nothing that can steer the workers lies in a home folder, where all gateways of a user would share it
+            "control_socket_disable": True,
             # is_ssl asks for a certificate's path; the context itself comes from the hook below
             "certfile": __file__,
             "ssl_context": lambda _config, _default: self._context,

@@ -108,8 +108,10 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
                 continue
             self._yields = 0
             if not self._has_room():
-                gevent.sleep(_BREATH_SECONDS)
-                continue
+                gevent.sleep(_YIELD_SECONDS)  # then those that it ended are gone
+                if not self._has_room():
+                    gevent.sleep(_BREATH_SECONDS)
+                    continue
             try:
                 client, address = listener.accept()
             except BlockingIOError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gateway.errors import LedgerError
@@ -126,6 +127,9 @@ class Publisher:
             for path in list(folder.iterdir()):
                 if path not in current:
                     self._remove(path)
+            # a crash can come between a file and its folder
+            with suppress(OSError):
+                folder.rmdir()
 
     def _bundles(self, index: int, width: int) -> None:
         self._add(entries_path(index, width), pack_entries(self._leaves))

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _REPEAT_WAIT_SECONDS = 0.3
 _REPEAT_POLL_SECONDS = 0.01
 _RETRY_AFTER = ("Retry-After", "1")
+#: A leaf's time is no earlier than so much before its request came, and no later than so much after (docs/formats.md).
+_EARLIEST = timedelta(seconds=60)
+_LATEST = timedelta(minutes=5)
 
 
 class Render(Protocol):
@@ -53,10 +56,14 @@ class _Body:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an answer stands, or will stand, in the log: the values of Ledger-Leaf and Ledger-By."""
+    """Where an answer stands, or will stand, in the log: the values of Ledger-Leaf and Ledger-By.
+
+    ``signed_at`` is the leaf's time where the answer is signed with it, None where the leaf is an older one.
+    """
 
     leaf: str
     by: str
+    signed_at: datetime | None
 
 
 class Sealer:
@@ -151,7 +158,11 @@ class Sealer:
             draft = self._writer.draft(kind, exchange_id, self._clock.now(), evidence.json)
         except NotRecordedError:
             return self._not_recorded(received, request)
-        place = self._place(draft.leaf_hash, draft.time)
+        if not received.at - _EARLIEST <= draft.time <= received.at + _LATEST:
+            # no evidence of it could hold: its times are those of two clocks
+            self._writer.abandon(draft)
+            raise NotRecordedError("the clock was set while the exchange went on")
+        place = self._place(draft.leaf_hash, draft.time, signed_at=draft.time)
         try:
             signed = self._sign(body, received, request, exchange_id, place)
         except BaseException:
@@ -185,8 +196,8 @@ class Sealer:
     def _facts(self, body: _Body) -> AnswerFacts:
         return AnswerFacts(body.status, body.content_digest, self._signing.signing_key())
 
-    def _place(self, digest: bytes, leaf_time: datetime) -> _Place:
-        return _Place(encode64(digest), seconds_timestamp(leaf_time + self._promise))
+    def _place(self, digest: bytes, leaf_time: datetime, signed_at: datetime | None = None) -> _Place:
+        return _Place(encode64(digest), seconds_timestamp(leaf_time + self._promise), signed_at)
 
     def _sign(
         self,
@@ -205,6 +216,7 @@ class Sealer:
                 ledger_by=None if place is None else place.by,
                 received=received,
                 request=request,
+                at=None if place is None else place.signed_at,
             )
         )
 

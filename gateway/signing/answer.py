@@ -90,7 +90,8 @@ class RestSigning:
         """The answer's base, signature and headers; raises KeystoreError."""
         pairs = answer_components(answer, self._origin)
         names = " ".join(identifier for identifier, _ in pairs)
-        created = int(self._clock.now().timestamp())
+        # of one moment with the leaf, though the clock be set in between
+        created = int((answer.at or self._clock.now()).timestamp())
         parameters = f'({names});created={created};keyid="{self._keyid}";tag="{TAG}"'
         base = lines(pairs, parameters)
         signature = self._keystore.sign(SIGNING_KEY, base)

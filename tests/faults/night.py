@@ -162,7 +162,7 @@ class Night(LiveGateway):
             exchanges.update(name for name, _ in of_callers)
             return recorded.keys() <= found.keys()
 
-        assert until(all_there, 30), f"answered and not in the log: {sorted(recorded.keys() - found.keys())[:5]}"
+        assert until(all_there, 120), f"answered and not in the log: {sorted(recorded.keys() - found.keys())[:5]}"
         assert not [name for name, count in exchanges.items() if count > 1]
         assert {name: found[name] for name in recorded} == {n: a.ledger_leaf for n, a in recorded.items()}
         assert not unrecorded & found.keys(), "told not_recorded, and recorded"
@@ -195,10 +195,11 @@ class Sent:
 
 @dataclass
 class Callers:
-    """Several connections that ask, one request after another, until they are told to stop."""
+    """Several connections that ask, one request after another, until they are told to stop; ``pause`` in seconds."""
 
     night: Night
     count: int = 6
+    pause: float = 0.0
     sent: list[Sent] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -228,6 +229,8 @@ class Callers:
         for turn in self._turns():
             request = client.prepare("echo", {"message": f"{number}-{turn}"}, salted=False)
             self.sent.append(Sent(request, self._answer(client, request)))
+            if self.pause:
+                self._stop.wait(self.pause)
 
     def _turns(self) -> Iterator[int]:
         turn = 0
@@ -257,6 +260,11 @@ def descriptors(pid: int, soft: int) -> None:
     """Another limit for a process that runs."""
     _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def open_files(pid: int) -> int:
+    """How many file descriptors a process has."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def _children(pid: int) -> list[int]:

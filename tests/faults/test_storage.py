@@ -115,7 +115,8 @@ def test_a_database_that_becomes_read_only(night: Night) -> None:
 
 
 def test_a_log_that_becomes_read_only_is_published_later(night: Night) -> None:
-    """Recording does not need the directory: exchanges go on, and the sequencer catches up."""
+    """Recording does not need the directory: exchanges go on, and the same sequencer catches up."""
+    sequencer = night.role("sequencer")
     with Callers(night) as callers:
         assert callers.more(5)
         with immutable(night.log, night.log / "tile" / "0", night.log / "tile" / "entries"):
@@ -126,6 +127,7 @@ def test_a_log_that_becomes_read_only_is_published_later(night: Night) -> None:
             assert any(line.get("event") == "sequencing_fails" for line in night.lines())
     night.recovered()
     assert night.reckon(callers.sent).recorded >= 25
+    assert night.role("sequencer") == sequencer
 
 
 def test_logs_that_cannot_be_written_stop_nothing(night: Night) -> None:

@@ -142,7 +142,7 @@ class Verifier:
             self.plain(said, (writer, counter, period), at)
             return at
         need(number < 3 and said["exchange_id"] == str(ids[0]), "a kind that this cannot judge, or another exchange")
-        policy, text = self.policy(at)
+        policy, text = self.policy(at, said.get("policy"))
         gateway = re.findall(r"^gateway: (\S+)$", text, re.MULTILINE)[0]
         self.signatures.exchange(said, (policy, gateway), leaf, at)
         self.signatures.answer(said, gateway, (base.decode(), signature), leaf, at)
@@ -151,9 +151,9 @@ class Verifier:
     def private(self, period: int) -> Path:
         return self.trust / f"periods/{period}.key"
 
-    def policy(self, at: datetime) -> tuple[str, str]:
-        """The policy of that time: its hash, its text."""
-        name = [name for since, name in self.policies if since <= at][-1]
+    def policy(self, at: datetime, named: object = None) -> tuple[str, str]:
+        """The policy of that time, or a later one that is named and stands before: its hash, its text."""
+        name = [self.policies[0][1], *(name for since, name in self.policies if since <= at or name == named)][-1]
         return name, self.objects[name].decode()
 
     def plain(self, said: Any, here: tuple[bytes, int, int], at: datetime) -> None:

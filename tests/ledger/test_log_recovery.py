@@ -220,3 +220,18 @@ def _dispose(bench: Bench) -> None:
         database.dispose()
     bench.writers.clear()
     bench.databases.clear()
+
+
+def test_a_folder_that_a_crash_left_empty_goes(bench: Bench) -> None:
+    """Between the last partial file and its folder, or between a new folder and its first file."""
+    bench.begin()
+    writer = bench.writer()
+    bench.exchange(writer)
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    empty = bench.directory / "tile" / "0" / "001.p"
+    empty.mkdir()
+    bench.sequencer().start()
+    assert not empty.exists()
+    assert list((bench.directory / "tile" / "0" / "000.p").iterdir())

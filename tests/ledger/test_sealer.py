@@ -4,12 +4,13 @@ import dataclasses
 import json
 import threading
 import uuid
+from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.errors import Code, KeystoreError, Refusal
+from gateway.errors import Code, KeystoreError, NotRecordedError, Refusal
 from gateway.ledger.encoding import decode64
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.sealer import Sealer
@@ -40,6 +41,7 @@ from gateway.waiting import Threads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.ledger.leaf import Leaf
     from gateway.ledger.record import Record
 
     from .conftest import Bench
@@ -258,6 +260,30 @@ def test_without_a_signature_nothing_is_recorded_and_nothing_released(room: Room
         sealed(room, room.grant)
     kinds = [kind for kind, _ in room.opened().values()]
     assert ("exchange" in kinds, "void" in kinds) == (False, True)
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=1), -timedelta(hours=1)], ids=["forward", "back"])
+def test_an_exchange_during_which_the_clock_was_set_is_not_recorded(room: Room, step: timedelta) -> None:
+    """Its evidence could not hold: the request came at another time than its leaf's."""
+    assert sealed(room, room.grant).status == 200
+    grant = room.fresh()
+    room.bench.clock.at += step
+    with pytest.raises(NotRecordedError):
+        sealed(room, grant)
+    refused = Refused(grant.message.request.received, "ministry", Refusal(Code.NOT_RECORDED), None)
+    assert room.sealer.not_recorded(refused).status == 503
+    assert [kind for kind, _ in room.opened().values()].count("exchange") == 1
+
+
+def test_the_answer_is_signed_with_the_leaf_s_time(room: Room) -> None:
+    assert sealed(room, room.grant).status == 200
+    exchange = next(leaf for leaf, _ in _sequenced(room) if leaf.kind == "exchange")
+    assert room.signing.asked[-1].at == exchange.time
+
+
+def _sequenced(room: Room) -> list[tuple[Leaf, Record]]:
+    room.opened()
+    return list(room.bench.whole_log())
 
 
 def test_a_repeated_refusal_carries_the_recorded_one_s_leaf(room: Room) -> None:

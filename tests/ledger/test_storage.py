@@ -3,16 +3,17 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, StorageUnavailableError
 from gateway.guard.storage import DatabaseClaims, _Pending
 from gateway.ledger import storage as ledger_storage
 from gateway.storage import Database, GroupCommit, StorageError, migrate
 from gateway.system import SystemClock
+from tests.adapters.fakes import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -254,3 +255,86 @@ def test_the_ledger_s_tables_are_those_that_the_migrations_make(database: Databa
             for name in ("writers", "records", "log_state", "objects")
         }
     assert present == {table.name: set(table.columns.keys()) for table in ledger_storage._METADATA.sorted_tables}
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another program has the database."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.close()
+
+
+def test_a_locked_database_is_waited_for_once_and_then_by_nobody(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes after one that has waited in vain is refused at once; the first success ends that."""
+    monkeypatch.setattr("gateway.storage.PATIENCE_SECONDS", 0.2)
+    insert = "INSERT INTO claims VALUES ('nonce', ?, '2026')"
+
+    def patience() -> int:
+        with database.writing() as connection:
+            return int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+
+    assert patience() == 200
+    with locked(database.path):
+        with pytest.raises(StorageUnavailableError):
+            database.write_once(insert, (b"1",))
+        assert (database._direct is not None, database._hasty is not None) == (True, False)
+        with pytest.raises(StorageUnavailableError):
+            database.write_once(insert, (b"2",))
+        assert database._hasty is not None  # the connection that waits for nobody
+        with pytest.raises(StorageUnavailableError):
+            patience()
+        with database.reading() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM claims").scalar() == 0
+    assert patience() == 0
+    assert patience() == 200
+    assert database.write_once(insert, (b"3",)) == 1
+
+
+def test_group_commit_refuses_all_of_a_batch_when_there_is_no_database() -> None:
+    """One after the other they would wait as often as they are many."""
+    batches: list[int] = []
+    error = StorageUnavailableError("locked")
+
+    def write(batch: Sequence[int]) -> list[Exception | None]:
+        batches.append(len(batch))
+        raise error
+
+    turn = threading.Lock()
+    group: GroupCommit[int] = GroupCommit(write, turn=turn)  # type: ignore[arg-type]  # a lock enters as a turn does
+    refused: list[Exception] = []
+
+    def commit(number: int) -> None:
+        try:
+            group.commit(number)
+        except StorageUnavailableError as raised:
+            refused.append(raised)
+
+    threads = [threading.Thread(target=commit, args=(number,)) for number in range(8)]
+    with turn:
+        for thread in threads:
+            thread.start()
+        assert until(lambda: len(group._queue) == 8)
+    for thread in threads:
+        thread.join(5)
+    assert refused == [error] * 8
+    assert batches == [8]
+
+
+def test_what_is_done_in_haste_waits_for_no_foreign_program(database: Database) -> None:
+    """It is done in a worker's loop, which serves others meanwhile."""
+
+    def work() -> None:
+        database.write_once("INSERT INTO claims VALUES ('nonce', x'00', '2026')", ())
+
+    with locked(database.path):
+        assert not database._at_once(work)
+    assert database._direct is None  # the connection that waits was not touched
+    assert database._trouble_until == 0.0  # and nobody else is told that it was in vain
+    assert database._at_once(work)

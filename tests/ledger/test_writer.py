@@ -9,6 +9,7 @@ import pytest
 from gateway.errors import NotRecordedError
 from gateway.ledger.leaf import KINDS, unpack_leaf
 from gateway.ledger.storage import Lookup, NewRecord, Records
+from gateway.waiting import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,3 +176,38 @@ def test_database_holds_no_plain_evidence(bench: Bench) -> None:
     assert b"NEEDLE" not in found
     assert b"ministry" in found  # the search does find what is clear
     assert unpack_leaf(writer.draft("exchange", uuid.uuid4(), bench.clock.now(), b"{}").leaf).counter == 2
+
+
+def test_a_writer_that_cannot_be_begun_leaves_no_file(bench: Bench) -> None:
+    """Each exchange tries again: on a full disk their lock files would be without end."""
+    bench.begin()
+    records = failing(bench)
+    writer = bench.writer(records)
+    records.fail_before = frozenset({KINDS["opening"]})
+    before = set(bench.locks.iterdir())
+    for _ in range(3):
+        with pytest.raises(NotRecordedError):
+            bench.exchange(writer)
+    assert set(bench.locks.iterdir()) == before
+    records.fail_before = frozenset()
+    bench.exchange(writer)
+    sequence(bench)
+    assert [leaf.kind for leaf, _ in bench.whole_log()].count("exchange") == 1
+
+
+def test_a_life_is_begun_where_waiting_keeps_nobody(bench: Bench) -> None:
+    """In a worker the database is waited for elsewhere; and no lock is held meanwhile that the loop asks for."""
+    bench.begin()
+    records = failing(bench)
+    writer = bench.writer(records)
+    waited: list[bool] = []
+
+    class Elsewhere(Threads):
+        def blocking(self, work: Callable[[], Any]) -> Any:
+            waited.append(writer._lock.locked())
+            return work()
+
+    records.waiting = Elsewhere()
+    bench.exchange(writer)
+    bench.exchange(writer)
+    assert waited == [False]
