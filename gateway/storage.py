@@ -40,6 +40,8 @@ PATIENCE_SECONDS = 1.0
 #: For so long after such a wait was in vain, nobody waits again: those who come are refused at once.
 _TROUBLE_SECONDS = 3.0
 _READ_TIMEOUT_SECONDS = 1.0
+#: The part of SQLite's result codes that says what it is; the rest says of which kind.
+_PRIMARY = 0xFF
 _BEGIN = "passerelle_begin"
 _STATEMENTS_KEPT = 512
 _PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-16000")
@@ -199,6 +201,9 @@ class Database:
     def _unavailable(self, error: Exception) -> StorageUnavailableError:
         if not self._in_haste:
             self._trouble_until = monotonic() + _TROUBLE_SECONDS
+        if getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & _PRIMARY != sqlite3.SQLITE_BUSY:
+            # a connection that was opened while the file was read-only would stay so for good
+            self._drop()
         return StorageUnavailableError(type(error).__name__)
 
     def _begin(self, connection: Connection) -> None:
@@ -217,6 +222,9 @@ class Database:
             cached_statements=_STATEMENTS_KEPT,
         )
         self._prepare(connection, None)
+        if not patience:
+            # in haste nobody copies the log into the database, which syncs: the patient do it
+            connection.execute("PRAGMA wal_autocheckpoint=0")
         return connection
 
     @contextmanager
@@ -234,11 +242,15 @@ class Database:
 
     def dispose(self) -> None:
         """Closes every connection."""
+        self._drop()
+        self.turn.close()
+
+    def _drop(self) -> None:
         for connection in (self._direct, self._hasty):
             if connection is not None:
                 connection.close()
+        self._direct = self._hasty = None
         self._engine.dispose()
-        self.turn.close()
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:
@@ -246,11 +258,12 @@ class Database:
 
 
 class _Ticket(Generic[T]):
-    __slots__ = ("done", "entry", "error", "wake")
+    __slots__ = ("done", "entry", "error", "given", "wake")
 
     def __init__(self, entry: T, wake: Baton) -> None:
         self.entry = entry
         self.done = False
+        self.given = False  # the lead, while it stands in the queue
         self.error: Exception | None = None
         self.wake = wake
 
@@ -291,11 +304,33 @@ class GroupCommit(Generic[T]):
             self._queue.append(ticket)
             waits, self._led = self._led, True
         if waits:
-            ticket.wake.acquire()  # woken when done, or to lead
+            try:
+                ticket.wake.acquire()  # woken when done, or to lead
+            except BaseException:
+                self._leave(ticket)
+                raise
         if not ticket.done:
             self._lead()
         if ticket.error is not None:
             raise ticket.error
+
+    def _leave(self, ticket: _Ticket[T]) -> None:
+        """Who is torn away while it waits must not be made the leader that everybody waits for."""
+        heir: _Ticket[T] | None = None
+        with self._lock:
+            if ticket in self._queue:
+                first = self._queue[0] is ticket
+                self._queue.remove(ticket)
+                if first and ticket.given:
+                    heir = self._queue[0] if self._queue else None
+                    self._led = heir is not None
+        if heir is not None:
+            self._give_lead(heir)
+
+    @staticmethod
+    def _give_lead(heir: _Ticket[T]) -> None:
+        heir.given = True
+        heir.wake.release()
 
     def _lead(self) -> None:
         batch: list[_Ticket[T]] = []
@@ -318,7 +353,7 @@ class GroupCommit(Generic[T]):
                     ticket.done = True
                 ticket.wake.release()
             if heir is not None:
-                heir.wake.release()
+                self._give_lead(heir)
 
     def _commit(self, batch: list[_Ticket[T]]) -> None:
         with self._turn:
@@ -343,7 +378,8 @@ class GroupCommit(Generic[T]):
         try:
             results = self._write([ticket.entry for ticket in batch])
         except StorageUnavailableError as error:
-            results = [error] * len(batch)
+            # one for each: an exception that is raised in many places gathers all of their places
+            results = [StorageUnavailableError(*error.args) for _ in batch]
         except Exception as error:  # noqa: BLE001 - whatever kept the batch out is given to the entry's own thread
             if len(batch) > 1:
                 for ticket in batch:

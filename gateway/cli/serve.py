@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import structlog
 from gateway.app import Worker
 from gateway.cli.common import compose, settings_of
 from gateway.cli.supervisor import PARENT, Supervisor, check_free
+from gateway.errors import PasserelleError
 from gateway.http.server import ServerOptions, WorkerServer
 from gateway.http.tls import ServerTls, server_context
 from gateway.logs import alarm, configure_logs
@@ -25,7 +27,7 @@ from gateway.watch.meters import Door, Meters
 from gateway.watch.snapshots import FOLDER, Reporter, snapshot_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from ssl import SSLContext
 
     from flask import Flask
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from gateway.model import Received
     from gateway.ports import Upstream
     from gateway.settings import Settings
+
+_BEGIN_AGAIN_SECONDS = 2
 
 
 def serve(config: Path | None, role: str) -> None:
@@ -75,7 +79,7 @@ def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None =
             meters.fault()
             alarm(received, fault)
 
-        worker = Worker(composition, counted_alarm, upstreams, meters)
+        worker = _worker(lambda: Worker(composition, counted_alarm, upstreams, meters))
         workers.append(worker)
         if FOLDER in os.environ:
             reporters.append(Reporter(meters, Path(os.environ[FOLDER]), composition.clock))
@@ -93,6 +97,16 @@ def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None =
         counted[0].at_the_door(what)
 
     WorkerServer(options_of(settings), listener_tls(composition), make, close, at_the_door).run()
+
+
+def _worker(make: Callable[[], Worker]) -> Worker:
+    """A worker that cannot begin ends alone: gunicorn would take those that serve down with it."""
+    try:
+        return make()
+    except PasserelleError as error:
+        structlog.get_logger("worker").error("cannot_begin", exc_info=error)
+        time.sleep(_BEGIN_AGAIN_SECONDS)
+        os._exit(1)
 
 
 def listener_tls(composition: Composition) -> SSLContext:

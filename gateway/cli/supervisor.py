@@ -146,7 +146,13 @@ class Supervisor:
         command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(self._config), "--role", role]
         # The children end with us, even if we are killed: see end_with_parent.
         environ = os.environ | {PARENT: str(os.getpid()), FOLDER: str(self._snapshots)}
-        self._children[role] = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL)
+        self._children[role] = subprocess.Popen(
+            command,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            # an interrupt at the terminal is for the supervisor, which ends them in their order
+            start_new_session=True,
+        )
         self._started[role] = time.monotonic()
         self._since[role] = SystemClock().now().isoformat(timespec="seconds")
         self._log.info("started", role=role, pid=self._children[role].pid)

@@ -15,6 +15,8 @@ from uuid import UUID
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Connection
+
     from gateway.ports import Clock
     from gateway.storage import Database
 
@@ -59,15 +61,12 @@ class DatabaseClaims:
             self._database.write_once(_INSERT + ",".join([_ROW] * len(rows)), _values(rows))
         except IntegrityError:
             # a key is there already, or twice in this batch: nothing is in, and each request is looked at alone
-            for pending in batch:
-                pending.taken = self._taken(pending.rows)
+            # in one transaction: if it fails, none of them is in, and none finds its own rows when it tries again
+            with self._database.writing() as connection:
+                taken = [_taken(connection, pending.rows) for pending in batch]
+            for pending, kinds in zip(batch, taken, strict=True):
+                pending.taken = kinds
         return [None] * len(batch)
-
-    def _taken(self, rows: _Rows) -> frozenset[str]:
-        statement = _INSERT + ",".join([_ROW] * len(rows)) + _KEEP
-        with self._database.writing() as connection:
-            fresh = {kind for (kind,) in connection.exec_driver_sql(statement, _values(rows))}
-        return frozenset(kind for kind, _, _ in rows) - fresh
 
     def first_refusal(self, key: bytes, minute: str, exchange_id: UUID) -> UUID:
         """The exchange id kept for this key and minute; the given one if there was none."""
@@ -119,6 +118,12 @@ def _uptime() -> timedelta:
         return timedelta(seconds=float(_UPTIME.read_text(encoding="ascii").split()[0]))
     except (OSError, ValueError, IndexError):
         return timedelta(0)
+
+
+def _taken(connection: Connection, rows: _Rows) -> frozenset[str]:
+    statement = _INSERT + ",".join([_ROW] * len(rows)) + _KEEP
+    fresh = {kind for (kind,) in connection.exec_driver_sql(statement, _values(rows))}
+    return frozenset(kind for kind, _, _ in rows) - fresh
 
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"

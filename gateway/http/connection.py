@@ -12,6 +12,7 @@ import gevent
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.http.parser import RequestParser
+from gunicorn.util import http_date
 
 if TYPE_CHECKING:
     import ssl
@@ -29,7 +30,11 @@ _TAKING_SECONDS = 60.0
 #: Where a request is to be found in the environment of those that Flask dispatches.
 ARRIVAL = "passerelle.arrival"
 #: What is read of a body that nobody wanted, so that the caller gets to read its answer.
-_DRAINED = 1 << 20
+_DRAINED = 1 << 16
+#: A peer whose bytes are always there keeps the loop no longer than this at a time ...
+_SLICE_SECONDS = 0.005
+#: ... and no request comes in more pieces than this: the parser looks at a head again with each.
+_MOST_READS = 2000
 _NOT_HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -87,7 +92,19 @@ class House(Protocol):
 class Connection:
     """Runs in a greenlet of its own; ``deadline`` (monotonic seconds) is what the worker ends it by."""
 
-    __slots__ = ("_address", "_house", "_raw", "_tls", "deadline", "greenlet", "idle")
+    __slots__ = (
+        "_address",
+        "_house",
+        "_raw",
+        "_reads",
+        "_slice",
+        "_tls",
+        "busy",
+        "deadline",
+        "greenlet",
+        "idle",
+        "proven",
+    )
 
     def __init__(self, raw: Socket, address: tuple[str, int], house: House) -> None:
         self._raw = raw
@@ -97,6 +114,12 @@ class Connection:
         self.greenlet: gevent.Greenlet[..., None] | None = None
         self.deadline = monotonic() + PATIENCE_SECONDS
         self.idle = False
+        #: From the moment that its request is whole until its answer is ready: nobody ends it then.
+        self.busy = False
+        #: Whether the handshake is over, and with it the peer known.
+        self.proven = False
+        self._reads = 0
+        self._slice = 0.0
 
     def serve(self) -> None:
         """Until the peer has gone, or its time is over; raises nothing."""
@@ -113,11 +136,24 @@ class Connection:
                 (self._tls or self._raw).close()
 
     def recv(self, size: int) -> bytes:
-        """What the parser reads from; the first byte of a request starts its time."""
+        """What the parser reads from; the first byte of a request starts its time.
+
+        Raises TimeoutError or ConnectionAbortedError for a peer that keeps the loop for itself.
+        """
         data: bytes = self._tls.recv(size)
+        now = monotonic()
         if self.idle:
             self.idle = False
-            self.deadline = monotonic() + PATIENCE_SECONDS
+            self.deadline = now + PATIENCE_SECONDS
+            self._reads = 0
+        self._reads += 1
+        if now > self.deadline:
+            raise TimeoutError
+        if self._reads > _MOST_READS:
+            raise ConnectionAbortedError
+        if now > self._slice:
+            gevent.sleep(0)
+            self._slice = monotonic() + _SLICE_SECONDS
         return data
 
     def _handshake(self) -> bool:
@@ -128,6 +164,7 @@ class Connection:
         except (OSError, gevent.GreenletExit) as error:
             self._house.turned_away("handshake_failed", error)
             return False
+        self.proven = True
         return True
 
     def _requests(self, parser: RequestParser) -> None:
@@ -137,13 +174,16 @@ class Connection:
             self.deadline = monotonic() + float(self._house.cfg.keepalive)
             try:
                 request = next(parser)
-                self.idle = False
-                stays = self._answer(request, certificate) and self._house.alive and not request.should_close()
+                if self.idle:  # it came with the one before
+                    self.idle = False
+                    self.deadline = monotonic() + PATIENCE_SECONDS
+                answered = self._answer(request, certificate)
             except ParseException as error:  # what is no HTTP, in head or body, before step 1
+                self.busy = False
                 self._refuse(error)
                 return
             self.deadline = monotonic() + PATIENCE_SECONDS
-            if not stays or not parser.finish_body(max_bytes=_DRAINED):
+            if not answered or not self._house.alive or request.should_close() or not _drained(parser):
                 return
 
     def _refuse(self, error: Exception) -> None:
@@ -153,13 +193,14 @@ class Connection:
 
     def _answer(self, request: Any, certificate: bytes) -> bool:
         """Answers one request; False if the connection ends with it."""
-        if request._expected_100_continue:  # noqa: SLF001  gunicorn has no public name for it
-            self._tls.sendall(_CONTINUE)
-        arrival = Arrival(request.method, request.uri, request.headers, request.body, certificate)
+        body = _Timely(request.body, self)
+        arrival = Arrival(request.method, request.uri, request.headers, body, certificate)
         exchange = self._house.exchange
         if exchange is None or request.method != "POST":
             return self._dispatch(request, arrival)
-        released = exchange(Arrival(*arrival[:3], _Timely(request.body, self), certificate))
+        if request._expected_100_continue:  # noqa: SLF001  gunicorn has no public name for it
+            self._tls.sendall(_CONTINUE)
+        released = exchange(arrival)
         self._send(released, closing=not self._house.alive or request.should_close())
         return True
 
@@ -169,16 +210,22 @@ class Connection:
         head = "\r\n".join(
             (
                 f"HTTP/1.1 {status} {_PHRASES[status]}",
+                f"Date: {http_date()}",
                 "Connection: close" if closing else "Connection: keep-alive",
                 *lines,
                 f"Content-Length: {len(body)}",
                 "\r\n",
             )
         )
-        if head.count("\n") != len(lines) + 4:
+        if head.count("\n") != len(lines) + 5:
             raise ValueError("a header holds a line's end")
-        self.deadline = monotonic() + _TAKING_SECONDS
+        self._give()
         self._tls.sendall(head.encode("latin-1") + body)
+
+    def _give(self) -> None:
+        """The answer is ready: from here on the peer's time counts again."""
+        self.busy = False
+        self.deadline = monotonic() + _TAKING_SECONDS
 
     def _dispatch(self, request: Any, arrival: Arrival) -> bool:
         """Through WSGI, as gunicorn's own workers do it."""
@@ -189,7 +236,7 @@ class Connection:
             response.force_close()
         parts = self._house.application(environ, response.start_response)
         try:
-            self.deadline = monotonic() + _TAKING_SECONDS
+            self._give()
             for part in parts:
                 response.write(part)
             response.close()
@@ -213,5 +260,14 @@ class _Timely:
     def read(self, size: int) -> bytes:
         """As the body gives it."""
         data = self._body.read(size)
+        self._connection.busy = True
         self._connection.deadline = math.inf
         return data
+
+
+def _drained(parser: RequestParser) -> bool:
+    """Reads what nobody wanted of a body; False where the next request's beginning cannot be known."""
+    try:
+        return bool(parser.finish_body(max_bytes=_DRAINED))
+    except ParseException:
+        return False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 import resource
+import signal
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,6 +31,9 @@ _SWEEP_SECONDS = 0.5
 _MOST_YIELDS = 8
 _YIELD_SECONDS = 0.0005
 _BREATH_SECONDS = 0.1
+_TELL_SECONDS = 1.0
+#: gunicorn ends a worker that is still there at the end of the grace: it is to have ended itself before.
+_MARGIN_SECONDS = 1.5
 #: File descriptors that are not connections: the database, logs, upstreams, and what is read in passing.
 _OWN_FILES = 200
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -49,12 +52,19 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     turned_away_at_the_door: ClassVar[Callable[[Door], None]]
     alive: bool
     place = 0
+    _untold = 0
+    _tell_again = 0.0
 
     def init_process(self) -> None:
         """After the fork: as many file descriptors as the system grants."""
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         super().init_process()
+
+    def init_signals(self) -> None:
+        """As gunicorn does it; an interrupt at the terminal reaches us too, and ends nothing that was begun."""
+        super().init_signals()
+        signal.signal(signal.SIGINT, self.handle_exit)
 
     def run(self) -> None:
         """Serves until it is told to stop; then what is begun is finished, within the time that it has."""
@@ -64,6 +74,8 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         gevent.get_hub().exception_stream = None  # what fails in a greenlet is told by failed()
         listeners = [listener.sock for listener in self.sockets]
         accepting = [gevent.spawn(self._accept, listener) for listener in listeners]
+        for each in accepting:
+            each.link_exception(self._cannot_accept)
         signals = gevent.spawn(self._await_signals)
         while self.alive:
             self.notify()
@@ -91,7 +103,12 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     def turned_away(self, what: Door, error: BaseException) -> None:
         """Counted and logged; never recorded, and never with a byte of what came (section 1, N1)."""
         type(self).turned_away_at_the_door(what)
-        self.log.info("%s: %s", what.replace("_", " "), type(error).__name__)
+        self._untold += 1
+        if (now := monotonic()) < self._tell_again:
+            return  # strangers do not fill our logs
+        self.log.info("%s: %s (%d since the last line)", what.replace("_", " "), type(error).__name__, self._untold)
+        self._tell_again = now + _TELL_SECONDS
+        self._untold = 0
 
     def failed(self, error: BaseException) -> None:
         """By its type and place only."""
@@ -124,6 +141,12 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
                 continue
             self._take(client, address)
 
+    def _cannot_accept(self, greenlet: gevent.Greenlet[..., None]) -> None:
+        """A worker that takes nobody any more ends, and gunicorn starts another."""
+        self.log.error("the listener failed", exc_info=greenlet.exception)
+        self.alive = False
+        self._stopping.set()
+
     def _take(self, client: socket.socket, address: tuple[str, int]) -> None:
         raw = loop_socket(client.family, client.type, fileno=client.detach())
         connection = Connection(raw, address, self)
@@ -147,8 +170,9 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def _make_room(self, count: int) -> None:
         """Ends the connections on which nothing has been said for longest: who is at work goes on."""
-        idle = sorted((one for one in self._connections if one.idle), key=lambda one: one.deadline)
-        _end(idle[:count], _is_idle)
+        waiting = (one for one in self._connections if _only_waits(one))
+        # strangers who have not even shaken hands go before parties that are silent
+        _end(sorted(waiting, key=lambda one: (one.proven, one.deadline))[:count], _only_waits)
 
     def _sweep(self) -> None:
         """Ends the connections whose time is over, and those that wait where there is no room for them."""
@@ -163,7 +187,7 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         self._stopping.set()
 
     def _finish(self) -> None:
-        until = monotonic() + float(self.cfg.graceful_timeout)
+        until = monotonic() + max(0.0, float(self.cfg.graceful_timeout) - _MARGIN_SECONDS)
         while monotonic() < until:
             _end([one for one in self._connections if one.idle], _is_idle)
             gevent.sleep(0)
@@ -172,7 +196,7 @@ class LoopWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             self.notify()
             gevent.joinall([one.greenlet for one in self._connections if one.greenlet], timeout=_SWEEP_SECONDS, count=1)
             self._sweep()
-        working = sum(one.deadline == math.inf for one in self._connections)
+        working = sum(one.busy for one in self._connections)
         self.log.error("%d exchanges were not finished in time", working)
 
 
@@ -180,8 +204,12 @@ def _is_idle(connection: Connection) -> bool:
     return connection.idle
 
 
+def _only_waits(connection: Connection) -> bool:
+    return connection.idle or not connection.proven
+
+
 def _is_late(connection: Connection) -> bool:
-    return connection.deadline < monotonic()
+    return not connection.busy and connection.deadline < monotonic()
 
 
 def _end(connections: list[Connection], still: Callable[[Connection], bool]) -> None:

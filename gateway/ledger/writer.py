@@ -237,11 +237,13 @@ class Writer:
         writer = self._randomness.uuid()
         lock: WriterLock | None = None
         try:
+            # first of all: a month without its key would leave a row and a file with every request
+            public = None if self._period_key is None else self._period_key(period)
             lock = WriterLock.take(self._locks, writer)
             life = _Life(writer, period, lock)
             self._records.open_writer(writer, period, self._role, at)
-            if self._period_key is not None:
-                self._open_sealing(life, self._period_key(period), at)
+            if public is not None:
+                self._open_sealing(life, public, at)
         except Exception as error:
             if lock is not None:
                 # its file too, or a full disk would collect them; a row that came to be all the same is a dead writer's

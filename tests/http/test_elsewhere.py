@@ -150,3 +150,28 @@ def test_many_greenlets_share_commits(tmp_path: Path) -> None:
     assert sum(batches) == 20
     assert len(batches) < 20
     database.dispose()
+
+
+def test_who_is_torn_away_while_it_waits_takes_no_lead_with_it(tmp_path: Path) -> None:
+    """A follower that is ended must not become the leader that everybody waits for."""
+    url = f"sqlite:///{tmp_path / 'db.sqlite'}"
+    migrate(url)
+    database = Database(url, durable=True, waiting=Elsewhere(2))
+    go = threading.Event()
+
+    def write(batch: Sequence[int]) -> list[Exception | None]:
+        go.wait(10)
+        return [None] * len(batch)
+
+    group = database.group(write)
+    leader = gevent.spawn(group.commit, 1)
+    gevent.sleep(0.05)  # its batch is taken: the others queue behind it
+    torn, patient = gevent.spawn(group.commit, 2), gevent.spawn(group.commit, 3)
+    gevent.sleep(0.01)
+    torn.kill()
+    go.set()
+    leader.get(timeout=10)
+    patient.get(timeout=10)
+    gevent.spawn(group.commit, 4).get(timeout=10)
+    assert not group._led
+    database.dispose()

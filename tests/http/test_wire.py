@@ -88,6 +88,31 @@ def test_a_body_whose_chunks_are_none_is_no_http(live: LiveGateway, line: str) -
     assert answer.endswith(b"Content-Length: 0\r\n\r\n")
 
 
+def test_a_body_in_a_million_pieces_keeps_the_loop_from_nobody(live: LiveGateway) -> None:
+    """Too many reads end the connection; what is too large to be wanted is not read to its end."""
+    request = live.draft().signed()
+    chunks = b"1\r\na\r\n" * 400_000
+    answer = live.raw(head(request, {"Transfer-Encoding": "chunked"}) + chunks, seconds=8)
+    assert statuses(answer) in ([413], []), answer[:200]
+    assert live.verified(live.draft().signed()).status == 200
+
+
+def test_answers_of_both_ways_have_a_date(live: LiveGateway) -> None:
+    request = live.draft().signed()
+    extra = {"Content-Length": str(len(request.body)), "Connection": "close"}
+    posted = live.raw(head(request, extra) + request.body)
+    read = live.raw(b"GET /log/checkpoint HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    for answer in (posted, read):
+        assert answer.count(b"\r\nDate: ") == 1, answer[:300]
+
+
+def test_100_continue_comes_once_whatever_the_method(live: LiveGateway) -> None:
+    line = b"PUT /v1/echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1\r\n"
+    answer = live.raw(line + b"Connection: close\r\n\r\nx")
+    assert statuses(answer)[:1] == [100]
+    assert statuses(answer).count(100) == 1
+
+
 def test_a_caller_that_expects_100_continue_gets_it(live: LiveGateway) -> None:
     request = live.draft().signed()
     extra = {"Expect": "100-continue", "Content-Length": str(len(request.body)), "Connection": "close"}

@@ -20,6 +20,8 @@ class Waiting:
     idle: bool
     deadline: float
     greenlet: Any = None
+    busy: bool = False
+    proven: bool = True
 
 
 @pytest.mark.parametrize("how", [_is_idle, _is_late], ids=["idle", "late"])
@@ -28,7 +30,16 @@ def test_a_request_that_has_begun_meanwhile_is_finished(how: Any) -> None:
     gevent.sleep(0)
     _end([begun, idle], how)  # type: ignore[list-item]  # doubles
     # its first bytes were there before the loop came to end it
-    begun.idle, begun.deadline = False, math.inf
+    begun.idle, begun.deadline, begun.busy = False, math.inf, True
     gevent.sleep(0.01)
     assert (begun.greenlet.dead, idle.greenlet.dead) == (False, True)
     begun.greenlet.kill()
+
+
+def test_an_exchange_that_runs_is_never_late() -> None:
+    running = Waiting(idle=False, deadline=monotonic() - 1, greenlet=gevent.spawn(gevent.sleep, 9), busy=True)
+    gevent.sleep(0)
+    _end([running], _is_late)  # type: ignore[list-item]  # a double
+    gevent.sleep(0.01)
+    assert not running.greenlet.dead
+    running.greenlet.kill()

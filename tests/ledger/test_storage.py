@@ -7,8 +7,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from gateway.errors import ConfigurationError, StorageUnavailableError
+from gateway.guard import storage as guard_storage
 from gateway.guard.storage import DatabaseClaims, _Pending
 from gateway.ledger import storage as ledger_storage
 from gateway.storage import Database, GroupCommit, StorageError, migrate
@@ -18,6 +20,8 @@ from tests.adapters.fakes import until
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 
 @pytest.fixture
@@ -164,6 +168,30 @@ def test_claims_of_one_batch_are_told_apart(url: str) -> None:
         frozenset({"salt"}),
         frozenset({"nonce", "salt"}),
     ]
+    database.dispose()
+
+
+def test_a_claim_is_not_told_replayed_by_its_own_first_try(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of a batch is a replay, and the database fails in the middle: the others are looked at afresh."""
+    database = Database(url, durable=False)
+    claims = DatabaseClaims(database, SystemClock())
+    until = SystemClock().now()
+    assert claims.claim([("nonce", b"old", until)]) == frozenset()
+    batch = [_Pending([("nonce", key, until)]) for key in (b"new", b"old", b"other")]
+    looked = guard_storage._taken
+    calls = []
+
+    def failing(connection: Connection, rows: object) -> frozenset[str]:
+        calls.append(rows)
+        if len(calls) == 2:
+            raise OperationalError("busy", None, sqlite3.OperationalError())
+        return looked(connection, rows)  # type: ignore[arg-type]  # as it came
+
+    monkeypatch.setattr(guard_storage, "_taken", failing)
+    with pytest.raises(StorageUnavailableError):
+        claims._write(batch)
+    claims._write(batch)
+    assert [entry.taken for entry in batch] == [frozenset(), frozenset({"nonce"}), frozenset()]
     database.dispose()
 
 
@@ -323,7 +351,8 @@ def test_group_commit_refuses_all_of_a_batch_when_there_is_no_database() -> None
         assert until(lambda: len(group._queue) == 8)
     for thread in threads:
         thread.join(5)
-    assert refused == [error] * 8
+    assert [type(one) for one in refused] == [StorageUnavailableError] * 8
+    assert len(set(map(id, refused))) == 8
     assert batches == [8]
 
 
@@ -338,3 +367,20 @@ def test_what_is_done_in_haste_waits_for_no_foreign_program(database: Database) 
     assert database._direct is None  # the connection that waits was not touched
     assert database._trouble_until == 0.0  # and nobody else is told that it was in vain
     assert database._at_once(work)
+
+
+def test_a_connection_that_was_opened_read_only_is_not_kept(database: Database) -> None:
+    """SQLite opens a file that it may not write for reading, and never looks again."""
+
+    def insert(key: int) -> int:
+        return database.write_once("INSERT INTO claims VALUES ('nonce', ?, '2026')", (bytes([key]),))
+
+    def read_only(**_how: object) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{database.path}?mode=ro", uri=True, isolation_level=None)
+
+    database._direct = database._hasty = read_only()
+    with pytest.raises(StorageUnavailableError):
+        insert(1)
+    assert insert(2) == 1
+    database._trouble_until = 0.0
+    assert insert(3) == 1
