@@ -31,4 +31,6 @@ def observer(composition: Composition, snapshots: Path | None) -> Observer:
         Collector(snapshots, composition.clock),
         composition.clock,
         (settings.civil_registry.party,),
+        # only who watches a gateway that runs knows an hour worth keeping
+        None if snapshots is None else settings.folders.logs / "hour.json",
     )

@@ -1,12 +1,10 @@
-"""The database beneath every room's storage.py: transactions, the turn to write, group commit, migrations.
+"""The database beneath every room's storage.py: transactions, group commit, migrations.
 
 What lives here: how a transaction begins, waits and becomes durable. What may not: any room's table.
 """
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import os
 import sqlite3
 import threading
@@ -22,10 +20,11 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from gateway.errors import ConfigurationError, PasserelleError, StorageUnavailableError
+from gateway.turn import Turn
 from gateway.waiting import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
@@ -49,57 +48,6 @@ _PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-16000")
 
 class StorageError(PasserelleError):
     """The database is used in a way that cannot be safe, or a commit ended without a result."""
-
-
-class Turn:
-    """The turn to write, over all threads and processes of one machine.
-
-    SQLite's own busy handler sleeps and tries again: under load a writer can wait for seconds while others
-    pass it. ``flock`` wakes the next one at once. Made after the fork: the lock belongs to the open file.
-    A thread that has the turn can take it again.
-
-    Where nobody has to be waited for, the interpreter's lock is kept (PyDLL): a thread that gives it away inside
-    its turn gets it back only after the other threads' slices, and all writers of the machine wait meanwhile.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._threads = threading.RLock()
-        self._depth = 0
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._flock = ctypes.PyDLL(None).flock
-
-    def __enter__(self) -> None:
-        self._threads.acquire()
-        self._depth += 1
-        if self._depth > 1:
-            return
-        try:
-            if self._flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB) != 0:
-                fcntl.flock(self._file, fcntl.LOCK_EX)
-        except BaseException:
-            self._depth = 0
-            self._threads.release()
-            raise
-
-    def take_if_free(self) -> bool:
-        """Takes the turn unless somebody has it; give it back as at the end of a ``with``."""
-        if not self._threads.acquire(blocking=False):
-            return False
-        if not self._depth and self._flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB) != 0:
-            self._threads.release()
-            return False
-        self._depth += 1
-        return True
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        if not self._depth:
-            self._flock(self._file, fcntl.LOCK_UN)
-        self._threads.release()
-
-    def close(self) -> None:
-        """Gives the file back; the turn cannot be taken after it."""
-        os.close(self._file)
 
 
 class Database:
@@ -132,6 +80,7 @@ class Database:
         self._writer = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         self._direct: sqlite3.Connection | None = None
         self._hasty: sqlite3.Connection | None = None
+        self._proven: set[sqlite3.Connection | None] = set()
         # both changed and read by whoever has the turn
         self._in_haste = False
         self._trouble_until = 0.0
@@ -193,6 +142,7 @@ class Database:
                 else:
                     connection = self._direct = self._direct or self._connected(patience=PATIENCE_SECONDS)
                 changed = connection.execute(statement, parameters).rowcount
+                self._proven.add(connection)
             except sqlite3.OperationalError as error:
                 raise self._unavailable(error) from error
             self._trouble_until = 0.0
@@ -202,8 +152,9 @@ class Database:
         if not self._in_haste:
             self._trouble_until = monotonic() + _TROUBLE_SECONDS
         if getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & _PRIMARY != sqlite3.SQLITE_BUSY:
-            # a connection that was opened while the file was read-only would stay so for good
-            self._drop()
+            # What was opened while the file was read-only would stay so for good. What has written before is kept: were
+            # all closed and opened again now, their shared memory would be read-only for the whole process.
+            self._drop(self._proven)
         return StorageUnavailableError(type(error).__name__)
 
     def _begin(self, connection: Connection) -> None:
@@ -245,11 +196,12 @@ class Database:
         self._drop()
         self.turn.close()
 
-    def _drop(self) -> None:
+    def _drop(self, kept: Container[sqlite3.Connection | None] = ()) -> None:
         for connection in (self._direct, self._hasty):
-            if connection is not None:
+            if connection is not None and connection not in kept:
                 connection.close()
-        self._direct = self._hasty = None
+        self._direct = self._direct if self._direct in kept else None
+        self._hasty = self._hasty if self._hasty in kept else None
         self._engine.dispose()
 
     def _check_process(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ class Asked:
         certificate: a PEM file with the signing certificate.
         origin: how the gateway is addressed; else the party's, the configuration's, the Host header's.
         base: a file with the client's own signature base.
+        body: a file with the body, where it was saved apart.
         at: when the request arrived, RFC 3339.
     """
 
@@ -45,12 +47,13 @@ class Asked:
     origin: str | None = None
     base: Path | None = None
     at: str | None = None
+    body: Path | None = None
 
 
 def explain(output: Output, file: Path, asked: Asked) -> Exit:
     """Exit 0 when the signature holds, 1 when not, 2 when that cannot be said: no certificate, or no request."""
     try:
-        saved = parse_saved(_read(file))
+        saved = parse_saved(_read(file), None if asked.body is None else _read(asked.body))
     except SavedRequestError as error:
         why = output.t(f"explain.unusable.{error.reason}")
         raise ConfigurationError("request_unusable", path=file, detail=why) from None
@@ -62,9 +65,10 @@ def explain(output: Output, file: Path, asked: Asked) -> Exit:
     code = _code(explanation, difference)
     output.result(_as_json(output, explanation, difference, origin, code))
     if not output.as_json:
-        _show(output, explanation, origin)
+        _show(output, explanation, origin, tried=bool(certificates))
         if theirs is not None and explanation.base is not None:
             _show_difference(output, difference)
+        output.console.print(_verdict(output, explanation), markup=False)
     return code
 
 
@@ -110,6 +114,8 @@ def _certificate(path: Path, name: str) -> NamedCertificate:
 
 
 def _read(path: Path) -> bytes:
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
     try:
         return path.read_bytes()
     except OSError as error:
@@ -122,6 +128,20 @@ def _moment(text: str) -> datetime:
     except ValueError:
         raise ConfigurationError("not_a_time", text=text) from None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def _verdict(output: Output, explanation: Explanation) -> str:
+    """What the gateway would answer, in one line; of the signature only, for it asks for more than that."""
+    refusal = explanation.refusal
+    if refusal is not None:
+        where = f" ({refusal.component})" if refusal.component else ""
+        return output.t("explain.verdict.refused", code=refusal.code, where=where)
+    if not explanation.holds:
+        return output.t("explain.verdict.unknown")
+    aged = next((trouble for trouble in explanation.troubles if trouble.code is not None), None)
+    if aged is not None:
+        return output.t("explain.verdict.aged", code=aged.code, where=f" ({aged.component})")
+    return output.t("explain.verdict.accepted")
 
 
 def _words(output: Output, trouble: Trouble) -> str:
@@ -151,6 +171,8 @@ def _as_json(
             }
             for trouble in explanation.troubles
         ],
+        "answer": None if explanation.refusal is None else explanation.refusal.code,
+        "verdict": _verdict(output, explanation),
         "keyid": explanation.keyid,
         "signer": explanation.signer,
         "verified": explanation.verified,
@@ -173,7 +195,7 @@ def _as_json(
     }
 
 
-def _show(output: Output, explanation: Explanation, origin: str) -> None:
+def _show(output: Output, explanation: Explanation, origin: str, *, tried: bool) -> None:
     if explanation.lines:
         output.say("explain.base", origin=origin)
     for line in explanation.lines:
@@ -187,7 +209,7 @@ def _show(output: Output, explanation: Explanation, origin: str) -> None:
         output.say("explain.signer", name=explanation.signer)
     if explanation.verified:
         output.say("explain.verified")
-    elif explanation.verified is None and explanation.base is not None:
+    elif explanation.verified is None and explanation.base is not None and not tried:
         output.say("explain.not_tried")
     mistake = explanation.mistake
     if mistake is not None:

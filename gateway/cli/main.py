@@ -172,12 +172,13 @@ def _explaining(app: typer.Typer, t: Catalogue) -> None:
         origin: Annotated[str | None, typer.Option("--origin", help=t("help.explain_origin"), metavar="URL")] = None,
         base: Annotated[Path | None, typer.Option("--base", help=t("help.explain_base"), metavar="FILE")] = None,
         at: Annotated[str | None, typer.Option("--at", help=t("help.explain_at"), metavar="TIME")] = None,
+        body: Annotated[Path | None, typer.Option("--body", help=t("help.explain_body"), metavar="FILE")] = None,
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
     ) -> None:
         from gateway.cli.explain import Asked  # noqa: PLC0415  the same
         from gateway.cli.explain import explain as run  # noqa: PLC0415  the same
 
-        raise typer.Exit(run(Output(t, as_json), file, Asked(party, config, certificate, origin, base, at)))
+        raise typer.Exit(run(Output(t, as_json), file, Asked(party, config, certificate, origin, base, at, body)))
 
 
 def _auditing(app: typer.Typer, t: Catalogue) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from importlib.metadata import version
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import requests
@@ -20,6 +21,8 @@ from gateway.watch.facts import UnreadableFactsError, from_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rich.console import RenderableType
+
     from gateway.cli.output import Output
     from gateway.settings import Settings
     from gateway.watch.facts import Facts
@@ -31,7 +34,7 @@ RUNBOOK = "docs/runbook.{language}.md#{name}"
 
 def status(output: Output, config: Path | None, *, watch: bool) -> Exit:
     """0 all is well, 1 an alarm holds, 3 the gateway does not answer; raises ConfigurationError."""
-    _, settings = settings_of(config)
+    path, settings = settings_of(config)
     if watch and not output.as_json:
         return _watch(output, settings)
     facts = read(settings)
@@ -39,7 +42,9 @@ def status(output: Output, config: Path | None, *, watch: bool) -> Exit:
     output.result({"holds": code is Exit.HOLDS, "exit_code": int(code), "alarms": _alarms(output, facts)} | _as(facts))
     if not output.as_json:
         # a table is fitted to the terminal, where a line of text would run on
-        output.console.print(StatusView(output.t, facts, _page).shown(), soft_wrap=False)
+        output.console.print(_view(output, facts), soft_wrap=False)
+        if not facts.running:
+            output.say("status.next", config=quote(str(path)))  # last, and in one piece: it is there to be copied
     return code
 
 
@@ -61,14 +66,18 @@ def read(settings: Settings) -> Facts:
         session.close()
 
 
+def _view(output: Output, facts: Facts) -> RenderableType:
+    return StatusView(output.t, facts, _page).shown(output.console.width)
+
+
 def _watch(output: Output, settings: Settings) -> Exit:
     facts = read(settings)
     try:
-        with Live(StatusView(output.t, facts, _page).shown(), console=output.console, auto_refresh=False) as live:
+        with Live(_view(output, facts), console=output.console, auto_refresh=False) as live:
             while True:
                 time.sleep(_EVERY)
                 facts = read(settings)
-                live.update(StatusView(output.t, facts, _page).shown(), refresh=True)
+                live.update(_view(output, facts), refresh=True)
     except KeyboardInterrupt:
         return _code(facts)
 

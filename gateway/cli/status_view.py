@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from gateway.cli.fitting import Column, FittedTable
 from gateway.watch.alarms import CERTIFICATE_DAYS, LIST_DAYS, raised
 
 if TYPE_CHECKING:
@@ -25,7 +26,19 @@ _LOCAL = ZoneInfo("America/Toronto")
 _STEPS = "▁▂▃▄▅▆▇█"
 _WIDTH = 20
 _YEAR = 365.0
-_NARROW = ("status.pid", "status.since", "status.last_success", "status.until", "status.free")
+#: Below this an alarm's page stands under its text.
+_ROOM = 80
+#: What goes first where there is no room, the highest before the others; what is not here stays.
+_SPARE = {
+    "status.files": 9,
+    "status.memory": 8,
+    "status.in_flight": 8,
+    "status.since": 7,
+    "status.last_success": 7,
+    "status.pid": 6,
+    "status.exchanges": 5,
+    "": 9,
+}
 _GIB = 1 << 30
 _MIB = 1 << 20
 _OF_ROLES = ("role_down", "restarts")
@@ -40,11 +53,11 @@ class StatusView:
         self._facts = facts
         self._page = page
 
-    def shown(self) -> RenderableType:
-        """All of it."""
-        parts: list[RenderableType] = [self._headline(), *self._alarms()]
-        parts += [part for part in (self._processes(), self._ledger(), self._upstreams(), self._traffic()) if part]
-        return Group(*parts, self._certificates(), self._disks())
+    def shown(self, width: int) -> RenderableType:
+        """All of it, in so many columns; no figure is ever cut."""
+        parts: list[RenderableType] = [self._headline(), *self._alarms(width)]
+        tables = [self._processes(), self._ledger(), self._upstreams(), *self._traffic(width), self._certificates()]
+        return Group(*parts, *(table.shown(width) for table in (*tables, self._disks()) if table is not None))
 
     def _headline(self) -> Text:
         facts, found = self._facts, raised(self._facts)
@@ -62,23 +75,26 @@ class StatusView:
         )
         return line.append(f"   {about}", "dim")
 
-    def _alarms(self) -> Iterable[RenderableType]:
+    def _alarms(self, width: int) -> Iterable[RenderableType]:
         found = raised(self._facts)
         if not found:
             return
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 1))
         table.add_column(no_wrap=True)
-        table.add_column()
-        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        if width >= _ROOM:
+            table.add_column(no_wrap=True)
         for item in found:
             urgent = item.urgency == "now"
             mark = Text(self._t(f"status.{item.urgency}"), _BAD if urgent else _SOON)
             subject = self._t(f"status.role.{item.subject}") if item.name in _OF_ROLES else item.subject
             text = self._t(f"alarm.{item.name}", subject=subject)
-            table.add_row(mark, Text(text), Text(self._page(item.name, self._t.language), "cyan"))
+            page = Text(self._page(item.name, self._t.language), "cyan")
+            cells = (Text(text), page) if width >= _ROOM else (Text.assemble(text, "\n", page),)
+            table.add_row(mark, *cells)
         yield table
 
-    def _processes(self) -> Table | None:
+    def _processes(self) -> FittedTable | None:
         facts = self._facts
         if not facts.roles:
             return None
@@ -87,80 +103,90 @@ class StatusView:
         for role in facts.roles:
             style = "" if role.alive else _BAD
             pid = str(role.pid or self._t("status.dead"))
-            table.add_row(
+            table.add(
                 Text(self._t(f"status.role.{role.name}"), style), pid, self._since(role.since), str(role.restarts)
             )
         for worker in facts.workers:
             row = (Text("  " + self._t("status.worker")), str(worker.pid), self._since(worker.since), "")
             memory = self._t("status.mib", memory=round(worker.memory / _MIB))
-            table.add_row(*row, str(worker.exchanges), memory, str(worker.files))
+            table.add(*row, str(worker.exchanges), memory, str(worker.files))
         return table
 
-    def _ledger(self) -> Table:
+    def _ledger(self) -> FittedTable:
         ledger = self._facts.ledger
-        table = self._table("status.ledger")
+        table = self._lines("status.ledger")
         when = _local(ledger.checkpoint_at)
-        table.add_row(self._t("status.checkpoint"), self._t("status.published", size=ledger.published, at=when))
+        table.add(self._t("status.checkpoint"), self._t("status.published", size=ledger.published, at=when))
         if ledger.reachable:
             oldest = (
                 ""
                 if ledger.oldest_seconds is None
                 else self._t("status.oldest", age=self._decimal(ledger.oldest_seconds))
             )
-            table.add_row(self._t("status.waiting"), f"{ledger.waiting} {oldest}")
-            table.add_row(self._t("status.writers"), str(ledger.writers_open))
+            table.add(self._t("status.waiting"), f"{ledger.waiting} {oldest}")
+            table.add(self._t("status.writers"), str(ledger.writers_open))
         else:
-            table.add_row(self._t("status.database"), Text(self._t("status.unreachable"), _BAD))
+            table.add(self._t("status.database"), Text(self._t("status.unreachable"), _BAD))
         return table
 
-    def _upstreams(self) -> Table | None:
+    def _upstreams(self) -> FittedTable | None:
         facts = self._facts
         if not (facts.running and facts.upstreams):
             return None
-        table = self._table(
-            "status.upstreams", "status.breaker", "status.in_flight", "status.last_success", "status.outcomes"
-        )
+        columns = ("status.breaker", "status.in_flight", "status.last_success", "status.outcomes")
+        table = self._table("status.upstreams", *columns, width=14, words="status.outcomes")
         for item in facts.upstreams:
             breaker = Text(self._t("status.cut_off", count=item.cut_off), _BAD) if item.cut_off else Text("—", _GOOD)
             outcomes = ", ".join(f"{name} {count}" for name, count in sorted(item.outcomes.items())) or "—"
-            table.add_row(item.name, breaker, str(item.in_flight), _local(item.last_success), outcomes)
+            failed = Text(f"{self._t('status.last_failed')}; " if item.last_failed else "", _SOON)
+            told = failed.append(outcomes, "default")
+            table.add(item.name, breaker, str(item.in_flight), _local(item.last_success), told)
         return table
 
-    def _traffic(self) -> Group | None:
+    def _traffic(self, width: int) -> Iterable[FittedTable]:
         facts = self._facts
         if not facts.running:
-            return None
-        table = self._table("status.traffic")
+            return
+        table = self._lines("status.traffic")
         total = ", ".join(f"{self._t(f'status.outcome.{k}')} {n}" for k, n in sorted(facts.exchanges.items())) or "0"
-        table.add_row(self._t("status.since_start"), total)
-        table.add_row(self._t("status.per_minute"), f"{sparkline(facts.per_minute)}  {facts.per_minute[-1]}")
+        table.add(self._t("status.since_start"), total)
+        table.add(*self._per_minute(width - table.least))
         doors = ", ".join(f"{self._t(f'status.door.{k}')} {n}" for k, n in sorted(facts.doors.items())) or "0"
-        table.add_row(self._t("status.doors"), doors)
+        table.add(self._t("status.doors"), doors)
+        yield table
         if not facts.refusals:
-            return Group(table)
+            return
         refusals = self._table("status.refusals", "status.start_count", "status.hour_count", "")
         most = max(facts.refusals.values())
         for code, count in sorted(facts.refusals.items(), key=lambda item: -item[1]):
-            refusals.add_row(code, str(count), str(facts.refusals_hour.get(code, 0)), bar(count / most))
-        return Group(table, refusals)
+            refusals.add(code, str(count), str(facts.refusals_hour.get(code, 0)), bar(count / most))
+        yield refusals
 
-    def _certificates(self) -> Table:
+    def _per_minute(self, width: int) -> tuple[str, str]:
+        """As many of the last minutes as there is room for."""
+        minutes = self._facts.per_minute
+        now = f"  {minutes[-1]}"
+        shown = minutes[-max(1, width - len(now) - 2) :]
+        label = "status.per_minute" if len(shown) == len(minutes) else "status.minutes"
+        return self._t(label, count=len(shown)), sparkline(shown) + now
+
+    def _certificates(self) -> FittedTable:
         table = self._table("status.certificates", "status.until", "status.days", "")
         chosen = _chosen(self._facts.certificates)
         for item in chosen:
             style = _BAD if item.days <= 0 else _SOON if item.days < _soon(item) else _GOOD
             name = f"{self._t(f'status.kind.{item.kind}')} {item.name}"
-            table.add_row(name, _local(item.until), f"{item.days:.0f}", Text(bar(item.days / _YEAR), style))
+            table.add(name, _local(item.until), f"{item.days:.0f}", Text(bar(item.days / _YEAR), style))
         rest = len(self._facts.certificates) - len(chosen)
         if rest > 0:
-            table.add_row(self._t("status.more", count=rest))
+            table.add(self._t("status.more", count=rest))
         return table
 
-    def _disks(self) -> Table:
+    def _disks(self) -> FittedTable:
         table = self._table("status.disks", "status.free", "")
         for item in self._facts.disks:
             free = self._t("status.gib", free=self._decimal(item.free / _GIB), total=f"{item.total / _GIB:.0f}")
-            table.add_row(self._t(f"setting.folders.{item.folder}"), free, bar(item.free / item.total))
+            table.add(self._t(f"setting.folders.{item.folder}"), free, bar(item.free / item.total))
         return table
 
     def _since(self, moment: str | None) -> str:
@@ -174,12 +200,13 @@ class StatusView:
         shown = f"{value:.1f}"
         return shown.replace(".", ",") if self._t.language == "fr" else shown
 
-    def _table(self, title: str, *columns: str, width: int = 22) -> Table:
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-        table.add_column(Text(f"\n{self._t(title)}", "bold not dim"), min_width=width)
-        for column in columns or ("",):
-            table.add_column(f"\n{self._t(column)}" if column else "", no_wrap=column in _NARROW)
-        return table
+    def _table(self, title: str, *keys: str, width: int = 22, words: str | None = None) -> FittedTable:
+        columns = [Column(self._t(key) if key else "", _SPARE.get(key, 0), key == words) for key in keys]
+        return FittedTable(self._t(title), columns, width)
+
+    def _lines(self, title: str) -> FittedTable:
+        """A name and what there is to say of it."""
+        return FittedTable(self._t(title), (Column(words=True),))
 
 
 def sparkline(values: Sequence[int]) -> str:

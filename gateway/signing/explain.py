@@ -7,7 +7,7 @@ that is wrong, where the gateway stops at the first, and guesses, which the gate
 from __future__ import annotations
 
 from base64 import b64encode, urlsafe_b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
@@ -90,6 +90,7 @@ class Explanation:
         keyid: as the request says, and ``signer`` the name of that certificate among those given.
         verified: whether the signature holds; None where that could not be tried.
         mistake: what was probably signed instead.
+        bodiless: the body is not known, so that nothing is said of its digest.
     """
 
     lines: tuple[Line, ...] = ()
@@ -99,11 +100,33 @@ class Explanation:
     signer: str | None = None
     verified: bool | None = None
     mistake: Mistake | None = None
+    bodiless: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether the gateway would accept this signature."""
-        return self.verified is True and all(trouble.note for trouble in self.troubles)
+        return self.verified is True and not self.bodiless and all(trouble.note for trouble in self.troubles)
+
+    @property
+    def refusal(self) -> Trouble | None:
+        """That for which the gateway would refuse, the first in its own order (request.py)."""
+        coded = [trouble for trouble in self.troubles if trouble.code is not None and not trouble.note]
+        return min(coded, key=lambda trouble: _RANK.get(trouble.code, len(_RANK)), default=None)
+
+
+#: What the gateway looks at before all the rest, in its order; the rest it sees in the order of the troubles.
+_RANK: dict[Code | None, int] = {
+    code: at
+    for at, code in enumerate(
+        (
+            Code.AUTHORIZATION_REFUSED,
+            Code.SIGNATURE_MISSING,
+            Code.CREATED_OUT_OF_WINDOW,
+            Code.KEY_UNKNOWN,
+            Code.COMPONENT_NOT_COVERED,
+        )
+    )
+}
 
 
 class Explainer:
@@ -133,7 +156,7 @@ class Explainer:
         troubles += absent
         params = Line('"@signature-params"', head.parameters, "signature_input")
         base = None if absent else lines([(line.component, line.value or "") for line in shown], head.parameters)
-        found = Explanation((*shown, params), base, tuple(troubles), head.keyid)
+        found = Explanation((*shown, params), base, tuple(troubles), head.keyid, bodiless=saved.bodiless)
         return self._judged(found, saved, head)
 
     def _time(self, received: Received, head: SignatureHead) -> list[Trouble]:
@@ -176,7 +199,7 @@ class Explainer:
                 troubles.append(Trouble("key_refused", refusal.component, refusal.code))
                 verified = False
         signer = None if certificate is None else certificate.name
-        return Explanation(found.lines, found.base, tuple(troubles), head.keyid, signer, verified, mistake)
+        return replace(found, troubles=tuple(troubles), signer=signer, verified=verified, mistake=mistake)
 
     def _verified(
         self, found: Explanation, saved: SavedRequest, head: SignatureHead, certificate: x509.Certificate
@@ -202,6 +225,8 @@ def _first_troubles(saved: SavedRequest) -> list[Trouble]:
     troubles: list[Trouble] = []
     if "authorization" in saved.headers:
         troubles.append(Trouble("authorization", "authorization", Code.AUTHORIZATION_REFUSED))
+    if saved.bodiless:
+        troubles.append(Trouble("body_missing", note=True))
     if saved.beyond < 0:
         troubles.append(Trouble("body_short", "content-length", values=(("count", -saved.beyond),)))
     if saved.beyond > 0:
@@ -235,6 +260,8 @@ _MALFORMED = {
 
 
 def _body(saved: SavedRequest, received: Received, missing: Sequence[str]) -> list[Trouble]:
+    if saved.bodiless:
+        return []
     try:
         check_body(received)
     except Refusal as refusal:

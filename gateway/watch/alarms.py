@@ -6,6 +6,7 @@ Each has a page of its name in docs/runbook.fr.md and docs/runbook.en.md, and a 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from gateway.errors import Code
@@ -66,9 +67,19 @@ def _count(counts: Mapping[str, int], *codes: Code) -> bool:
     return any(counts.get(code.value, 0) for code in codes)
 
 
+def _down(facts: Facts) -> Iterable[str]:
+    return (role.name for role in facts.roles if not role.alive) if facts.running else ("supervisor",)
+
+
 def _sequencer_behind(facts: Facts) -> Iterable[str]:
+    """Nobody is late who was not started; the genesis, which `init` writes, waits for the first start."""
     oldest = facts.ledger.oldest_seconds
-    return (f"{oldest:.0f} s",) if oldest is not None and oldest > BEHIND_SECONDS else ()
+    if oldest is None or facts.since is None:
+        return ()
+    # since the gateway's start and not the sequencer's: one that ends again and again is late all the same
+    started = datetime.fromisoformat(facts.at) - datetime.fromisoformat(facts.since)
+    late = min(oldest, started.total_seconds())
+    return (f"{late:.0f} s",) if late > BEHIND_SECONDS else ()
 
 
 def _unpublished(facts: Facts) -> Iterable[str]:
@@ -104,7 +115,7 @@ def _upstream_untrusted(facts: Facts) -> Iterable[str]:
 ALARMS: tuple[Alarm, ...] = (
     Alarm("recording_fails", _NOW, lambda facts: _if(_count(facts.refusals_5min, Code.NOT_RECORDED))),
     Alarm("database_unreachable", _NOW, lambda facts: _if(not facts.ledger.reachable)),
-    Alarm("role_down", _NOW, lambda facts: (role.name for role in facts.roles if not role.alive)),
+    Alarm("role_down", _NOW, _down),
     Alarm(
         "log_refused",
         _NOW,

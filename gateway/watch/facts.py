@@ -80,7 +80,10 @@ class LedgerFacts:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFacts:
-    """One outside system: in how many workers it is cut off, and what came of the calls since the start."""
+    """One outside system: in how many workers it is cut off, and what came of the calls since the start.
+
+    ``last_failed``: after the last success, another call failed.
+    """
 
     name: str
     workers: int
@@ -89,6 +92,7 @@ class UpstreamFacts:
     outcomes: Mapping[str, int]
     outcomes_hour: Mapping[str, int]
     last_success: str | None
+    last_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

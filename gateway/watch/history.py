@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from gateway.watch.meters import EXCHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from gateway.ports import Clock
     from gateway.watch.meters import Key
@@ -23,13 +26,18 @@ _STEP_SECONDS = 2.0
 
 
 class History:
-    """Totals as they stood at the end of each minute; everything before the start is nothing."""
+    """Totals as they stood at the end of each minute; before the start, what ``kept`` tells of the process before."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, kept: Path | None = None) -> None:
+        """``kept`` is a file in which the hour survives a restart; without, or where it is unreadable, all begins."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._began = clock.monotonic()
-        self._samples: deque[tuple[float, Mapping[Key, int]]] = deque([(self._began, {})], maxlen=_KEPT)
+        self._kept = kept
+        began = clock.monotonic()
+        past = _read(kept, clock.now().timestamp()) if kept is not None else []
+        self._samples: deque[tuple[float, Mapping[Key, int]]] = deque(
+            [*((began - ago, counts) for ago, counts in past), (began, {})], maxlen=_KEPT
+        )
         self._steps: list[float] = []
         self._offset = self._wall_offset()
 
@@ -41,6 +49,21 @@ class History:
         """The end of a minute."""
         with self._lock:
             self._samples.append((self._clock.monotonic(), dict(counts)))
+        self.keep(counts)
+
+    def keep(self, counts: Mapping[Key, int]) -> None:
+        """Writes the hour for the process after this one; a full disk is no reason to stop watching."""
+        if self._kept is None:
+            return
+        now, mono = self._clock.now().timestamp(), self._clock.monotonic()
+        with self._lock:
+            # against the totals of now, which will be nothing for whoever starts next
+            rows = [(now - (mono - at), _less(sample, counts)) for at, sample in self._samples]
+        content = [[at, [[list(key), value] for key, value in sample.items()]] for at, sample in rows]
+        with suppress(OSError):
+            temporary = self._kept.with_suffix(".new")
+            temporary.write_text(json.dumps(content), encoding="utf-8")
+            temporary.replace(self._kept)
 
     def look_at_the_clock(self) -> None:
         """Notes a step since the last look."""
@@ -59,7 +82,7 @@ class History:
         since = self._clock.monotonic() - seconds
         with self._lock:
             base = next((kept for at, kept in reversed(self._samples) if at <= since), self._samples[0][1])
-        return {key: more for key, value in counts.items() if (more := value - base.get(key, 0))}
+        return _less(counts, base)
 
     def exchanges_per_minute(self, counts: Mapping[Key, int]) -> tuple[int, ...]:
         """Exchanges that left in each minute kept, the present and unfinished one last."""
@@ -70,3 +93,19 @@ class History:
 
     def _wall_offset(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()
+
+
+def _less(counts: Mapping[Key, int], base: Mapping[Key, int]) -> dict[Key, int]:
+    return {key: more for key in {**base, **counts} if (more := counts.get(key, 0) - base.get(key, 0))}
+
+
+def _read(path: Path, now: float) -> list[tuple[float, dict[Key, int]]]:
+    """The samples of the last hour, with their ages in seconds, the oldest first."""
+    try:
+        rows = [
+            (now - float(at), {tuple(map(str, key)): int(value) for key, value in sample})
+            for at, sample in json.loads(path.read_text(encoding="utf-8"))
+        ]
+    except (OSError, ValueError, TypeError):
+        return []
+    return sorted(((ago, sample) for ago, sample in rows if 0 <= ago <= HOUR), key=lambda row: -row[0])

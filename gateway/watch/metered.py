@@ -92,15 +92,16 @@ class MeteredUpstream:
         """As the upstream does it."""
         began = self._clock.monotonic()
         self._meters.asking(self._name)
-        outcome, at = Code.INTERNAL.value, None
+        outcome = Code.INTERNAL.value
         try:
             reply = self._upstream.call(grant)
-            outcome, at = _ANSWERED, self._clock.now().timestamp()
+            outcome = _ANSWERED
         except Refusal as refusal:
             outcome = refusal.code.value
             raise
         finally:
-            self._meters.asked(self._name, outcome, seconds=self._clock.monotonic() - began, answered_at=at)
+            seconds, at = self._clock.monotonic() - began, self._clock.now().timestamp()
+            self._meters.asked(self._name, outcome, seconds=seconds, at=at)
         return reply
 
 

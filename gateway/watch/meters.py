@@ -34,6 +34,7 @@ UPSTREAM_SECONDS = "upstream_seconds"
 IN_FLIGHT = "in_flight"
 CUT_OFF = "cut_off"
 LAST_SUCCESS = "last_success"
+LAST_FAILURE = "last_failure"
 
 
 class Meters:
@@ -56,14 +57,13 @@ class Meters:
             if kind != "answered":
                 self._add((REFUSALS, party, outcome))
 
-    def asked(self, upstream: str, outcome: str, *, seconds: float, answered_at: float | None) -> None:
-        """One call upstream ended: ``answered`` at this time (seconds since 1970), or the code of its failure."""
+    def asked(self, upstream: str, outcome: str, *, seconds: float, at: float) -> None:
+        """One call upstream ended at this time (seconds since 1970): ``answered``, or the code of its failure."""
         with self._lock:
             self._add((UPSTREAM_CALLS, upstream, outcome))
             self._observe((UPSTREAM_SECONDS, upstream), seconds)
             self._levels[IN_FLIGHT, upstream] = self._levels.get((IN_FLIGHT, upstream), 0) - 1
-            if answered_at is not None:
-                self._levels[LAST_SUCCESS, upstream] = answered_at
+            self._levels[LAST_SUCCESS if outcome == "answered" else LAST_FAILURE, upstream] = at
 
     def asking(self, upstream: str) -> None:
         """One call upstream begins; ``asked`` ends it."""

@@ -59,7 +59,7 @@ class KnownPolicy:
 
 
 class Observer:
-    """The facts of one gateway; its history begins when it is made."""
+    """The facts of one gateway."""
 
     def __init__(
         self,
@@ -69,8 +69,9 @@ class Observer:
         collector: Collector,
         clock: Clock,
         upstreams: tuple[str, ...] = (),
+        kept: Path | None = None,
     ) -> None:
-        """``database`` may raise anything; then it counts as unreachable."""
+        """``database`` may raise anything; then it counts as unreachable. ``kept`` is the history's file."""
         self._folders = folders
         self._policy = policy
         self._database = database
@@ -78,7 +79,7 @@ class Observer:
         self._clock = clock
         self._upstreams = upstreams
         self._since = clock.now().isoformat()
-        self._history = History(clock)
+        self._history = History(clock, kept)
         self._unpublished: tuple[int, float] | None = None
         self._probes = 0
 
@@ -91,7 +92,8 @@ class Observer:
             self._look_at_publication(self._database.read().size, self._checkpoint()[0])
 
     def close(self) -> None:
-        """Gives the database's connections back."""
+        """Keeps the hour for the next start, and gives the database's connections back."""
+        self._history.keep(self.totals().counts)
         self._database.close()
 
     def totals(self) -> Totals:
@@ -202,6 +204,7 @@ class Observer:
 
     def _upstream(self, name: str, totals: Totals, hour: Mapping[Key, int]) -> UpstreamFacts:
         last = max(totals.levels.get((meters.LAST_SUCCESS, name), []), default=None)
+        failed = max(totals.levels.get((meters.LAST_FAILURE, name), []), default=None)
         cut_off = totals.levels.get((meters.CUT_OFF, name), [])
         return UpstreamFacts(
             name=name,
@@ -211,6 +214,7 @@ class Observer:
             outcomes=_by_last(totals.counts, meters.UPSTREAM_CALLS, name),
             outcomes_hour=_by_last(hour, meters.UPSTREAM_CALLS, name),
             last_success=None if last is None else datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds"),
+            last_failed=failed is not None and (last is None or failed > last),
         )
 
 

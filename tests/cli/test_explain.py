@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,6 +135,71 @@ def test_its_age_counts_when_its_arrival_is_known(
     party = made / "sandbox" / "parties" / "cooperative"
     code, shown = ask(capsys, file, "--as", party, "--at", "2031-01-01T00:00:00Z")
     assert (code, shown["troubles"][0]["code"]) == (1, "created_out_of_window")
+
+
+@pytest.mark.parametrize(
+    ("lang", "more", "said"),
+    [
+        ("fr", [], "Verdict: la passerelle accepterait cette signature."),
+        ("en", [], "Verdict: the gateway would accept this signature."),
+        ("en", ["--at", "2031-01-01T00:00:00Z"], "the gateway would answer created_out_of_window (created)."),
+        ("en", ["--origin", "https://elsewhere.example"], "the gateway would answer signature_invalid (signature)."),
+    ],
+)
+def test_the_last_line_is_the_verdict(
+    lang: str,
+    more: list[str],
+    said: str,
+    made: Path,
+    request_signed: SignedRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    party = str(made / "sandbox" / "parties" / "cooperative")
+    run(["--lang", lang, "explain", str(saved(tmp_path, request_signed)), "--as", party, *more])
+    assert capsys.readouterr().out.strip().splitlines()[-1].endswith(said)
+
+
+def test_a_body_apart_from_what_curl_says_on_standard_input(
+    made: Path,
+    request_signed: SignedRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    party = made / "sandbox" / "parties" / "cooperative"
+    head = (
+        saved(tmp_path, request_signed, BODY, **{"content-length": str(len(BODY))})
+        .read_bytes()
+        .partition(b"\r\n\r\n")[0]
+    )
+    said = b"* Connected\n" + b"".join(b"> " + row + b"\r\n" for row in head.split(b"\r\n")) + b"> \r\n"
+    body = tmp_path / "body.json"
+    body.write_bytes(BODY)
+
+    def given() -> None:
+        monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(said)))
+
+    given()
+    assert ask(capsys, "-", "--as", party, "--body", body)[0] == 0
+    given()
+    code, shown = ask(capsys, "-", "--as", party)
+    assert (code, shown["verified"], [item["key"] for item in shown["troubles"]]) == (2, True, ["body_missing"])
+
+
+def test_whoever_gave_certificates_is_not_told_to_give_one(
+    made: Path, request_signed: SignedRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = saved(tmp_path, request_signed).read_text()
+    keyid = content.partition('keyid="')[2].partition('"')[0]
+    file = tmp_path / "other.http"
+    file.write_text(content.replace(keyid, "A" * len(keyid)), newline="")
+    assert run(["--lang", "en", "explain", str(file), "--config", str(made / "passerelle.toml")]) == 1
+    shown = capsys.readouterr().out
+    assert "key_unknown (keyid)" in shown
+    assert "give --certificate" not in shown
+    run(["--lang", "en", "explain", str(file)])
+    assert "give --certificate" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

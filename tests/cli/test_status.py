@@ -23,7 +23,7 @@ from gateway.cli.status_view import StatusView, bar, sparkline
 from gateway.http.health import HealthListener
 from gateway.messages.catalogue import Catalogue
 from gateway.watch.alarms import ALARMS
-from gateway.watch.facts import Alive, Facts, to_json
+from gateway.watch.facts import Alive, Facts, UpstreamFacts, to_json
 from gateway.watch.snapshots import FOLDER
 from tests.adapters.fakes import until
 from tests.exchange.live import ROOT, LiveGateway, descendants
@@ -67,7 +67,7 @@ def metrics(gateway: LiveGateway) -> str:
 
 def screen(facts: Facts, language: Language, width: int = 100) -> str:
     console = Console(width=width, file=StringIO(), force_terminal=False)
-    console.print(StatusView(Catalogue(language), facts, lambda name, lang: f"{lang}#{name}").shown())
+    console.print(StatusView(Catalogue(language), facts, lambda name, lang: f"{lang}#{name}").shown(width))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -226,10 +226,15 @@ def test_a_gateway_that_does_not_answer_is_told_from_its_folders(
     config = str(tmp_path / "x" / "passerelle.toml")
     capsys.readouterr()
     assert run(["status", "--config", config]) == 3
-    assert "ne répond pas" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "ne répond pas" in shown
+    assert "0 alarme" not in shown
+    assert "Le rôle superviseur est arrêté." in " ".join(shown.split())
+    assert f"passerelle serve --config {config}" in shown.splitlines()[-1]
     assert run(["status", "--config", config, "--json"]) == 3
     facts = json.loads(capsys.readouterr().out)
     assert (facts["running"], facts["holds"]) == (False, False)
+    assert [(item["name"], item["subject"]) for item in facts["alarms"]] == [("role_down", "supervisor")]
     assert {"tls-server", "signing"} <= {item["name"] for item in facts["certificates"]}
 
 
@@ -298,12 +303,27 @@ def test_each_alarm_is_shown_in_both_languages_with_its_page(alarm: str) -> None
         assert f"{language}#{alarm}" in shown
 
 
-def test_the_whole_page_fits_a_narrow_terminal() -> None:
-    facts = replace(CASES["database_unreachable"][0], workers=(Alive(1234567, WELL.at, 99999, 200 << 20, 300, 20000),))
-    shown = screen(facts, "fr", width=80)
-    assert "fr#database_unreachable" in shown
-    assert "…" not in shown
-    assert max(map(len, shown.splitlines())) <= 80
+@pytest.mark.parametrize("width", [60, 72, 80, 100])
+def test_a_narrow_terminal_loses_columns_and_no_figure(width: int) -> None:
+    upstream = UpstreamFacts("civil-registry", 2, 2, 17, {"answered": 123456, "upstream_malformed": 9}, {}, WELL.at)
+    facts = replace(
+        CASES["database_unreachable"][0],
+        workers=(Alive(1234567, WELL.at, 99999, 200 << 20, 300, 20000),),
+        upstreams=(replace(upstream, last_failed=True),),
+        exchanges={"answered": 123456, "refused": 654321},
+        refusals={"component_not_covered": 424242},
+        refusals_hour={"component_not_covered": 31337},
+        per_minute=(*tuple(range(60)), 7777),
+    )
+    for language in ("fr", "en"):
+        shown = screen(facts, language, width)
+        assert f"{language}#database_unreachable" in shown
+        assert "…" not in shown
+        assert max(map(len, shown.splitlines())) <= width
+        figures = ("1234567", "99999", "123456", "654321", "424242", "31337", "7777", "365", "component_not_covered")
+        assert [figure for figure in figures if figure not in shown] == []
+        assert {"fr": "essai échoué", "en": "try failed"}[language].split()[1] in shown
+        assert ("200 Mi" in shown) == (width > 60)
 
 
 def test_what_a_gateway_that_is_not_there_cannot_know_is_left_out() -> None:

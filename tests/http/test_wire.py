@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import struct
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +31,20 @@ def statuses(answer: bytes) -> list[int]:
     return [int(status) for status in _STATUS.findall(answer)]
 
 
+def is_open(connection: socket.socket) -> bool:
+    """Whether the gateway has not closed it; what it said, TLS or not, is thrown away."""
+    connection.settimeout(0)
+    try:
+        # the bytes themselves, also of a connection under TLS
+        while socket.socket.recv(connection, 65536):
+            pass
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+    return False
+
+
 def test_a_chunked_body_is_read_whole_before_its_digest_is_checked(live: LiveGateway) -> None:
     request = live.draft().signed()
     half = len(request.body) // 2
@@ -53,17 +66,16 @@ def test_two_requests_in_one_write_get_their_own_answers(live: LiveGateway) -> N
     assert answer.index(b"number 0") < answer.index(b"number 1")
 
 
-def test_half_handshakes_hold_the_gateway_up_for_seconds_only(live: LiveGateway) -> None:
-    """More than all workers have threads: without a deadline on reads nobody else would ever be served."""
+def test_half_handshakes_hold_nobody_up(live: LiveGateway) -> None:
+    """Others are answered while all of them are still waited for, not once they are given up."""
     halves = []
     try:
         for _ in range(40):
             half = socket.create_connection(("localhost", live.ports.gateway), timeout=5)
             half.sendall(b"\x16")
             halves.append(half)
-        began = time.monotonic()
         assert live.verified(live.draft().signed()).status == 200
-        assert time.monotonic() - began < 15
+        assert [half for half in halves if not is_open(half)] == []
     finally:
         for half in halves:
             half.close()
@@ -72,9 +84,8 @@ def test_half_handshakes_hold_the_gateway_up_for_seconds_only(live: LiveGateway)
 def test_connections_that_say_nothing_hold_nobody_up(live: LiveGateway) -> None:
     silent = [socket.create_connection(("localhost", live.ports.gateway), timeout=5) for _ in range(150)]
     try:
-        began = time.monotonic()
         assert live.verified(live.draft().signed()).status == 200
-        assert time.monotonic() - began < 4
+        assert [each for each in silent if not is_open(each)] == []
     finally:
         for each in silent:
             each.close()

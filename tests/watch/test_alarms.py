@@ -99,6 +99,23 @@ def test_it_rings_for_its_subject_and_not_just_below(name: str) -> None:
     assert [item.name for item in raised(below)] == []
 
 
+LATE = replace(WELL.ledger, waiting=1, oldest_seconds=5000.0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        (but(running=False, since=None, roles=(), ledger=LATE), [("role_down", "supervisor")]),
+        (but(since="2026-11-22T11:59:55.5+00:00", ledger=LATE), []),
+        (but(since="2026-11-22T11:59:50+00:00", ledger=LATE), [("sequencer_behind", "10 s")]),
+    ],
+    ids=["not_running", "just_started", "started"],
+)
+def test_nobody_is_late_before_the_start(facts: Facts, found: list[tuple[str, str]]) -> None:
+    """The genesis is as old as `init`."""
+    assert [(item.name, item.subject) for item in raised(facts)] == found
+
+
 def test_what_cannot_wait_comes_first() -> None:
     found = raised(but(clock_steps_hour=1, disks=(replace(WELL.disks[0], free=0),)))
     assert [(item.name, item.urgency) for item in found] == [("disk_low", "now"), ("clock_stepped", "morning")]

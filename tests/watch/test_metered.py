@@ -182,3 +182,4 @@ def test_a_call_upstream_is_counted_by_its_outcome_and_its_error_goes_on(error: 
     assert levels["in_flight", "registry"] == 0
     assert levels["cut_off", "registry"] == 1.0
     assert (("last_success", "registry") in levels) == (error is None)
+    assert (("last_failure", "registry") in levels) == (error is not None)

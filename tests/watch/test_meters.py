@@ -42,13 +42,14 @@ def test_calls_in_flight_are_level_again_when_they_end() -> None:
     meters = Meters()
     meters.asking("registry")
     meters.asking("registry")
-    meters.asked("registry", "answered", seconds=0.1, answered_at=1234.0)
+    meters.asked("registry", "answered", seconds=0.1, at=1234.0)
     levels = rows(meters, "levels")
     assert levels["in_flight", "registry"] == 1
     assert levels["last_success", "registry"] == 1234.0
-    meters.asked("registry", "upstream_timeout", seconds=2, answered_at=None)
+    meters.asked("registry", "upstream_timeout", seconds=2, at=1240.0)
     assert rows(meters, "levels")["in_flight", "registry"] == 0
     assert rows(meters, "levels")["last_success", "registry"] == 1234.0
+    assert rows(meters, "levels")["last_failure", "registry"] == 1240.0
 
 
 def test_a_probe_is_asked_for_its_level_at_each_snapshot() -> None:

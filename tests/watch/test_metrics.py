@@ -30,7 +30,7 @@ def counted(folder: Path) -> dict[str, Metric]:
     meters.exchanged("ministry", "echo", "answered", seconds=0.003, sealing=0.001)
     meters.exchanged("ministry", "echo", "replayed", seconds=20.0, sealing=0.001)
     meters.asking("civil-registry")
-    meters.asked("civil-registry", "answered", seconds=0.2, answered_at=1.0)
+    meters.asked("civil-registry", "answered", seconds=0.2, at=1.0)
     meters.at_the_door("not_http")
     meters.fault()
     meters.committed(2, 0.1)

@@ -88,7 +88,10 @@ def test_a_certificate_or_list_that_cannot_be_read_ended_long_ago(made: Path, tm
 def test_an_authority_without_its_list_is_told(made: Path, tmp_path: Path) -> None:
     folder = spoilt(made, tmp_path)
     (folder / "gateway" / "keys" / "revocation" / "ministry.root.crl").unlink()
-    assert {(item.name, item.subject) for item in raised(seen(folder))} == {("list_stale", "ministry.root")}
+    assert {(item.name, item.subject) for item in raised(seen(folder))} == {
+        ("role_down", "supervisor"),  # nobody runs it
+        ("list_stale", "ministry.root"),
+    }
 
 
 def test_a_damaged_database_hides_nothing_else(made: Path, tmp_path: Path) -> None:
@@ -164,6 +167,22 @@ def test_our_own_readiness_probe_is_no_stranger(tmp_path: Path) -> None:
     for strangers in (3, 2, 1, 0, 0):
         assert found.facts().doors == {"handshake_failed": strangers, "not_http": 1}
         found.probed()
+
+
+@pytest.mark.parametrize(
+    ("calls", "failed"),
+    [([], False), (["answered"], False), (["upstream_timeout"], True), (["upstream_timeout", "answered"], False),
+     (["answered", "upstream_timeout"], True)],
+)  # fmt: skip
+def test_a_call_that_failed_after_the_last_success(tmp_path: Path, calls: list[str], failed: bool) -> None:  # noqa: FBT001  a case
+    clock, meters = MovedClock(), Meters()
+    for at, outcome in enumerate(calls):
+        meters.asked("registry", outcome, seconds=0.1, at=1000.0 + at)
+    Reporter(meters, tmp_path, clock).start()
+    folders = Folders(**{name: tmp_path / name for name in Folders.model_fields})
+    policy = KnownPolicy(3, "ab", {}, {})
+    found = Observer(folders, policy, FakeDatabase(None), Collector(tmp_path, clock), clock, ("registry",))
+    assert found.facts().upstreams[0].last_failed is failed
 
 
 @pytest.mark.parametrize("content", [b"", b"origin\n", b"origin\nmany\nroot\n", b"\xff\xfe"])
