@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.audit.verdict import Fault, Problem, Unproven
+from gateway.audit.verdict import Dispute, Fault, Problem, Unproven
 from gateway.ledger.encoding import canonical_json, encode64
 from gateway.ledger.merkle import leaf_hash
 from gateway.signing.base import parse_base
@@ -41,7 +41,8 @@ class _Claim:
     index: int
 
 
-_TERMS = ("party", "agreement", "purpose", "answer digest", "handle")
+#: What the caller alone answers for: the gateway has these sealed, and cannot compare them at the time of the call.
+_DISPUTABLE = ("agreement", "purpose", "answer_digest", "handle")
 
 
 class Acknowledgements:
@@ -97,10 +98,15 @@ class Acknowledgements:
             raise Problem(Fault.ACKNOWLEDGEMENT_DIFFERS, "leaf")
         if found.terms is None:
             return
-        under = (evidence.parties.caller, evidence.agreement, evidence.purpose, said.answer_digest, said.handle)
-        for name, wanted, given in zip(_TERMS, found.terms, under, strict=True):
-            if wanted != given:
-                raise Problem(Fault.ACKNOWLEDGEMENT_DIFFERS, name)
+        party, *recorded = found.terms
+        if party != evidence.parties.caller:
+            raise Problem(Fault.ACKNOWLEDGEMENT_DIFFERS, "party")
+        given = (evidence.agreement, evidence.purpose, said.answer_digest, said.handle)
+        pairs = zip(_DISPUTABLE, recorded, given, strict=True)
+        # a caller can sign what it likes: that must not make the log of everybody else fail
+        if terms := tuple(name for name, wanted, got in pairs if wanted != got):
+            self._report.dispute(Dispute(party, said.exchange_id, evidence.exchange_id, claim.index, terms))
+            return
         self._acknowledged.add(said.exchange_id)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.audit.files import CHECKPOINT, LogFolder
-from gateway.audit.kept import Kept
+from gateway.audit.kept import Kept, has_kept
 from gateway.audit.later import check_later
 from gateway.audit.leaves import Leaves
 from gateway.audit.objects import Objects
@@ -61,12 +62,14 @@ def audit(log: Path, trust: Path, *, progress: Progress | None = None, beside: B
         beside: what parties kept, to be held against the log too.
 
     Raises:
-        ConfigurationError: the log or a folder beside it is no directory, or an anchor is missing or unreadable.
+        ConfigurationError: the log or a folder beside it is no directory, or an anchor is missing or unreadable;
+            or there is no log, or nothing to compare, in such a folder.
     """
     anchors = load_trust(trust)
     for needed in (log, *((beside.receipts, beside.kept) if beside else ())):
         if needed is not None and not needed.is_dir():
             raise ConfigurationError("folder_missing", path=needed)
+    _check_folders(log, beside)
     folder = LogFolder(log)
     tell = progress or (lambda _step, _done, _total: None)
     for _ in range(_TRIES - 1):
@@ -124,6 +127,19 @@ def _audit(folder: LogFolder, trust: Trust, note: bytes | None, tell: Progress, 
         report.unproven.add(Unproven.LATER_FILES)
         check_later(folder, listing.later, size, report)
     return report.verdict(note.decode(), first_audit=first_audit)
+
+
+def _check_folders(log: Path, beside: Beside | None) -> None:
+    """A folder given by mistake must not become a verdict: neither a log that fails, nor a comparison with nothing."""
+    if not (os.path.lexists(log / CHECKPOINT) or os.path.lexists(log / "tile")):
+        for inside in (log / "log", log / "gateway" / "log"):
+            if inside.is_dir():
+                raise ConfigurationError("not_a_log_but", path=log, inside=inside)
+        raise ConfigurationError("not_a_log", path=log)
+    if beside and beside.receipts and not any(beside.receipts.glob("*.json")):
+        raise ConfigurationError("receipts_empty", path=beside.receipts)
+    if beside and beside.kept and not has_kept(beside.kept):
+        raise ConfigurationError("kept_empty", path=beside.kept)
 
 
 def _gone(log: Path, verdict: Verdict) -> bool:

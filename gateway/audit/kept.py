@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.audit.acknowledgements import disclosed_handle, handle_field
 from gateway.audit.evidence_schema import EarlyRefusal
-from gateway.audit.verdict import Fault, KeptCount, Problem
+from gateway.audit.verdict import Fault, KeptCount, Problem, Unproven
 from gateway.errors import Code
 from gateway.signing.digest import digest_holds
 
@@ -36,6 +36,11 @@ class _Bodies:
     seen: bool = False
 
 
+def has_kept(folder: Path) -> bool:
+    """Whether a folder holds a body by the name that `call` gives it."""
+    return any(_FILE.fullmatch(path.name) for path in folder.iterdir())
+
+
 class Kept:
     """The kept bodies of one folder; a Watcher of the leaves. Bodies are read one exchange at a time."""
 
@@ -43,10 +48,12 @@ class Kept:
         self._objects = objects
         self._report = report
         self._bodies: dict[str, _Bodies] = {}
-        self._counts = dict.fromkeys(("compared", "uncovered", "sealed", "failed"), 0)
+        self._counts = dict.fromkeys(("compared", "uncovered", "sealed", "failed", "ignored"), 0)
         for path in sorted(folder.iterdir()):
             if match := _FILE.fullmatch(path.name):
                 self._bodies.setdefault(match["id"], _Bodies()).files[match["part"]] = path
+            else:
+                self._counts["ignored"] += 1
 
     def leaf(self, leaf: Leaf, entry: Entry, evidence: Exchange | EarlyRefusal | None) -> None:
         """Compares what was kept of this exchange."""
@@ -63,8 +70,17 @@ class Kept:
                 self._report.problem(problem, file=PREFIX + path.name, **place)  # type: ignore[arg-type]  # two types
 
     def finish(self, _certificates: Certificates, _policies: Policies) -> None:
-        """Counts what has no counterpart."""
-        absent = sum(len(kept.files) for kept in self._bodies.values() if not kept.seen)
+        """Names what has no counterpart, and what was not compared."""
+        # ids stand in the clear: what is not there is not there, whatever stays sealed
+        missing = [(name, path) for name, kept in self._bodies.items() if not kept.seen for path in kept.files.values()]
+        for exchange_id, path in missing:
+            problem = Problem(Fault.KEPT_MISSING, "no exchange of this id is in this copy")
+            self._report.problem(problem, file=PREFIX + path.name, exchange_id=exchange_id)
+        if self._counts["sealed"] or self._counts["uncovered"]:
+            self._report.unproven.add(Unproven.KEPT_NOT_COMPARED)
+        if self._counts["ignored"]:
+            self._report.unproven.add(Unproven.FILES_IGNORED)
+        absent = len(missing)
         self._report.kept = KeptCount(absent=absent, **self._counts)
 
     def _compare(self, part: str, path: Path, evidence: Exchange | EarlyRefusal | None) -> str:

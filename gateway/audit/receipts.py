@@ -13,7 +13,7 @@ from certs.paths import Authority, vet
 from certs.profiles import CertificateRefusedError, Profile, dns_names
 from gateway.audit.evidence_schema import Exchange
 from gateway.audit.kept_answer import read_kept_answer, read_proof
-from gateway.audit.verdict import Fault, Problem, ReceiptCount
+from gateway.audit.verdict import Fault, Problem, ReceiptCount, Unproven
 from gateway.ledger.encoding import FormatError
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.proof import verify_proof
@@ -72,6 +72,7 @@ class Receipts:
         self._failed: set[str] = set()
         for path in sorted(folder.glob("*.json")):
             self._load(path)
+        self._ignored = sum(path.suffix not in {".json", ".jws"} for path in folder.iterdir())
 
     def _load(self, path: Path) -> None:
         try:
@@ -130,7 +131,9 @@ class Receipts:
             held += state == "held"
             pending += state == "pending"
             unrecorded += state == "unrecorded"
-        self._report.receipts = ReceiptCount(held, pending, unrecorded, len(self._failed))
+        self._report.receipts = ReceiptCount(held, pending, unrecorded, len(self._failed), self._ignored)
+        if self._ignored:
+            self._report.unproven.add(Unproven.FILES_IGNORED)
 
     def _state(self, kept: _Kept) -> str:
         answer, place = kept.answer, kept.place

@@ -11,7 +11,7 @@ from gateway.ledger.encoding import timestamp
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.audit.verdict import KeptCount, Problem, ReceiptCount
+    from gateway.audit.verdict import Dispute, KeptCount, Problem, ReceiptCount
     from gateway.ledger.note import Checkpoint
 
 
@@ -26,6 +26,7 @@ class Report:
         self.kept: KeptCount | None = None
         self.unproven: set[Unproven] = {Unproven.NO_TIMESTAMPS, Unproven.NO_WITNESSES}
         self._findings: list[Finding] = []
+        self._disputes: list[Dispute] = []
         self._exchanges: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
@@ -39,6 +40,10 @@ class Report:
     ) -> None:
         """Notes what a check found; ``file`` is where it looked, unless the problem itself says."""
         self._findings.append(Finding(problem.fault, problem.file or file, exchange_id, index, problem.detail))
+
+    def dispute(self, dispute: Dispute) -> None:
+        """Notes that a caller signed something else than was recorded."""
+        self._disputes.append(dispute)
 
     def time(self, at: datetime) -> None:
         """Notes a leaf's time, for the first and the last."""
@@ -69,7 +74,16 @@ class Report:
             self.unproven.add(Unproven.FIRST_AUDIT)
         findings = sorted(self._findings, key=lambda item: (-1 if item.index is None else item.index, item.file))
         unproven = tuple(word for word in Unproven if word in self.unproven)
-        return Verdict(tuple(findings), self._facts(), first_audit, unproven, note, self.receipts, self.kept)
+        return Verdict(
+            findings=tuple(findings),
+            facts=self._facts(),
+            first_audit=first_audit,
+            unproven=unproven,
+            note=note,
+            receipts=self.receipts,
+            kept=self.kept,
+            disputes=tuple(sorted(self._disputes, key=lambda item: item.index)),
+        )
 
     def _facts(self) -> Facts:
         checkpoint = self.checkpoint

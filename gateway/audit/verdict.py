@@ -74,6 +74,7 @@ class Fault(StrEnum):
     KEPT_REQUEST_DIFFERS = "kept_request_differs"
     KEPT_ANSWER_DIFFERS = "kept_answer_differs"
     KEPT_HANDLE_DIFFERS = "kept_handle_differs"
+    KEPT_MISSING = "kept_missing"
 
     UNFORESEEN = "unforeseen"
 
@@ -89,6 +90,8 @@ class Unproven(StrEnum):
     COUNTERS_IN_FLIGHT = "counters_in_flight"
     EVIDENCE_SEALED = "evidence_sealed"
     LATER_FILES = "later_files"
+    KEPT_NOT_COMPARED = "kept_not_compared"
+    FILES_IGNORED = "files_ignored"
     NO_TIMESTAMPS = "no_timestamps"
     NO_WITNESSES = "no_witnesses"
 
@@ -121,6 +124,25 @@ class Finding:
     exchange_id: str | None
     index: int | None
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """What a caller signed of an exchange, against what the gateway recorded of it; the log holds all the same.
+
+    Attributes:
+        party: the caller, of both.
+        exchange_id: of the exchange acknowledged.
+        acknowledged_by: the exchange that is the acknowledgement.
+        index: of the acknowledgement's leaf.
+        terms: which differ: ``agreement``, ``purpose``, ``answer_digest``, ``handle``.
+    """
+
+    party: str
+    exchange_id: str
+    acknowledged_by: str
+    index: int
+    terms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +199,14 @@ class ReceiptCount:
         pending: promised for later than the auditor's present, and not there yet.
         unrecorded: answers that say themselves that nothing was recorded.
         failed: those with a finding.
+        ignored: files and folders of other names.
     """
 
     held: int = 0
     pending: int = 0
     unrecorded: int = 0
     failed: int = 0
+    ignored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +217,9 @@ class KeptCount:
         compared: requests and answers whose digests were held against opened evidence.
         uncovered: of refusals, in whose evidence there is nothing to compare with (C6).
         sealed: whose evidence stays sealed.
-        absent: whose exchange is not in the log.
-        failed: findings.
+        absent: whose exchange is not in the log, each a finding.
+        failed: compared, and another.
+        ignored: files and folders of other names.
     """
 
     compared: int = 0
@@ -202,6 +227,7 @@ class KeptCount:
     sealed: int = 0
     absent: int = 0
     failed: int = 0
+    ignored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +244,7 @@ class Verdict:
     note: str = field(repr=False)
     receipts: ReceiptCount | None = None
     kept: KeptCount | None = None
+    disputes: tuple[Dispute, ...] = ()
 
     @property
     def holds(self) -> bool:

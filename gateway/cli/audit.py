@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from rich.progress import Progress
-from rich.table import Table
 
 from gateway.audit.audit import Beside, audit, remember
+from gateway.audit.verdict import KeptCount, ReceiptCount
 from gateway.cli.output import Exit
 from gateway.system import SystemClock
 
@@ -48,7 +48,8 @@ def verify(
 
 def _with_progress(output: Output, log: Path, trust: Path, beside: Beside) -> Verdict:
     # Shown only where a person looks, and gone when done.
-    with Progress(console=output.error_console, transient=True, disable=output.as_json) as bar:
+    quiet = output.as_json or not output.error_console.is_terminal
+    with Progress(console=output.error_console, transient=True, disable=quiet) as bar:
         tasks: dict[str, int] = {}
 
         def tell(stage: str, done: int, total: int) -> None:
@@ -63,10 +64,9 @@ def _show(output: Output, verdict: Verdict) -> None:
     if output.as_json:
         return
     facts = verdict.facts
-    output.say("audit.holds" if verdict.holds else "audit.fails", count=len(verdict.findings))
+    _headline(output, verdict)
     if facts.sealed:
         output.say("audit.sealed", count=facts.sealed)
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {
         "audit.origin": facts.origin,
         "audit.size": facts.size,
@@ -82,22 +82,50 @@ def _show(output: Output, verdict: Verdict) -> None:
         rows["audit.receipts"] = output.t("audit.receipts_row", **asdict(verdict.receipts))
     if verdict.kept is not None:
         rows["audit.kept"] = output.t("audit.kept_row", **asdict(verdict.kept))
-    table.add_column()
-    table.add_column(overflow="fold")
-    for key, value in rows.items():
-        table.add_row(output.t(key), str(value))
-    output.console.print(table)
+    width = max(len(output.t(key)) for key in rows)
+    for key, value in rows.items():  # lines, not a table: a root folded over two lines cannot be copied
+        output.console.print(f"{output.t(key):{width}}  {value}", markup=False)
+    _disputes_and_findings(output, verdict)
+    if verdict.holds:
+        _unproven(output, verdict)
+
+
+def _disputes_and_findings(output: Output, verdict: Verdict) -> None:
+    for dispute in verdict.disputes[:_SHOWN]:
+        terms = ", ".join(output.t(f"audit.term.{term}") for term in dispute.terms)
+        output.say("audit.dispute", **(asdict(dispute) | {"terms": terms}))
+    if len(verdict.disputes) > _SHOWN:
+        output.say("audit.more", count=len(verdict.disputes) - _SHOWN)
     for finding in verdict.findings[:_SHOWN]:
         where = " ".join(str(part) for part in (finding.file, finding.index, finding.exchange_id) if part is not None)
         output.say(f"audit.fault.{finding.code}")
         output.say("audit.where", where=where, detail=finding.detail)
     if len(verdict.findings) > _SHOWN:
         output.say("audit.more", count=len(verdict.findings) - _SHOWN)
-    if verdict.holds:
-        output.say("audit.unproven")
-        for code in verdict.unproven:
-            text = output.t(f"audit.unproven.{code}", unacknowledged=facts.unacknowledged)
-            output.say("audit.item", text=text)
+
+
+def _unproven(output: Output, verdict: Verdict) -> None:
+    output.say("audit.unproven")
+    kept, receipts = verdict.kept or KeptCount(), verdict.receipts or ReceiptCount()
+    counts = {
+        "unacknowledged": verdict.facts.unacknowledged,
+        "sealed": kept.sealed,
+        "uncovered": kept.uncovered,
+        "ignored": kept.ignored + receipts.ignored,
+    }
+    for code in verdict.unproven:
+        text = output.t(f"audit.unproven.{code}", **counts)
+        output.say("audit.item", text=text)
+
+
+def _headline(output: Output, verdict: Verdict) -> None:
+    if not verdict.holds:
+        output.say("audit.fails", count=len(verdict.findings))
+    elif verdict.disputes:
+        key = "audit.holds_dispute" if len(verdict.disputes) == 1 else "audit.holds_disputes"
+        output.say(key, count=len(verdict.disputes))
+    else:
+        output.say("audit.holds")
 
 
 def _local(moment: str | None) -> str:

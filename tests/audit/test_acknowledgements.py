@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -10,7 +13,10 @@ import pytest
 
 from gateway.audit.audit import audit
 from gateway.audit.verdict import Fault, Unproven
+from gateway.cli.audit import verify
+from gateway.cli.output import Exit, Output
 from gateway.ledger.encoding import canonical_json, encode64
+from gateway.messages.catalogue import Catalogue
 from gateway.signing.digest import content_digest
 from tests.audit.answered import KeepingParty
 from tests.audit.bench import Bench
@@ -20,10 +26,10 @@ from tests.signing.drafts import fresh_salt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.audit.forge import Item
 
+VERIFY = Path(__file__).parents[1] / "foreign" / "verify.py"
 OPERATION = "exchange.acknowledge"
 Change = dict[str, Any]
 
@@ -127,15 +133,24 @@ def test_an_acknowledgement_of_no_exchange(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [
-        {"ledger_leaf": encode64(bytes(32))},
-        {"answer_digest": content_digest(b"another")},
-        {"handle": "0" * 64},
-    ],
-    ids=["leaf", "digest", "handle"],
+    [{"answer_digest": content_digest(b"another")}, {"handle": "0" * 64}],
+    ids=["digest", "handle"],
 )
-def test_an_acknowledgement_that_says_something_else(bench: Bench, changes: dict[str, str]) -> None:
-    colluding(bench, bench.one(OPERATION), **changes)
+def test_what_a_caller_alone_signed_falsely_is_a_dispute(
+    run: Run, forger: Forger, bench: Bench, tmp_path: Path, changes: dict[str, str]
+) -> None:
+    item = bench.one(OPERATION)
+    colluding(bench, item, **changes)
+    verdict = audit(forger.write(bench.items, tmp_path / "disputed"), run.gateway.folder / "trust")
+    assert verdict.findings == ()
+    assert [(one.party, one.exchange_id, one.acknowledged_by, one.terms) for one in verdict.disputes] == [
+        ("cooperative", run.echoed.exchange_id, str(item.leaf.exchange_id), tuple(changes))
+    ]
+
+
+def test_an_acknowledgement_of_another_leaf(bench: Bench) -> None:
+    """The gateway compares the leaf at the time of the call: it would not have taken it."""
+    colluding(bench, bench.one(OPERATION), ledger_leaf=encode64(bytes(32)))
     assert bench.faults() == {Fault.ACKNOWLEDGEMENT_DIFFERS}
 
 
@@ -152,7 +167,9 @@ def test_an_acknowledgement_of_another_party_s_exchange(run: Run, bench: Bench) 
     assert bench.faults() == {Fault.ACKNOWLEDGEMENT_DIFFERS}
 
 
-def test_an_acknowledgement_under_another_agreement_than_its_exchange(tmp_path: Path) -> None:
+def test_an_acknowledgement_under_another_agreement_than_its_exchange(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     gateway = Gateway(tmp_path / "gateway")
     party = KeepingParty(gateway, "cooperative", tmp_path / "receipts")
     made = party.acknowledge(party.echo(), agreement="ENT-2026-01", purpose="inscription")
@@ -161,8 +178,20 @@ def test_an_acknowledgement_under_another_agreement_than_its_exchange(tmp_path: 
     gateway.worker.close()
     gateway.sequence()
     verdict = audit(gateway.settings.folders.log, gateway.folder / "trust")
-    assert [(item.code, item.detail) for item in verdict.findings] == [(Fault.ACKNOWLEDGEMENT_DIFFERS, "agreement")]
-    assert verdict.findings[0].exchange_id == made.exchange_id
+    assert verdict.holds
+    assert [item.terms for item in verdict.disputes] == [("agreement", "purpose")]
+    assert verdict.disputes[0].acknowledged_by == made.exchange_id
+    code = verify(Output(Catalogue("fr")), gateway.settings.folders.log, gateway.folder / "trust", keep=True)
+    said = capsys.readouterr()
+    assert code == Exit.HOLDS
+    assert said.out.startswith("Le registre tient; 1 litige.")
+    assert "Litige: cooperative" in said.out
+    assert "(entente, finalité)" in said.out
+    assert any(line.endswith(verdict.facts.root) for line in said.out.splitlines())
+    assert said.err == ""
+    second = [sys.executable, *map(str, (VERIFY, gateway.settings.folders.log, gateway.folder / "trust"))]
+    assert subprocess.run(second, capture_output=True, timeout=60, check=False).stdout == b"holds\n"
+    assert (gateway.folder / "trust" / "remembered-checkpoint").exists()
 
 
 def test_an_acknowledgement_that_the_caller_did_not_sign(bench: Bench) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.audit.audit import Beside, audit
-from gateway.audit.verdict import Fault, KeptCount, Verdict
+from gateway.audit.verdict import Fault, KeptCount, Unproven, Verdict
+from gateway.errors import ConfigurationError
 from gateway.signing.digest import content_digest
 from gateway.system import SystemClock
 from tests.audit.answered import KeepingParty
@@ -103,8 +104,25 @@ def test_bodies_without_a_counterpart_are_counted(run: Run, bodies: Path) -> Non
     (bodies / f"{absent}.request.json").write_text("{}")
     (bodies / "notes.txt").write_text("no body")
     verdict = compared(run, bodies)
-    assert verdict.holds
-    assert verdict.kept == KeptCount(compared=7, uncovered=1, absent=1)
+    assert found(verdict) == [(Fault.KEPT_MISSING, f"kept/{absent}.request.json")]
+    assert verdict.kept == KeptCount(compared=7, uncovered=1, absent=1, ignored=1)
+    assert {Unproven.KEPT_NOT_COMPARED, Unproven.FILES_IGNORED} <= set(verdict.unproven)
+
+
+@pytest.mark.parametrize(("which", "key"), [("kept", "kept_empty"), ("receipts", "receipts_empty")])
+def test_nothing_to_compare_is_no_success(run: Run, tmp_path: Path, which: str, key: str) -> None:
+    (tmp_path / "notes.txt").write_text("no body")
+    beside = Beside(SystemClock().now(), **{which: tmp_path})
+    with pytest.raises(ConfigurationError) as raised:
+        audit(run.log, run.trust, beside=beside)
+    assert raised.value.key == key
+
+
+def test_a_folder_that_is_no_log(run: Run, tmp_path: Path) -> None:
+    for folder, key in ((tmp_path, "not_a_log"), (run.log.parent, "not_a_log_but")):
+        with pytest.raises(ConfigurationError) as raised:
+            audit(folder, run.trust)
+        assert raised.value.key == key
 
 
 def test_without_the_period_key_nothing_is_compared(run: Run, bodies: Path, tmp_path: Path) -> None:

@@ -114,9 +114,7 @@ class Signatures:
         need(said["contract"]["sha256"] in self.objects, "no contract")
         if said["kind"] == "exchange":
             need(said["outcome"] == "released" and 200 <= said["answer"]["status"] < 300, "not released")
-            handle = said["subjects"][0]["handle"] if said["subjects"] and "handle" in said["fields"] else None
-            named = (said["exchange_id"], ledger_leaf(leaf), said["answer"]["content_digest"], handle)
-            self.seen.add(("answer", said["parties"]["caller"], said["agreement"], said["purpose"], *named))
+            self.seen.add(("answer", said["parties"]["caller"], said["exchange_id"], ledger_leaf(leaf)))
 
     def answer(self, said: Any, gateway: str, signature: tuple[str, bytes], leaf: bytes, at: datetime) -> None:
         """The answer covers evidence's answer, its leaf, and its request; signed by the gateway, with a low s."""
@@ -169,9 +167,8 @@ class Signatures:
             need(digest == request["content_digest"] and at_path, "acknowledges something else than was signed")
             if said["kind"] == "exchange":
                 # due at the end: it may stand before its exchange, since tree order is not that of time
-                under = (caller, said["agreement"], said["purpose"])
-                named = (known["exchange_id"], known["ledger_leaf"], known["answer_digest"], known["handle"])
-                self.due.add(("answer", *under, *named))
+                # what else it says is the caller's word: one that differs is a dispute, and the log holds
+                self.due.add(("answer", caller, known["exchange_id"], known["ledger_leaf"]))
 
     def attempt(self, attempt: Any, gateway: str, upstream: str) -> None:
         at, answer = moment(attempt["at"]), attempt["answer"]
