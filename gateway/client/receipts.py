@@ -46,6 +46,8 @@ def keep(party: PartyFolder, signer: bytes, request: SignedRequest, answer: Veri
         "signer": encode64(signer),
     }
     path.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
+    if answer.ledger_leaf is None:
+        return path  # it says itself that nothing was recorded: there is nothing to hold its bodies against
     # A refusal can be answered again under the same id within its minute: the log's leaf is that of the first.
     for part, body in (("request", request.body), ("answer", answer.body)):
         with suppress(FileExistsError):
