@@ -172,3 +172,12 @@ def test_what_was_kept_is_not_overwritten(live: LiveGateway, folder: Path, tmp_p
     kept = folder / "bodies" / f"{answer.exchange_id}.request.json"
     assert kept.read_bytes() == request.body
     assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_bodies_of_an_answer_that_was_not_recorded_are_not_kept(folder: Path, tmp_path: Path) -> None:
+    """The log has no such exchange: `audit check-kept` would accuse it of having lost one."""
+    mine = client(folder)
+    request = mine.prepare("echo", {"message": "a"}, salted=False)
+    answer = replace(mine.send(request), ledger_leaf=None)
+    assert mine.keep(request, answer, tmp_path / "receipts").is_file()
+    assert not list(folder.glob(f"bodies/{answer.exchange_id}.*"))
