@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import NotRecordedError
 from gateway.ledger.leaf import KINDS, unpack_leaf
-from gateway.ledger.storage import Lookup, NewRecord, Records
+from gateway.ledger.storage import Log, Lookup, NewRecord, Records
 from gateway.waiting import Threads
 
 if TYPE_CHECKING:
@@ -143,8 +143,10 @@ def test_without_the_month_s_key_nothing_is_recorded(bench: Bench) -> None:
     writer = bench.writer()
     missing: dict[int, bytes] = {}
     writer._period_key = missing.__getitem__
+    before = Log(bench.database()).open_writers()
     with pytest.raises(NotRecordedError):
         bench.exchange(writer)
+    assert Log(bench.database()).open_writers() == before  # no row with every request
 
 
 def test_a_new_month_is_a_new_writer_and_the_old_one_finishes_its_own(bench: Bench) -> None:

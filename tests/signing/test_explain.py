@@ -5,26 +5,21 @@ from __future__ import annotations
 import re
 from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace
-from datetime import timedelta
 from hashlib import sha256, sha512
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from certs.authority import DevAuthority
-from certs.profiles import Profile
 from gateway.errors import Code
 from gateway.messages.catalogue import texts
 from gateway.signing.base import lines
 from gateway.signing.digest import content_digest
-from gateway.signing.explain import Explainer, Explanation, NamedCertificate
-from gateway.signing.saved import SavedRequestError, parse_saved
-from gateway.system import SystemClock
-from tests.signing.drafts import COMPONENTS, Draft, raw_signature
+from tests.signing.drafts import COMPONENTS, raw_signature
+from tests.signing.explained import BODY, NOW, ORIGIN, draft, explained, issued_keys, raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,35 +27,10 @@ if TYPE_CHECKING:
     from certs.authority import Issued
     from gateway.client.signer import SignedRequest
 
-ORIGIN = "https://gateway.test:8443"
-NOW = SystemClock().now()
-BODY = b'{"message":"bonjour"}\n'
-
 
 @pytest.fixture(scope="module")
 def keys() -> dict[str, Issued]:
-    authority, host = DevAuthority("ministry", NOW.replace(microsecond=0)), ["ministry.passerelle.test"]
-    return {
-        "ecdsa": authority.issue(Profile.SIGNING, host),
-        "other": authority.issue(Profile.SIGNING, host),
-        "ed25519": authority.issue(Profile.SIGNING, host, key=ed25519.Ed25519PrivateKey.generate()),
-        "rsa": authority.issue(Profile.SIGNING, host, key=rsa.generate_private_key(65537, 3072)),
-    }
-
-
-def draft(key: Issued, **changes: Any) -> Draft:
-    return Draft(key, ORIGIN, int(NOW.timestamp()), body=BODY).but(**changes)
-
-
-def raw(request: SignedRequest, end: str = "\r\n", **more: str) -> bytes:
-    headers = {"Host": "gateway.test:8443", **request.headers, "Content-Length": str(len(request.body)), **more}
-    rows = [f"{request.method} {request.target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return end.join([*rows, "", ""]).encode() + request.body
-
-
-def explained(content: bytes, *keys: Issued, arrived: bool = True, later: int = 0) -> Explanation:
-    named = [NamedCertificate(f"key {at}", item.der) for at, item in enumerate(keys)]
-    return Explainer(ORIGIN, named, NOW + timedelta(seconds=later), arrived=arrived).explain(parse_saved(content))
+    return issued_keys()
 
 
 def signed_over(request: SignedRequest, key: Issued, base: bytes) -> SignedRequest:
@@ -322,55 +292,6 @@ def test_without_a_certificate_nothing_is_said_to_hold(keys: dict[str, Issued]) 
     assert (found.verified, found.troubles, found.holds) == (None, (), False)
 
 
-def test_the_body_is_cut_to_its_length(keys: dict[str, Issued]) -> None:
-    content = raw(draft(keys["ecdsa"]).signed())
-    beyond = explained(content + b"\n", keys["ecdsa"])
-    assert beyond.holds
-    assert [(item.key, item.note) for item in beyond.troubles] == [("body_beyond", True)]
-    short = explained(content[:-1], keys["ecdsa"])
-    assert [item.key for item in short.troubles][:2] == ["body_short", "digest_newline"]
-
-
-def test_what_curl_shows_is_read(keys: dict[str, Issued]) -> None:
-    content = raw(draft(keys["ecdsa"]).signed())
-    head, _, body = content.partition(b"\r\n\r\n")
-    verbose = b"".join(b"> " + row + b"\n" for row in head.split(b"\r\n")) + b">\n" + body
-    assert explained(verbose, keys["ecdsa"]).holds
-    trace = b"== Info: Connected\n" + _traced("=> Send header", head + b"\r\n\r\n") + _traced("=> Send data", body)
-    assert explained(trace + _traced("<= Recv header", b"HTTP/1.1 200 OK\r\n"), keys["ecdsa"]).holds
-
-
-_PROGRESS = b"\r100    35    0     0  100    35      0    174 --:--:-- --:--:-- --:--:--   174"
-
-
-@pytest.mark.parametrize("progress", [b"", _PROGRESS], ids=["alone", "behind_the_progress"])
-def test_what_curl_really_says_is_read_and_has_no_body(keys: dict[str, Issued], progress: bytes) -> None:
-    """As curl 7.88 writes it with `-v 2> file`: its own words around, its progress on the same lines."""
-    head, _, body = raw(draft(keys["ecdsa"]).signed()).partition(b"\r\n\r\n")
-    head += b"\r\nContent-Length: %d" % len(body)
-    said = (
-        b"  %% Total    %% Received\n\r  0     0 --:--:--     0*   Trying 127.0.0.1:8443...\n* Connected to localhost\n"
-    )
-    said += b"".join(
-        progress + b"> " + row + b"\r\n" for row in head.split(b"\r\n")
-    ) + b"> \r\n} [%d bytes data]\n" % len(body)
-    said += _PROGRESS + b"< HTTP/1.1 200 OK\r\n< Content-Length: 3\r\n< \r\n{ [3 bytes data]\n* Connection #0 left\n"
-    without = explained(said, keys["ecdsa"])
-    assert ([item.key for item in without.troubles], without.verified, without.holds) == (["body_missing"], True, False)
-    assert parse_saved(said, body).body == body
-    assert not parse_saved(said, body).bodiless
-
-
-def test_two_requests_of_one_curl_are_not_mixed(keys: dict[str, Issued]) -> None:
-    head = raw(draft(keys["ecdsa"]).signed()).partition(b"\r\n\r\n")[0]
-    once = (
-        b"* Connected\n"
-        + b"".join(b"> " + row + b"\r\n" for row in head.split(b"\r\n"))
-        + b"> \r\n< HTTP/1.1 200 OK\r\n"
-    )
-    assert parse_saved(once * 2, b"").fields == parse_saved(once, b"").fields
-
-
 def test_the_refusal_is_the_gateways_first(keys: dict[str, Issued]) -> None:
     request = draft(keys["ecdsa"], components=("@method",), created=0).signed()
     refusal = explained(raw(request), keys["other"], keys["ed25519"]).refusal
@@ -381,34 +302,6 @@ def test_the_refusal_is_the_gateways_first(keys: dict[str, Issued]) -> None:
     assert refusal is not None
     assert refusal.code is Code.KEY_UNKNOWN
     assert explained(raw(draft(keys["ecdsa"]).signed()), keys["ecdsa"]).refusal is None
-
-
-def _traced(title: str, data: bytes) -> bytes:
-    rows = [f"{title}, {len(data)} bytes (0x{len(data):x})"]
-    for at in range(0, len(data), 16):
-        part = data[at : at + 16]
-        shown = "".join(chr(c) if 32 <= c < 127 else "." for c in part)
-        rows.append(f"{at:04x}: {' '.join(f'{c:02x}' for c in part)} {shown}")
-    return "\n".join([*rows, ""]).encode()
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "no_request_line"),
-        (b"\xff\xfe", "no_request_line"),
-        (b"HTTP/1.1 200 OK\r\n\r\n", "no_request_line"),
-        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", "header"),
-        (b"GET / HTTP/1.1\r\na b: c\r\n\r\n", "header"),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "chunked"),
-        (b"=> Send header, 30 bytes (0x1e)\n0000: POST / HTTP/1.1\n0011: Host: a\n", "trace_ascii"),
-        (b"x" * ((1 << 22) + 1), "too_large"),
-    ],
-)
-def test_bytes_that_are_no_request(content: bytes, reason: str) -> None:
-    with pytest.raises(SavedRequestError) as refused:
-        parse_saved(content)
-    assert refused.value.reason == reason
 
 
 def test_every_word_of_an_explanation_has_its_sentence() -> None:

@@ -13,7 +13,7 @@ from certs.profiles import Profile
 from gateway.signing.compare import compare_bases
 from gateway.signing.explain import Explainer, NamedCertificate
 from gateway.signing.saved import SavedRequestError, parse_saved
-from tests.signing.test_explain import NOW, ORIGIN, draft, raw
+from tests.signing.explained import NOW, ORIGIN, draft, raw
 
 if TYPE_CHECKING:
     from certs.authority import Issued
