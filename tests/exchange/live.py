@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -292,18 +293,24 @@ def _answers(port: int) -> bool:
     return status_of(f"http://127.0.0.1:{port}/counter") == 200
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that one has started, by whichever of its threads; threads and processes end while we look."""
+    found: list[int] = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
 def descendants(pid: int) -> list[int]:
     """Every process below one."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += [int(child), *descendants(int(child))]
-    return found
+    return [each for child in children_of(pid) for each in (child, *descendants(child))]
 
 
 def workers(pid: int) -> list[int]:
     """The gateway's worker processes: below the supervisor, those that have a parent which is a child of it too."""
-    direct = {int(c) for task in Path(f"/proc/{pid}/task").glob("*/children") for c in task.read_text().split()}
+    direct = set(children_of(pid))
     return [child for child in descendants(pid) if child not in direct]
 
 

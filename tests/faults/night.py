@@ -24,7 +24,7 @@ from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.reader import LogReader
 from gateway.ledger.tiles import WIDTH, entries_path, unpack_entries
 from tests.adapters.fakes import until
-from tests.exchange.live import ROOT, LiveGateway, workers
+from tests.exchange.live import ROOT, LiveGateway, children_of, workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ class Night(LiveGateway):
         found: list[int] = []
 
         def there() -> bool:
-            found[:] = [pid for pid in _children(self.supervisor) if f"--role\0{name}\0" in _command(pid)]
+            found[:] = [pid for pid in children_of(self.supervisor) if f"--role\0{name}\0" in _command(pid)]
             return bool(found)
 
         assert until(there, 15), f"no {name}"
@@ -265,10 +265,6 @@ def descriptors(pid: int, soft: int) -> None:
 def open_files(pid: int) -> int:
     """How many file descriptors a process has."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
 
 
 def _command(pid: int) -> str:
