@@ -1,4 +1,7 @@
-"""YAML read strictly: a repeated key is an error, where the library would keep the last one in silence."""
+"""YAML read strictly: a repeated key is an error, where the library would keep the last one in silence.
+
+So is an alias: what it repeats stands elsewhere than where it is read, and a few of them can fill a machine's memory.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,11 @@ if TYPE_CHECKING:
 
 
 class _StrictLoader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "an alias", None)
+        return super().compose_node(parent, index)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:  # noqa: FBT001, FBT002  the library's own signature
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if len(set(keys)) != len(keys):
@@ -19,7 +27,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def load_yaml(content: bytes) -> object:
-    """The document; raises yaml.YAMLError, also for a repeated key, and for what the library trips over."""
+    """The document; raises yaml.YAMLError, also for a repeated key or an alias, and for what the library trips over."""
     try:
         return yaml.load(content, Loader=_StrictLoader)  # noqa: S506  a SafeLoader, made stricter
     except (ValueError, TypeError, RecursionError) as error:

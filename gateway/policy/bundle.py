@@ -7,7 +7,10 @@ from hashlib import sha256
 from typing import Annotated, Literal
 
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -19,10 +22,44 @@ from pydantic import (
 
 from contracts.strict_yaml import load_yaml
 from gateway.errors import ConfigurationError
+from gateway.policy.officer_keys import load_officer_key
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+#: Without a dot: a party's files are named by what stands before the first one.
+PartyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+#: More than two hundred parties with their authorities; what is larger is not read.
+LARGEST_POLICY = 1 << 20
+#: The YAML library takes ten seconds for a megabyte of commas, in a thread of each worker. A policy of that size is
+#: certificates, which have few marks.
+MOST_MARKS = 50_000
+_MARKS = b",:-[{\n"
+#: Where a single officer is enough: nowhere else.
+DEVELOPMENT = ".development"
+_YEAR_HOURS = 366 * 24
+
+
+def _certificate(pem: str) -> str:
+    """The text as it is; raises ValueError unless it is one certificate."""
+    if pem.count("-----BEGIN ") != 1:
+        raise ValueError("not one certificate in PEM")
+    certificate_der(pem)
+    return pem
+
+
+def certificate_der(pem: str) -> bytes:
+    """DER of a certificate; raises ValueError when it is none."""
+    return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
+
+
+def _officer_key(text: str) -> str:
+    load_officer_key(text)
+    return text
+
+
+Pem = Annotated[str, AfterValidator(_certificate)]
+OfficerKeyText = Annotated[str, AfterValidator(_officer_key)]
 
 
 class _Strict(BaseModel):
@@ -42,6 +79,12 @@ class Validity(_Strict):
     since: AwareDatetime
     until: AwareDatetime
 
+    @model_validator(mode="after")
+    def _has_a_length(self) -> Validity:
+        if self.since >= self.until:
+            raise ValueError("it ends before it begins")
+        return self
+
     def covers(self, at: datetime) -> bool:
         """Whether the moment lies inside."""
         return self.since <= at < self.until
@@ -50,8 +93,8 @@ class Validity(_Strict):
 class Authority(_Strict):
     """An organisation's certificate authorities, PEM."""
 
-    roots: tuple[str, ...] = Field(min_length=1)
-    intermediates: tuple[str, ...] = ()
+    roots: tuple[Pem, ...] = Field(min_length=1)
+    intermediates: tuple[Pem, ...] = ()
 
 
 class Party(_Strict):
@@ -85,12 +128,48 @@ class Agreement(_Strict):
 
 
 class Officers(_Strict):
-    """Who may change this document: ``threshold`` of these Ed25519 public keys (base64), judged by P1."""
+    """Who may change this document (P1): ``threshold`` of ``keys``, which are Ed25519 or P-256 (officer_keys).
+
+    ``recovery`` are officers of last resort: ``recovery_threshold`` of them may replace the officers, and nothing
+    else, after ``recovery_delay_hours``. Widening waits for ``widening_delay_hours`` (P2).
+    """
 
     threshold: int = Field(ge=1)
-    keys: dict[Name, str] = Field(min_length=1)
-    recovery: dict[Name, str] = Field(default_factory=dict)
-    widening_delay_hours: int = Field(ge=0)
+    keys: dict[Name, OfficerKeyText] = Field(min_length=1)
+    recovery: dict[Name, OfficerKeyText] = Field(default_factory=dict)
+    recovery_threshold: int | None = Field(None, ge=1)
+    recovery_delay_hours: int | None = Field(None, ge=0, le=_YEAR_HOURS)
+    widening_delay_hours: int = Field(ge=0, le=_YEAR_HOURS)
+
+    @model_validator(mode="after")
+    def _can_decide(self) -> Officers:
+        if self.threshold > len(self.keys):
+            raise ValueError("the threshold is above their number")
+        texts = [*self.keys.values(), *self.recovery.values()]
+        if len(set(texts)) != len(texts) or not self.keys.keys().isdisjoint(self.recovery):
+            raise ValueError("two officers have one key, or one name")
+        return self
+
+    @model_validator(mode="after")
+    def _can_recover(self) -> Officers:
+        given = (self.recovery_threshold, self.recovery_delay_hours)
+        if not self.recovery:
+            if given != (None, None):
+                raise ValueError("recovery_threshold and recovery_delay_hours need a recovery set")
+            return self
+        threshold, delay = given
+        if threshold is None or delay is None:
+            raise ValueError("a recovery set needs recovery_threshold and recovery_delay_hours")
+        if threshold > len(self.recovery):
+            raise ValueError("the recovery threshold is above their number")
+        if delay < self.widening_delay_hours:
+            raise ValueError("recovery_delay_hours is below widening_delay_hours")
+        return self
+
+    @property
+    def single(self) -> bool:
+        """Whether one person alone can change everything."""
+        return 1 in {self.threshold, self.recovery_threshold}
 
 
 class GuardRules(_Strict):
@@ -98,22 +177,28 @@ class GuardRules(_Strict):
 
     refusals_per_minute: int = Field(gt=0)
     canaries: tuple[str, ...] = ()
+    revocation_grace_hours: int = Field(0, ge=0, le=168)
 
 
 class Bundle(_Strict):
     """The whole policy."""
 
     origin: Word
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=1_000_000_000)
     previous: Sha256 | None
     validity: Validity
     gateway: Name
     officers: Officers
     authorities: dict[Name, Authority]
-    parties: dict[Name, Party] = Field(min_length=1)
+    parties: dict[PartyName, Party] = Field(min_length=1)
     agreements: dict[Word, Agreement]
     guard: GuardRules
     periods: dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")], Sha256]
+
+    @property
+    def development(self) -> bool:
+        """Whether this is a set-up to try things out, where one officer may be enough."""
+        return self.origin.endswith(DEVELOPMENT)
 
     @model_validator(mode="after")
     def _refers_to_what_it_has(self) -> Bundle:
@@ -125,13 +210,31 @@ class Bundle(_Strict):
                 raise ValueError(f"agreements.{word}: party {agreement.party} is not in parties")
         if self.gateway not in self.parties:
             raise ValueError(f"gateway: {self.gateway} is not in parties")
-        if self.officers.threshold > len(self.officers.keys):
-            raise ValueError("officers: the threshold is above their number")
+        return self
+
+    @model_validator(mode="after")
+    def _is_no_one_person_s(self) -> Bundle:
+        if self.officers.single and not self.development:
+            raise ValueError(f"officers: one person alone may decide only where the origin ends in {DEVELOPMENT}")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_each_certificate_once(self) -> Bundle:
+        # else whose a certificate is would hang on the order, and to suspend one party could admit another
+        owners: dict[tuple[bytes, str], str] = {}
+        for party, known in self.parties.items():
+            for pem in self.authorities[known.authority].roots:
+                for name in known.names:
+                    owner = owners.setdefault((certificate_der(pem), name), party)
+                    if owner != party:
+                        raise ValueError(f"parties.{party}: the name {name} under one root is also that of {owner}")
         return self
 
 
 def read_bundle(content: bytes) -> tuple[Bundle, str]:
     """The policy and the hex SHA-256 of its bytes, by which evidence names it; raises ConfigurationError."""
+    if sum(content.count(mark) for mark in _MARKS) > MOST_MARKS:
+        raise ConfigurationError("policy_invalid", where="/", detail="too many marks")
     try:
         bundle = Bundle.model_validate(load_yaml(content))
     except yaml.YAMLError:
@@ -141,9 +244,3 @@ def read_bundle(content: bytes) -> tuple[Bundle, str]:
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError("policy_invalid", where=where or "/", detail=first["msg"]) from None
     return bundle, sha256(content).hexdigest()
-
-
-def version_and_previous(content: bytes) -> tuple[int, str | None]:
-    """A bundle's version, and the hash of the one before it; raises ConfigurationError."""
-    bundle, _ = read_bundle(content)
-    return bundle.version, bundle.previous

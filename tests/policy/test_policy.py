@@ -14,10 +14,11 @@ from gateway.development import Development, Ports
 from gateway.errors import Code, ConfigurationError, Refusal
 from gateway.model import Claim
 from gateway.policy.authorise import Authoriser
-from gateway.policy.bundle import read_bundle
+from gateway.policy.bundle import MOST_MARKS, read_bundle
 from gateway.system import SystemClock, SystemRandomness
 from tests.adapters.fakes import ShiftedClock
 from tests.guard.test_claims import message
+from tests.policy import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,9 +66,12 @@ _BROKEN: dict[str, Callable[[Policy], None]] = {
     "party_without_names": _set("parties", "ministry", "names", value=[]),
     "party_of_no_authority": _set("parties", "ministry", "authority", value="other"),
     "party_of_no_role": _set("parties", "ministry", "role", value="king"),
+    "party_with_a_dot_in_its_name": lambda policy: policy["parties"].update(
+        {"ministry.a": policy["parties"]["ministry"] | {"names": ["a.ministry.test"]}}
+    ),
     "no_parties": _set("parties", value={}),
     "gateway_that_is_no_party": _set("gateway", value="other"),
-    "more_officers_needed_than_there_are": _set("officers", "threshold", value=2),
+    "more_officers_needed_than_there_are": _set("officers", "threshold", value=4),
     "no_officer_needed": _set("officers", "threshold", value=0),
     "no_limit_on_refusals": _set("guard", "refusals_per_minute", value=0),
     "unknown_key": _set("surprise", value=1),
@@ -141,3 +145,12 @@ def test_deny_by_default(text: bytes, changes: dict[str, Any], code: Code, compo
     with pytest.raises(Refusal) as refused:
         Authoriser(bundle, digest).authorise(Claim(asked(**changes)))
     assert (refused.value.code, refused.value.component) == (code, component)
+
+
+def test_a_policy_that_would_keep_a_worker_busy_is_not_read() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_bundle(b"a: [" + b"1," * (MOST_MARKS + 1) + b"]")
+    assert refused.value.values == {"where": "/", "detail": "too many marks"}
+    # and of the largest policy that has a use not a tenth of them is needed
+    small = made.content(made.policy())
+    assert sum(small.count(mark) for mark in b",:-[{\n") * 200 / 3 < MOST_MARKS

@@ -1,0 +1,285 @@
+"""What a new bundle changes, item by item, and whether each item widens what anybody may do (P2).
+
+Every field of the schema has its rule in one table, at the end; a difference that has none counts as widening.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.policy.bundle import (
+    Agreement,
+    Authority,
+    Budget,
+    Bundle,
+    GuardRules,
+    Officers,
+    Party,
+    Validity,
+)
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between two bundles.
+
+    Attributes:
+        where: dotted path in the document.
+        sentence: the last part of its key in the catalogue, ``policy.change.SENTENCE``.
+        values: what the sentence names: texts, numbers, times, tuples, and Bilingual texts.
+        widens: whether anybody may do, see or decide more than before.
+    """
+
+    where: str
+    sentence: str
+    values: Mapping[str, object] = field(repr=False)
+    widens: bool
+
+    @property
+    def section(self) -> str:
+        """The document's section that it is in."""
+        return self.where.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the walk is: the path, the values by which sentences name it, and both bundles' parties."""
+
+    parties: Mapping[str, Party]
+    path: tuple[str, ...] = ()
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def below(self, name: str, **values: object) -> _Place:
+        return _Place(self.parties, (*self.path, name), {**self.values, **values})
+
+    def change(self, sentence: str, *, widens: bool, **values: object) -> Change:
+        where = ".".join(self.path)
+        return Change(where, sentence, {**self.values, **values, "where": where}, widens)
+
+
+_Rule = Callable[[_Place, Any, Any], Iterator[Change]]
+_Naming = Callable[[_Place, str, Any], Mapping[str, object]]
+
+
+def differences(before: Bundle, after: Bundle) -> tuple[Change, ...]:
+    """Every change from one bundle to the other, in the document's order; empty only where they say the same."""
+    return tuple(_walk(_Place({**before.parties, **after.parties}), before, after))
+
+
+def _walk(place: _Place, before: BaseModel, after: BaseModel) -> Iterator[Change]:
+    for name in type(after).model_fields:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield from _RULES.get((type(after), name), _other)(place.below(name), old, new)
+
+
+def _other(place: _Place, _before: object, _after: object) -> Iterator[Change]:
+    # Nobody has said what it means, so it is taken for the worst.
+    yield place.change("other", widens=True)
+
+
+def _changed(sentence: str, *, widens: bool) -> _Rule:
+    """Any change of a value is one and the same sentence."""
+
+    def rule(place: _Place, before: object, after: object) -> Iterator[Change]:
+        yield place.change(sentence, widens=widens, before=before, after=after)
+
+    return rule
+
+
+def _more_widens(stem: str) -> _Rule:
+    """A number that allows more when it is raised: STEM_raised, STEM_lowered."""
+
+    def rule(place: _Place, before: int, after: int) -> Iterator[Change]:
+        raised = after > before
+        yield place.change(f"{stem}_{_direction(raised=raised)}", widens=raised, before=before, after=after)
+
+    return rule
+
+
+def _less_widens(stem: str) -> _Rule:
+    """A number that protects more when it is raised; where it comes or goes, the recovery set does, which widens."""
+
+    def rule(place: _Place, before: int | None, after: int | None) -> Iterator[Change]:
+        if before is None or after is None:
+            yield place.change(f"{stem}_set", widens=True, before=before or 0, after=after or 0)
+            return
+        raised = after > before
+        yield place.change(f"{stem}_{_direction(raised=raised)}", widens=not raised, before=before, after=after)
+
+    return rule
+
+
+def _direction(*, raised: bool) -> str:
+    return "raised" if raised else "lowered"
+
+
+def _switch(sentence_on: str, sentence_off: str, *, on_widens: bool) -> _Rule:
+    def rule(place: _Place, _before: bool, after: bool) -> Iterator[Change]:  # noqa: FBT001  a rule's form: both values
+        yield place.change(sentence_on if after else sentence_off, widens=after is on_widens)
+
+    return rule
+
+
+def _items(stem: str, describe: Callable[[str], str] = str, *, more_widens: bool = True) -> _Rule:
+    """A list whose order means nothing: STEM_added and STEM_removed, one for each item."""
+
+    def rule(place: _Place, before: Sequence[str], after: Sequence[str]) -> Iterator[Change]:
+        added = [item for item in dict.fromkeys(after) if item not in before]
+        removed = [item for item in dict.fromkeys(before) if item not in after]
+        for item in added:
+            yield place.change(f"{stem}_added", widens=more_widens, item=describe(item))
+        for item in removed:
+            yield place.change(f"{stem}_removed", widens=not more_widens, item=describe(item))
+        if not (added or removed):
+            yield place.change("rewritten", widens=False)
+
+    return rule
+
+
+def _entries(stem: str, *, removal_widens: bool = False) -> _Rule:
+    """Values by name: STEM_added, STEM_removed, STEM_replaced; what replaces is new, so it widens."""
+
+    def rule(place: _Place, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:
+        for name in sorted(before.keys() | after.keys()):
+            here = place.below(name, entry=name)
+            if name not in before:
+                yield here.change(f"{stem}_added", widens=True, after=after[name])
+            elif name not in after:
+                yield here.change(f"{stem}_removed", widens=removal_widens, before=before[name])
+            elif before[name] != after[name]:
+                yield here.change(f"{stem}_replaced", widens=True, before=before[name], after=after[name])
+
+    return rule
+
+
+def _models(stem: str, naming: _Naming) -> _Rule:
+    """Documents by name: STEM_added, STEM_removed, and the changes inside those that stay."""
+
+    def rule(place: _Place, before: Mapping[str, BaseModel], after: Mapping[str, BaseModel]) -> Iterator[Change]:
+        for name in sorted(before.keys() | after.keys()):
+            here = place.below(name, **naming(place, name, after.get(name, before.get(name))))
+            if name not in before:
+                yield here.change(f"{stem}_added", widens=True)
+            elif name not in after:
+                yield here.change(f"{stem}_removed", widens=False)
+            else:
+                yield from _walk(here, before[name], after[name])
+
+    return rule
+
+
+def _span(stem: str) -> _Rule:
+    """A validity: what begins earlier or ends later allows more."""
+
+    def rule(place: _Place, before: Validity, after: Validity) -> Iterator[Change]:
+        if after.since != before.since:
+            earlier = after.since < before.since
+            word = "earlier" if earlier else "later"
+            here = place.below("since")
+            yield here.change(f"{stem}_begins_{word}", widens=earlier, before=before.since, after=after.since)
+        if after.until != before.until:
+            later = after.until > before.until
+            word = "later" if later else "earlier"
+            here = place.below("until")
+            yield here.change(f"{stem}_ends_{word}", widens=later, before=before.until, after=after.until)
+
+    return rule
+
+
+def _budget(place: _Place, before: Budget | None, after: Budget | None) -> Iterator[Change]:
+    if before is None and after is not None:
+        yield place.change("budget_set", widens=False, **after.model_dump())
+    elif before is not None and after is None:
+        yield place.change("budget_removed", widens=True, **before.model_dump())
+    elif before is not None and after is not None:
+        yield from _walk(place, before, after)
+
+
+def _nested(place: _Place, before: BaseModel, after: BaseModel) -> Iterator[Change]:
+    yield from _walk(place, before, after)
+
+
+def _party(place: _Place, name: str, party: Party) -> Mapping[str, object]:
+    _ = place
+    return {"party": name, "title": party.title, "role": party.role, "authority": party.authority, "names": party.names}
+
+
+def _agreement(place: _Place, name: str, agreement: Agreement) -> Mapping[str, object]:
+    return {
+        "agreement": name,
+        "party": agreement.party,
+        "title": place.parties[agreement.party].title,
+        "operation": agreement.operation,
+        "fields": agreement.fields,
+        "purposes": agreement.purposes,
+        "since": agreement.validity.since,
+        "until": agreement.validity.until,
+    }
+
+
+def _authority(place: _Place, name: str, authority: Authority) -> Mapping[str, object]:
+    _ = place
+    return {"authority": name, "certificates": tuple(_certificate(pem) for pem in authority.roots)}
+
+
+def _certificate(pem: str) -> str:
+    """A certificate as an officer can compare it: its subject, and SHA-256 of its DER as openssl prints it."""
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    return f"{certificate.subject.rfc4514_string()} (SHA-256 {_der_hash(certificate)})"
+
+
+def _der_hash(certificate: x509.Certificate) -> str:
+    return sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+#: What a difference in each field means. Words that only people read widen nothing; what names who may act, see or
+#: decide does when it grows; see docs/decisions/0012.
+_RULES: Mapping[tuple[type[BaseModel], str], _Rule] = {
+    (Bundle, "origin"): _changed("origin", widens=True),
+    (Bundle, "version"): _changed("version", widens=False),
+    (Bundle, "previous"): _changed("previous", widens=False),
+    (Bundle, "validity"): _span("policy"),
+    (Bundle, "gateway"): _changed("gateway", widens=True),
+    (Bundle, "officers"): _nested,
+    (Bundle, "authorities"): _models("authority", _authority),
+    (Bundle, "parties"): _models("party", _party),
+    (Bundle, "agreements"): _models("agreement", _agreement),
+    (Bundle, "guard"): _nested,
+    (Bundle, "periods"): _entries("period"),
+    (Officers, "threshold"): _less_widens("threshold"),
+    (Officers, "keys"): _entries("officer"),
+    (Officers, "recovery"): _entries("recovery_officer", removal_widens=True),
+    (Officers, "recovery_threshold"): _less_widens("recovery_threshold"),
+    (Officers, "recovery_delay_hours"): _less_widens("recovery_delay"),
+    (Officers, "widening_delay_hours"): _less_widens("widening_delay"),
+    (Authority, "roots"): _items("root", _certificate),
+    (Authority, "intermediates"): _items("intermediate", _certificate),
+    (Party, "title"): _changed("party_title", widens=False),
+    (Party, "role"): _changed("party_role", widens=True),
+    (Party, "authority"): _changed("party_authority", widens=True),
+    (Party, "names"): _items("party_name"),
+    (Party, "suspended"): _switch("party_suspended", "party_readmitted", on_widens=False),
+    (Agreement, "party"): _changed("agreement_party", widens=True),
+    (Agreement, "operation"): _changed("agreement_operation", widens=True),
+    (Agreement, "purposes"): _items("agreement_purpose"),
+    (Agreement, "legal_basis"): _changed("agreement_legal_basis", widens=False),
+    (Agreement, "fields"): _items("agreement_field"),
+    (Agreement, "tells_not_found"): _switch("tells_not_found", "conceals_not_found", on_widens=True),
+    (Agreement, "budget"): _budget,
+    (Agreement, "validity"): _span("agreement"),
+    (Budget, "subjects"): _more_widens("budget_subjects"),
+    (Budget, "window_hours"): _less_widens("budget_window"),
+    (GuardRules, "refusals_per_minute"): _more_widens("refusals"),
+    (GuardRules, "canaries"): _items("canary", more_widens=False),
+    (GuardRules, "revocation_grace_hours"): _more_widens("revocation_grace"),
+}
