@@ -1,19 +1,21 @@
 """Whether the certificates that evidence names were good at the time, under roots that the auditor brought.
 
-The verdict is the gateway's own (certs.paths.vet), with the lists that evidence says it used; each list must have
-been signed by an authority of the path.
+The verdict is the gateway's own (certs.paths.vet), with the lists and OCSP answers that evidence says it used, and with
+the grace of the policy of that time; each of them must have been signed by an authority of the path, an answer by a
+responder that such an authority certified.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certs.answers import is_answer_of
+from certs.lists import RevocationList, is_list_of
 from certs.paths import Authority, vet
 from certs.profiles import CertificateRefusedError, dns_names
 from gateway.audit.verdict import Fault, Problem
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from certs.paths import Vetted
     from certs.profiles import Profile
     from gateway.audit.evidence_schema import Proof
     from gateway.audit.objects import Objects
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from gateway.policy.bundle import Bundle
 
 _Key = tuple["Profile", str, "Proof", str]
-_LIST_SIGNERS = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)
 _MOST_VERDICTS = 4096
 
 
@@ -72,13 +74,17 @@ class Certificates:
             intermediates = [x509.load_pem_x509_certificate(pem.encode()) for pem in pems]
         except ValueError:
             raise Problem(Fault.CERTIFICATE_REFUSED, "an issuing authority in the policy is no certificate") from None
+        kinds = {digest: self._objects.revocation(digest) for digest in proof.revocation}
+        ders = {digest: self._objects.bytes(digest) for digest in proof.revocation}
         authority = Authority(
             name=party,
             roots=self._roots[party],
             intermediates=tuple(item.public_bytes(Encoding.DER) for item in intermediates),
-            crls=tuple(self._objects.bytes(digest) for digest in proof.revocation),
+            crls=tuple(ders[digest] for digest, item in kinds.items() if isinstance(item, RevocationList)),
+            ocsp=tuple(ders[digest] for digest, item in kinds.items() if not isinstance(item, RevocationList)),
+            grace=timedelta(hours=bundle.guard.revocation_grace_hours),
         )
-        self._check_lists(proof, authority)
+        self._check_sources(proof, authority, at)
         certificate = self._objects.certificate(proof.sha256)
         try:
             vetted = vet(self._objects.bytes(proof.sha256), profile, authority, at)
@@ -88,34 +94,26 @@ class Certificates:
             raise Problem(Fault.CERTIFICATE_PROOF_DIFFERS, "its chain is another one")
         if set(known.names).isdisjoint(dns_names(certificate)):
             raise Problem(Fault.CERTIFICATE_OF_ANOTHER, "its names are not the party's")
-        return self._window(certificate, proof, at)
+        return self._window(certificate, proof, vetted, at)
 
-    def _check_lists(self, proof: Proof, authority: Authority) -> None:
-        issuers = [x509.load_der_x509_certificate(der) for der in (*authority.roots, *authority.intermediates)]
+    def _check_sources(self, proof: Proof, authority: Authority, at: datetime) -> None:
+        """Nothing foreign among what evidence names: each by an authority of the party's, and each once."""
         if len(set(proof.revocation)) != len(proof.revocation):
             raise Problem(Fault.CERTIFICATE_PROOF_DIFFERS, "a revocation list is named twice")
-        for digest in proof.revocation:
-            crl = self._objects.revocation_list(digest)
-            if not any(_signed(crl, issuer) for issuer in issuers if issuer.subject == crl.issuer):
-                raise Problem(Fault.CERTIFICATE_PROOF_DIFFERS, "a revocation list that no authority of its signed")
+        issuers, sources = authority.certificates, authority.sources
+        lists = [any(is_list_of(item.parsed, issuer) for issuer in issuers) for item in sources.lists]
+        answers = [any(is_answer_of(item, issuer, sources.lists, at) for issuer in issuers) for item in sources.answers]
+        if not all((*lists, *answers)):
+            raise Problem(Fault.CERTIFICATE_PROOF_DIFFERS, "revocation data that no authority of its signed")
 
-    def _window(self, certificate: x509.Certificate, proof: Proof, at: datetime) -> _Window:
+    def _window(self, certificate: x509.Certificate, proof: Proof, vetted: Vetted, at: datetime) -> _Window:
         path = [certificate, *(self._objects.certificate(digest) for digest in proof.chain)]
-        lists = [self._objects.revocation_list(digest) for digest in proof.revocation]
+        told = [self._objects.revocation(digest) for digest in proof.revocation]
+        lists = [item.parsed for item in told if isinstance(item, RevocationList)]
         # an entry could take effect inside the window: then every moment is judged by itself
         if any(crl.get_revoked_certificate_by_serial_number(item.serial_number) for crl in lists for item in path):
             return _Window(certificate, at, at)
-        ends = [item.not_valid_after_utc for item in path]
-        ends += [crl.next_update_utc for crl in lists if crl.next_update_utc is not None]
+        if len(lists) != len(told):
+            return _Window(certificate, at, vetted.until)  # a responder's certificate begins too, sometime before
         starts = [item.not_valid_before_utc for item in path] + [crl.last_update_utc for crl in lists]
-        return _Window(certificate, min(at, max(starts)), min(ends))
-
-
-def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    key = issuer.public_key()
-    if not isinstance(key, _LIST_SIGNERS):
-        return False
-    try:
-        return crl.is_signature_valid(key)
-    except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
-        return False
+        return _Window(certificate, min(at, max(starts)), vetted.until)

@@ -9,7 +9,7 @@ from collections.abc import Mapping  # noqa: TC003  pydantic reads the annotatio
 from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from gateway.audit.verdict import Fault, Problem
 from gateway.errors import Code  # noqa: TC001  the same
@@ -73,11 +73,18 @@ class PartiesPart(_Part):
     upstream: Name | None
 
 
+def _present(value: object) -> object:
+    if value is None:
+        raise ValueError("left out, never null")
+    return value
+
+
 class SubjectPart(_Part):
-    """A subject, by the ledger's keyed hash and by the caller's handle."""
+    """A subject, by the ledger's keyed hash and by the caller's handle; its role where there are several."""
 
     ledger: Hex
     handle: Hex
+    role: Annotated[Literal["survivor", "merged"] | None, BeforeValidator(_present)] = None
 
 
 class RequestPart(_Part):
@@ -118,12 +125,6 @@ class AcknowledgedPart(_Part):
     ledger_leaf: Leaf
     answer_digest: Digest
     handle: Hex | None
-
-
-def _present(value: object) -> object:
-    if value is None:
-        raise ValueError("left out, never null")
-    return value
 
 
 class Exchange(Evidence):
@@ -197,13 +198,33 @@ class Genesis(Evidence):
     log_key: str
 
 
-class PolicyChange(Evidence):
-    """Another policy."""
+class PolicyAct(Evidence):
+    """What was done about the policy: proposed, approved, activated or refused."""
 
     kind: Literal["policy"]
-    policy: Hex
-    version: Annotated[int, Field(ge=1)]
-    previous: Hex
+    act: Literal["proposed", "approved", "activated", "refused"]
+    by: Literal["command", "start", "worker"]
+    policy: Hex | None
+    version: Annotated[int, Field(ge=1)] | None
+    previous: Hex | None
+    approvals: tuple[str, ...]
+    reason: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,62}$")] | None
+
+    @model_validator(mode="after")
+    def _has_what_its_act_has(self) -> PolicyAct:
+        named = self.policy is not None
+        follows = (self.version is not None, self.previous is not None)
+        approvals = min(len(self.approvals), 2)
+        has = (named or self.act == "refused", follows, approvals, self.reason is not None)
+        due = {
+            "proposed": [(True, (True, True), 0, False)],
+            "approved": [(True, (False, False), 1, False)],
+            "activated": [(True, (True, True), 1, False), (True, (True, True), 2, False)],
+            "refused": [(True, (False, False), 0, True)],
+        }
+        if has not in due[self.act]:
+            raise ValueError("not the members of its act")
+        return self
 
 
 def read_evidence(data: bytes, model: type[_E]) -> _E:

@@ -9,7 +9,9 @@ from contracts.loader import SALT
 from gateway.audit.acknowledgements import check_signed
 from gateway.audit.answer_check import check_answer
 from gateway.audit.evidence_schema import Exchange
+from gateway.audit.policies import under_one_of
 from gateway.audit.request_check import Nonces, check_request
+from gateway.audit.subjects import SUBJECT_REFUSALS, Merges
 from gateway.audit.upstream_check import UpstreamCheck
 from gateway.audit.verdict import Fault, Problem
 from gateway.errors import Code
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from gateway.audit.policies import Policies, Policy
     from gateway.ledger.leaf import Leaf
 
-#: The upstreams that are no party: an echo, and the ledger itself, which acknowledgements are held against.
-_OURSELVES = frozenset({"loopback", "ledger"})
+#: The upstreams that are no party: an echo, our own subjects, the ledger, which acknowledgements are held against.
+_OURSELVES = frozenset({"loopback", "ledger", "subjects"})
 RELEASED = "released"
 _OK = range(200, 300)
 _LEAST_ERROR = 400
@@ -36,7 +38,7 @@ _BY_UPSTREAM = frozenset(
     {Code.UPSTREAM_UNAVAILABLE, Code.UPSTREAM_TIMEOUT, Code.UPSTREAM_UNTRUSTED, Code.UPSTREAM_MALFORMED}
 )
 _BY_LEDGER = frozenset({Code.EXCHANGE_UNKNOWN, Code.ACKNOWLEDGEMENT_DIFFERS})
-_LATE = _BY_POLICY | _BY_UPSTREAM | _BY_LEDGER | {Code.INTERNAL}
+_LATE = _BY_POLICY | _BY_UPSTREAM | _BY_LEDGER | SUBJECT_REFUSALS | {Code.INTERNAL}
 #: These answers have no leaf of their own.
 _NEVER_RECORDED = frozenset({Code.NOT_RECORDED, Code.RECEIPT_UNKNOWN})
 
@@ -50,6 +52,7 @@ class ExchangeCheck:
         self._policies = policies
         self._nonces = Nonces()
         self._upstream = UpstreamCheck(objects, certificates)
+        self._merges = Merges()
 
     def check(self, evidence: Exchange | EarlyRefusal, opened: Opened) -> None:
         """Returns if every claim of this evidence that can be checked is true; raises Problem."""
@@ -59,33 +62,40 @@ class ExchangeCheck:
             raise Problem(Fault.EVIDENCE_DIFFERS, "kind or exchange id are not the leaf's")
         if not evidence.received_at - _CLOCK_STEP <= leaf.time <= evidence.received_at + _LONGEST:
             raise Problem(Fault.TIME_DIFFERS, "received at another time than its leaf's")
-        policy = self._policies.at(leaf.time, evidence.policy if isinstance(evidence, Exchange) else "")
+        policies = self._policies.possible(evidence.received_at)
         if isinstance(evidence, Exchange):
+            # 2  the policy that it names was in force, or had been a moment ago
+            policy = next((item for item in policies if item.sha256 == evidence.policy), None)
+            if policy is None:
+                raise Problem(Fault.POLICY_DIFFERS, "not the policy that was in force")
             self._whole(evidence, leaf, policy)
+            # 8  the answer is the receipt
+            check_answer(evidence, opened, policy, self._certificates)
         else:
-            _check_early(evidence, policy)
-        # 7  the answer is the receipt
+            under_one_of(policies, lambda policy: self._early(evidence, opened, policy))
+
+    def _early(self, evidence: EarlyRefusal, opened: Opened, policy: Policy) -> None:
+        _check_early(evidence, policy)
         check_answer(evidence, opened, policy, self._certificates)
 
     def _whole(self, evidence: Exchange, leaf: Leaf, policy: Policy) -> None:
-        # 2  the policy of that time, and the parties that it names
-        if evidence.policy != policy.sha256:
-            raise Problem(Fault.POLICY_DIFFERS, "not the policy that was in force")
+        # 3  the parties are those of the policy
         caller = policy.bundle.parties.get(evidence.parties.caller)
         if evidence.parties.gateway != policy.bundle.gateway or caller is None or caller.suspended:
             raise Problem(Fault.POLICY_DIFFERS, "a party that the policy does not know, or had suspended")
-        # 3  the contract that evidence names has this operation
+        # 4  the contract that evidence names has this operation
         operation = self._operation(evidence)
         if operation.acknowledges != (evidence.acknowledges is not None):
             raise Problem(Fault.CONTRACT_DIFFERS, "acknowledges where the contract does not, or the reverse")
         if evidence.outcome in _BY_LEDGER and not operation.acknowledges:
             raise Problem(Fault.EVIDENCE_DIFFERS, "refused as an acknowledgement, and is none")
-        # 4  the agreement allowed what was released, or rightly did not
+        # 5  the agreement allowed what was released, or rightly did not
         _check_outcome(evidence, policy)
         _check_disclosure(evidence, operation, policy)
-        # 5  the caller asked for it, once
+        self._merges.check(evidence, operation)
+        # 6  the caller asked for it, once
         check_request(evidence, operation, policy, self._certificates, self._nonces)
-        # 6  the upstream was asked, and answered
+        # 7  the upstream was asked, and answered
         upstream = None if operation.upstream in _OURSELVES else operation.upstream
         self._upstream.check(evidence, upstream, policy, leaf.time)
         # and what it acknowledges is what the caller signed
@@ -144,7 +154,7 @@ def _check_disclosure(evidence: Exchange, operation: Operation, policy: Policy) 
     if not fields <= allowed:
         raise Problem(Fault.FIELDS_NOT_AGREED, "more fields than agreement and contract allow")
     rule = operation.reduction
-    if len(evidence.subjects) > (0 if rule is None else 1):
+    if evidence.subjects and rule is None:
         raise Problem(Fault.FIELDS_NOT_AGREED, "more subjects than the operation discloses")
     if rule is not None and (rule.handle in fields) != bool(evidence.subjects and rule.handle in allowed):
         raise Problem(Fault.FIELDS_NOT_AGREED, "a handle without its subject, or the reverse")

@@ -9,7 +9,7 @@ from gateway.audit.acknowledgements import Acknowledgements
 from gateway.audit.certificates import Certificates
 from gateway.audit.exchange_check import ExchangeCheck
 from gateway.audit.opening import DataKeys
-from gateway.audit.policies import Policies
+from gateway.audit.policies import Policies, under_one_of
 from gateway.audit.verdict import Fault, Problem, Unproven
 from gateway.audit.writers import Writers
 from gateway.ledger.encoding import FormatError
@@ -50,7 +50,7 @@ class Leaves:
         self._watchers = watchers
         self._keys = DataKeys(trust.periods)
         self._writers = Writers()
-        self._policies = Policies(objects, trust)
+        self._policies = Policies(objects, trust, report)
         self._certificates = Certificates(objects, trust.roots)
         self._exchanges = ExchangeCheck(objects, self._certificates, self._policies)
         self._acknowledgements = Acknowledgements(report, objects)
@@ -130,10 +130,10 @@ class Leaves:
             case "genesis":
                 self._policies.begin(schema.read_evidence(record.evidence, schema.Genesis), leaf.time)
             case "policy":
-                self._policies.change(schema.read_evidence(record.evidence, schema.PolicyChange), leaf.time)
+                self._policies.act(schema.read_evidence(record.evidence, schema.PolicyAct), leaf.time)
             case "opening":
                 opening = schema.read_evidence(record.evidence, schema.Opening)
-                self._keys.open(leaf, opening, self._policies.at(leaf.time))
+                under_one_of(self._policies.possible(leaf.time), lambda policy: self._keys.open(leaf, opening, policy))
             case "void":
                 self._writers.void(leaf, schema.read_evidence(record.evidence, schema.Void))
             case "closing":

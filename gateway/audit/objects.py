@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certs.answers import Answer
+from certs.lists import RevocationList
 from contracts.loader import Contract, load_contract
 from gateway.audit.verdict import Fault, Problem
 from gateway.ledger.tiles import object_path
@@ -16,6 +18,8 @@ from gateway.policy.bundle import Bundle, read_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from cryptography.x509.ocsp import OCSPResponse
 
     from gateway.audit.files import LogFolder
     from gateway.audit.report import Report
@@ -31,12 +35,12 @@ class Objects:
         self._folder = folder
         self.bytes = lru_cache(maxsize=_KEPT)(self._read)
         self.certificate = lru_cache(maxsize=_KEPT)(self._certificate)
-        self.revocation_list = lru_cache(maxsize=_KEPT)(self._revocation_list)
+        self.revocation = lru_cache(maxsize=_KEPT)(self._revocation)
         self.bundle = lru_cache(maxsize=64)(self._bundle)
         self.contract = lru_cache(maxsize=64)(self._contract)
 
     def check(self, paths: Sequence[str], report: Report, tell: Callable[[int], None]) -> None:
-        """Each file is what its name says, and one of the four things that have a place there."""
+        """Each file is what its name says, and one of the five things that have a place there."""
         for done, path in enumerate(paths, 1):
             digest = path.rpartition("/")[2]
             try:
@@ -47,13 +51,15 @@ class Objects:
             tell(done)
 
     def _check_kind(self, digest: str) -> None:
-        for kind in (self.certificate, self.revocation_list, self.contract, self.bundle):
+        for kind in (self.certificate, self.revocation, self.contract, self.bundle):
             try:
                 kind(digest)
             except Problem:
                 continue
             return
-        raise Problem(Fault.OBJECT_INVALID, "no certificate, revocation list, policy or contract in its one form")
+        raise Problem(
+            Fault.OBJECT_INVALID, "no certificate, revocation list, OCSP answer, policy or contract in its one form"
+        )
 
     def _read(self, digest: str) -> bytes:
         path = object_path(digest)
@@ -70,9 +76,14 @@ class Objects:
         data = self.bytes(digest)
         return _parsed(digest, lambda: x509.load_der_x509_certificate(data), lambda item: _der(item) == data)
 
-    def _revocation_list(self, digest: str) -> x509.CertificateRevocationList:
+    def _revocation(self, digest: str) -> RevocationList | Answer:
+        """A revocation list, or else an OCSP answer."""
         data = self.bytes(digest)
-        return _parsed(digest, lambda: x509.load_der_x509_crl(data), lambda item: _der(item) == data)
+        return _parsed(
+            digest,
+            lambda: _told(RevocationList.read(data) or Answer.read(data)),
+            lambda item: _der(item.parsed) == data,
+        )
 
     def _bundle(self, digest: str) -> Bundle:
         data = self.bytes(digest)
@@ -94,5 +105,11 @@ def _parsed(digest: str, load: Callable[[], _T], is_canonical: Callable[[_T], bo
     return item
 
 
-def _der(item: x509.Certificate | x509.CertificateRevocationList) -> bytes:
+def _told(item: RevocationList | Answer | None) -> RevocationList | Answer:
+    if item is None:
+        raise ValueError("neither a list nor an answer")
+    return item
+
+
+def _der(item: x509.Certificate | x509.CertificateRevocationList | OCSPResponse) -> bytes:
     return item.public_bytes(Encoding.DER)

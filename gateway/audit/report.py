@@ -11,7 +11,7 @@ from gateway.ledger.encoding import timestamp
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.audit.verdict import Dispute, KeptCount, Problem, ReceiptCount
+    from gateway.audit.verdict import Dispute, KeptCount, PolicyAttempt, PolicyChange, Problem, ReceiptCount
     from gateway.ledger.note import Checkpoint
 
 
@@ -33,6 +33,8 @@ class Report:
         self._unopened: Counter[str] = Counter()
         self._acknowledged: Counter[str] = Counter()
         self._unacknowledged: Counter[str] = Counter()
+        self._policies: list[PolicyChange] = []
+        self._attempts: list[PolicyAttempt] = []
         self._times: list[datetime] = []
 
     def problem(
@@ -48,6 +50,14 @@ class Report:
     def time(self, at: datetime) -> None:
         """Notes a leaf's time, for the first and the last."""
         self._times = [min([*self._times, at]), max([*self._times, at])]
+
+    def policy_change(self, change: PolicyChange) -> None:
+        """Notes that another policy came into force."""
+        self._policies.append(change)
+
+    def attempt(self, attempt: PolicyAttempt) -> None:
+        """Notes that something about the policy was refused."""
+        self._attempts.append(attempt)
 
     def exchange(self, party: str) -> None:
         """Counts an exchange that was answered."""
@@ -101,6 +111,8 @@ class Report:
             writers=self.writers,
             writers_open=self.writers_open,
             sealed=self.sealed,
+            policies=tuple(self._policies),
+            attempts=tuple(self._attempts),
             first=times[0],
             last=times[1],
         )

@@ -40,9 +40,12 @@ class Fault(StrEnum):
     TIME_DIFFERS = "time_differs"
 
     POLICY_DIFFERS = "policy_differs"
+    POLICY_NOT_APPROVED = "policy_not_approved"
+    POLICY_TOO_EARLY = "policy_too_early"
     CONTRACT_DIFFERS = "contract_differs"
     NOT_AGREED = "not_agreed"
     FIELDS_NOT_AGREED = "fields_not_agreed"
+    SUBJECTS_DIFFER = "subjects_differ"
     REFUSAL_UNFOUNDED = "refusal_unfounded"
     CERTIFICATE_REFUSED = "certificate_refused"
     CERTIFICATE_PROOF_DIFFERS = "certificate_proof_differs"
@@ -160,6 +163,33 @@ class PartyCount:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """A policy that came into force, rightly; ``officers`` approved it, ``at`` is RFC 3339."""
+
+    version: int
+    sha256: str
+    at: str
+    officers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAttempt:
+    """Something about the policy that was refused, and changed nothing.
+
+    Attributes:
+        sha256: of the policy that it was about; None where it was about none.
+        reason: a stable word.
+        by: which process saw it: ``command``, ``start`` or ``worker``.
+        at: RFC 3339.
+    """
+
+    sha256: str | None
+    reason: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the log holds, as far as it could be read.
 
@@ -172,6 +202,8 @@ class Facts:
         parties: by name; only of evidence that was opened.
         writers, writers_open: all, and those that no closing leaf ends.
         sealed: leaves whose evidence stays sealed to officers.
+        policies: each change of the policy, in order.
+        attempts: what was refused of it; the log holds all the same.
         first, last: times of the first and the last leaf, RFC 3339; empty for an empty log.
     """
 
@@ -186,6 +218,8 @@ class Facts:
     writers: int = 0
     writers_open: int = 0
     sealed: int = 0
+    policies: tuple[PolicyChange, ...] = ()
+    attempts: tuple[PolicyAttempt, ...] = ()
     first: str = ""
     last: str = ""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Answer,
         Attempt,
         CertificateProof,
+        DisclosedSubject,
         Message,
         Refused,
         Reply,
@@ -60,7 +61,7 @@ def exchange_evidence(grant: Grant, reply: Reply, answer: Answer, facts: AnswerF
         "purpose": grant.purpose,
         "outcome": "released",
         "parties": {"caller": signed.party.name, "gateway": gateway, "upstream": reply.upstream},
-        "subjects": [{"ledger": subject.ledger, "handle": subject.handle} for subject in answer.subjects],
+        "subjects": [_subject(subject) for subject in answer.subjects],
         "fields": sorted(answer.disclosed),
         "upstream": [_attempt(attempt) for attempt in reply.attempts],
     }
@@ -115,9 +116,21 @@ def genesis_evidence(origin: str, policy_sha256: str, log_key: str) -> bytes:
     return _plain("genesis", origin=origin, policy=policy_sha256, log_key=log_key)
 
 
-def policy_evidence(policy_sha256: str, version: int, previous: str) -> bytes:
-    """Evidence that a policy is in force, after the one whose hash is ``previous``."""
-    return _plain("policy", policy=policy_sha256, version=version, previous=previous)
+def policy_evidence(
+    act: str,
+    by: str,
+    policy: str | None,
+    *,
+    follows: tuple[int, str] | None = None,
+    approvals: Sequence[bytes] = (),
+    reason: str | None = None,
+) -> bytes:
+    """Evidence of an act about the policy (P2); ``follows`` is the bundle's version and the hash of the one before."""
+    version, previous = follows or (None, None)
+    texts = [approval.decode("ascii") for approval in approvals]
+    return _plain(
+        "policy", act=act, by=by, policy=policy, version=version, previous=previous, approvals=texts, reason=reason
+    )
 
 
 def _plain(kind: str, **fields: object) -> bytes:
@@ -169,6 +182,11 @@ def _request(request: VerifiedRequest) -> dict[str, Any]:
         "signing": _proof(signature.key),
         "tls": _proof(request.party.tls),
     }
+
+
+def _subject(subject: DisclosedSubject) -> dict[str, Any]:
+    role = {} if subject.role is None else {"role": subject.role}
+    return {"ledger": subject.ledger, "handle": subject.handle} | role
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from gateway.change import Change
     from gateway.ledger.evidence import Evidence
-    from gateway.ledger.storage import Lookup, RecordedLeaf
+    from gateway.ledger.rows import RecordedLeaf
+    from gateway.ledger.storage import Lookup
     from gateway.ledger.writer import Writer
     from gateway.model import Answer, LeafKind, Received, Refused, Reply, SignedAnswer, VerifiedRequest
     from gateway.ports import Clock, Signing
@@ -58,12 +60,14 @@ class _Body:
 class _Place:
     """Where an answer stands, or will stand, in the log: the values of Ledger-Leaf and Ledger-By.
 
-    ``signed_at`` is the leaf's time where the answer is signed with it, None where the leaf is an older one.
+    ``signed_at`` is the leaf's time where the answer is signed with it, None where the leaf is an older one; so is
+    ``signer``, the hex SHA-256 of the certificate that the evidence names.
     """
 
     leaf: str
     by: str
     signed_at: datetime | None
+    signer: str | None
 
 
 class Sealer:
@@ -106,20 +110,38 @@ class Sealer:
         self._pause = pause
 
     def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
-        """Records the exchange, then releases it; without a record, a 503 that holds no data."""
+        """Records the exchange, then releases it; without a record, a 503 that holds no data.
+
+        Raises Refusal where the answer's change cannot be made any more: nothing of the exchange is in then.
+        """
         request = grant.message.request
         body = _Body(answer.status, answer.content_type, answer.body, _content_digest(answer.body))
-        evidence = exchange_evidence(grant, reply, answer, self._facts(body), self._gateway)
+        facts = self._facts(body)
+        evidence = exchange_evidence(grant, reply, answer, facts, self._gateway)
         return self._record(
-            "exchange", body, evidence, received=request.received, request=request, party=request.party.name
+            "exchange",
+            body,
+            evidence,
+            signer=facts.signing.sha256,
+            received=request.received,
+            request=request,
+            party=request.party.name,
+            change=answer.change,
         )
 
     def seal_refusal(self, refused: Refused) -> Released:
         """The same for a refusal; before its salt was claimed, the answer covers no digest of the request (C6)."""
         body = self._refusal_body(refused.refusal, refused.received, refused.received.exchange_id)
-        evidence = refusal_evidence(refused, self._facts(body), self._gateway, self._policy_sha256())
+        facts = self._facts(body)
+        evidence = refusal_evidence(refused, facts, self._gateway, self._policy_sha256())
         return self._record(
-            "refusal", body, evidence, received=refused.received, request=_bindable(refused), party=refused.party
+            "refusal",
+            body,
+            evidence,
+            signer=facts.signing.sha256,
+            received=refused.received,
+            request=_bindable(refused),
+            party=refused.party,
         )
 
     def repeat_refusal(self, refused: Refused, recorded: UUID) -> Released:
@@ -148,9 +170,11 @@ class Sealer:
         body: _Body,
         evidence: Evidence,
         *,
+        signer: str,
         received: Received,
         request: VerifiedRequest | None,
         party: str | None,
+        change: Change | None = None,
     ) -> Released:
         exchange_id = received.exchange_id
         # the order of S3: evidence bound by the leaf, leaf named by the answer, answer signed, all of it durable
@@ -162,7 +186,7 @@ class Sealer:
             # no evidence of it could hold: its times are those of two clocks
             self._writer.abandon(draft)
             raise NotRecordedError("the clock was set while the exchange went on")
-        place = self._place(draft.leaf_hash, draft.time, signed_at=draft.time)
+        place = self._place(draft.leaf_hash, draft.time, signed_at=draft.time, signer=signer)
         try:
             signed = self._sign(body, received, request, exchange_id, place)
         except BaseException:
@@ -175,6 +199,7 @@ class Sealer:
                 answer_base=signed.base,
                 answer_signature=signed.signature,
                 objects=evidence.objects,
+                change=change,
             )
         except NotRecordedError:
             return self._not_recorded(received, request)
@@ -196,8 +221,10 @@ class Sealer:
     def _facts(self, body: _Body) -> AnswerFacts:
         return AnswerFacts(body.status, body.content_digest, self._signing.signing_key())
 
-    def _place(self, digest: bytes, leaf_time: datetime, signed_at: datetime | None = None) -> _Place:
-        return _Place(encode64(digest), seconds_timestamp(leaf_time + self._promise), signed_at)
+    def _place(
+        self, digest: bytes, leaf_time: datetime, signed_at: datetime | None = None, signer: str | None = None
+    ) -> _Place:
+        return _Place(encode64(digest), seconds_timestamp(leaf_time + self._promise), signed_at, signer)
 
     def _sign(
         self,
@@ -217,6 +244,7 @@ class Sealer:
                 received=received,
                 request=request,
                 at=None if place is None else place.signed_at,
+                signer=None if place is None else place.signer,
             )
         )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from gateway.errors import LedgerError, NotRecordedError, StorageUnavailableError
+from gateway.errors import KeystoreError, LedgerError, NotRecordedError, StorageUnavailableError
 from gateway.ledger.evidence import closing_evidence
 from gateway.ledger.leaf import unpack_leaf
 from gateway.ledger.locks import WriterLock
@@ -15,20 +16,31 @@ from gateway.ledger.tiles import WIDTH
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-    from threading import Event
     from uuid import UUID
 
     from gateway.ledger.note import LogKey
     from gateway.ledger.publish import Publisher
-    from gateway.ledger.storage import Log, LogState, NewRecord
+    from gateway.ledger.rows import LogState, NewRecord
+    from gateway.ledger.storage import Log
     from gateway.ledger.writer import Draft, Writer
-    from gateway.ports import Clock, Keystore, Randomness
+    from gateway.ports import Clock, Keystore, Randomness, Stop
 
 BATCH = 4096
 _LEAD = "sequencer.lock"
 _AGAIN_SECONDS = 1.0
-#: What waiting can mend: a database that is locked, a disk that is full or read-only.
-_PASSING = (StorageUnavailableError, NotRecordedError, OSError)
+#: So many new leaves are load, and the pause is longer: each step writes the whole last bundle again (L6 has 1 s).
+_BUSY, _BUSY_SECONDS = 32, 0.3
+#: What waiting can mend: a database that is locked, a disk that is full or read-only, a token that is away.
+_PASSING = (StorageUnavailableError, NotRecordedError, KeystoreError, OSError)
+
+
+def is_led(locks: Path) -> bool:
+    """Whether a sequencer runs on this machine."""
+    lead = WriterLock.attempt(locks / _LEAD)
+    if lead is None:
+        return True
+    lead.release()
+    return False
 
 
 class Sequencer:
@@ -62,7 +74,7 @@ class Sequencer:
             clock: the closing leaves' time.
             randomness: their ids.
             locks: directory of the writers' lock files.
-            alarm: told of what ``run`` waits to be mended.
+            alarm: told of what ``run`` waits to be mended, and of objects that are not what their names say.
         """
         self._alarm = alarm
         self._log = log
@@ -75,6 +87,7 @@ class Sequencer:
         self._locks = locks
         self._tree: CompactRange | None = None
         self._checkpoint = b""
+        self._wrong: set[str] = set()
 
     def start(self) -> None:
         """Rebuilds the tree, proves it against what was signed, publishes what was signed and not published.
@@ -114,7 +127,7 @@ class Sequencer:
         grown = tree.copy()
         rows = self._log.sequence(BATCH, lambda state, leaves: self._sign(state, leaves, grown))
         if rows:
-            self._publisher.objects(objects := self._log.unpublished_objects())
+            self._publisher.objects(objects := self._objects())
             for row in rows:
                 self._publisher.append(row.leaf, row.record)
             self._publisher.finish(self._checkpoint)
@@ -122,7 +135,7 @@ class Sequencer:
         self._tree = grown
         return len(rows)
 
-    def run(self, stop: Event, *, poll_seconds: float = 0.1) -> None:
+    def run(self, stop: Stop, *, poll_seconds: float = 0.1) -> None:
         """Starts, then steps until ``stop`` is set; whatever is waiting then is sequenced once more.
 
         While another sequencer of this machine runs, it waits for that one to end: both would be safe, by the
@@ -136,18 +149,20 @@ class Sequencer:
         try:
             while not self._run(stop, poll_seconds):
                 if stop.wait(_AGAIN_SECONDS):
+                    # once more: what could not be written when the stop came may be written now
+                    self._run(stop, poll_seconds)
                     return
         finally:
             self._writer.close()
             lead.release()
 
-    def _run(self, stop: Event, poll_seconds: float) -> bool:
+    def _run(self, stop: Stop, poll_seconds: float) -> bool:
         """True at the end; False where something has to be mended first."""
         try:
             self.start()
             while not stop.is_set():
-                if self.step() < BATCH:
-                    stop.wait(poll_seconds)
+                if (new := self.step()) < BATCH:
+                    stop.wait(poll_seconds if new < _BUSY else max(poll_seconds, _BUSY_SECONDS))
             self.step()
         except _PASSING as error:
             self._alarm(error)
@@ -175,12 +190,26 @@ class Sequencer:
         return tree
 
     def _publish(self, start: int, end: int, checkpoint: bytes) -> None:
-        self._publisher.objects(objects := self._log.unpublished_objects())
+        self._publisher.objects(objects := self._objects())
         for first in range(start, end, BATCH):
             for row in self._log.rows(first, min(first + BATCH, end)):
                 self._publisher.append(row.leaf, row.record)
         self._publisher.finish(checkpoint)
         self._log.mark_published(end, [name for name, _ in objects])
+
+    def _objects(self) -> list[tuple[str, bytes]]:
+        """What is to be published and is what its name says.
+
+        Other bytes would stand there for ever, or stop us where the right ones stand already: they are left out, and
+        said once. A writer that knows the right ones puts them there (``Records``).
+        """
+        found = self._log.unpublished_objects()
+        right = [(name, data) for name, data in found if sha256(data).hexdigest() == name]
+        wrong = {name for name, _ in found} - {name for name, _ in right}
+        for name in sorted(wrong - self._wrong):
+            self._alarm(LedgerError(f"object {name}: other bytes in the database than its name says"))
+        self._wrong = wrong
+        return right
 
     def _sign(self, state: LogState, leaves: Sequence[bytes], tree: CompactRange) -> bytes:
         if state.size != tree.size:

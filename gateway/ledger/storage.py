@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -26,13 +25,16 @@ from sqlalchemy.exc import IntegrityError
 from gateway.errors import LedgerError, NotRecordedError
 from gateway.ledger.encoding import parse_timestamp, timestamp
 from gateway.ledger.leaf import KINDS
-from gateway.storage import Database, migrate
+from gateway.ledger.rows import LogState, RecordedLeaf, StoredLeaf
+from gateway.storage import Database, make_change, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
+
+    from gateway.ledger.rows import NewRecord
 
 _METADATA = MetaData()
 _WRITERS = Table(
@@ -82,52 +84,10 @@ _SELECT_OPEN = "SELECT 1 FROM writers WHERE id = ? AND state = 'open'"
 _SET_INDEX = "UPDATE records SET idx = ? WHERE id = ? AND idx IS NULL"
 _CONFLICT = "a record of this counter, or of this kind and exchange, is there already"
 _CLOSED = "the writer has been closed"
-_INSERT_OBJECT = "INSERT OR IGNORE INTO objects (sha256, bytes, published) VALUES (?, ?, 0)"
-
-
-@dataclass(frozen=True, slots=True)
-class NewRecord:
-    """A leaf and its record on their way into the database; ``objects`` are hex SHA-256 of what evidence names."""
-
-    exchange_id: UUID
-    kind: int
-    party: str | None
-    time: str
-    leaf: bytes
-    writer: UUID
-    counter: int
-    record: bytes = field(repr=False)
-    objects: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLeaf:
-    """A leaf as stored; ``index`` is None until it is sequenced, ``record`` None once purged."""
-
-    row: int
-    index: int | None
-    leaf: bytes
-    record: bytes | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class LogState:
-    """The log as last signed; ``checkpoint`` is empty at size 0."""
-
-    origin: str
-    size: int
-    checkpoint: bytes
-    published_size: int
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedLeaf:
-    """What is known of an exchange's leaf by its exchange id."""
-
-    leaf: bytes
-    time: datetime
-    party: str | None
-    index: int | None
+_ACT_KINDS = (KINDS["genesis"], KINDS["policy"])
+_NEWEST_ACT = f"SELECT count(*), max(id), leaf FROM records WHERE kind IN {_ACT_KINDS}"  # noqa: S608 - our own constants only
+#: Whatever somebody may have put there before; the sequencer finds what is published already identical.
+_PUT_OBJECT = "INSERT OR REPLACE INTO objects (sha256, bytes, published) VALUES (?, ?, 0)"
 
 
 class Records:
@@ -155,17 +115,22 @@ class Records:
     def add(self, batch: Sequence[NewRecord]) -> list[Exception | None]:
         """Commits all of a batch, with the objects that it names; raises when none of it is in.
 
-        A record of a writer that the sequencer has closed is refused alone (L4).
+        A record of a writer that the sequencer has closed is refused alone (L4). A change that cannot be made raises
+        Refusal, and rolls the batch back: each record is then tried alone (gateway.storage.GroupCommit).
         """
         fresh = {name for record in batch for name in record.objects} - self._known
         writers = {record.writer.bytes for record in batch}
-        if not fresh and len(writers) == 1:
+        changes = any(record.change is not None for record in batch)
+        if not fresh and not changes and len(writers) == 1:
             return self._add_alike(batch, writers.pop())
         objects = [(name, self._resolve(name)) for name in sorted(fresh)]
         with self._database.writing() as connection:
             results = insert_records(connection, batch)
+            for record, failed in zip(batch, results, strict=True):
+                if record.change is not None and failed is None:
+                    make_change(connection, record.change)
             if objects:
-                connection.exec_driver_sql(_INSERT_OBJECT, objects)
+                connection.exec_driver_sql(_PUT_OBJECT, objects)
         self._known |= fresh  # after the commit only: what was rolled back is not known
         return results
 
@@ -214,18 +179,52 @@ class Lookup:
         with self._database.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def last_of_kinds(self, kinds: Sequence[int]) -> StoredLeaf | None:
-        """The newest record of these kinds, sequenced or not."""
-        table = _RECORDS.c
-        query = select(table.id, table.idx, table.leaf, table.record).where(table.kind.in_(kinds))
+
+class PolicyRows:
+    """The genesis and the acts about the policy: few, and looked at often."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        #: How whoever reads waits for this database.
+        self.waiting = database.waiting
+
+    def newest(self) -> tuple[object, ...]:
+        """How many there are, and the newest one's row and leaf: what differs when one was added or taken away."""
         with self._database.reading() as connection:
-            row = connection.execute(query.order_by(table.id.desc()).limit(1)).one_or_none()
-        return None if row is None else StoredLeaf(*row)
+            return tuple(connection.exec_driver_sql(_NEWEST_ACT).one())
+
+    def all(self) -> list[StoredLeaf]:
+        """All of them, in the order of their rows."""
+        with self._database.reading() as connection:
+            return _acts_after(connection, None)
 
     def object(self, digest: str) -> bytes | None:
-        """The bytes of an object by its hex SHA-256."""
+        """The bytes that stand under this hex SHA-256, whatever they are."""
         with self._database.reading() as connection:
             return connection.execute(select(_OBJECTS.c.bytes).where(_OBJECTS.c.sha256 == digest)).scalar()
+
+    def add(
+        self, seen: int | None, make: Callable[[Sequence[StoredLeaf]], NewRecord], objects: Mapping[str, bytes]
+    ) -> None:
+        """Adds one act and the objects that it names, in one transaction.
+
+        ``make`` gets the acts after the row ``seen``, or all of them, and may raise: then nothing is changed.
+        Raises NotRecordedError where its writer has been closed.
+        """
+        with self._database.writing() as connection:
+            failed = insert_records(connection, [make(_acts_after(connection, seen))])[0]
+            if failed is not None:
+                raise failed
+            if objects:
+                connection.exec_driver_sql(_PUT_OBJECT, sorted(objects.items()))
+
+
+def _acts_after(connection: Connection, row: int | None) -> list[StoredLeaf]:
+    table = _RECORDS.c
+    query = select(table.id, table.idx, table.leaf, table.record).where(table.kind.in_(_ACT_KINDS))
+    if row is not None:
+        query = query.where(table.id > row)
+    return [StoredLeaf(*found) for found in connection.execute(query.order_by(table.id))]
 
 
 class Log:
@@ -244,7 +243,7 @@ class Log:
             failed = insert_records(connection, [genesis])[0]
             if failed is not None:
                 raise failed
-            connection.exec_driver_sql(_INSERT_OBJECT, sorted(objects.items()))
+            connection.exec_driver_sql(_PUT_OBJECT, sorted(objects.items()))
 
     def state(self) -> LogState:
         """The log as last signed; raises LedgerError where no log was begun."""
@@ -346,14 +345,20 @@ class Log:
 
 
 @contextmanager
-def opened(url: str, resolve: Callable[[str], bytes]) -> Iterator[tuple[Records, Log, Lookup]]:
-    """The tables of a ledger that one process uses alone, at the newest schema; made where there are none."""
+def opened(url: str, resolve: Callable[[str], bytes]) -> Iterator[tuple[Records, Log]]:
+    """The tables of a ledger for one process alone, at the newest schema; made where there are none."""
     migrate(url)
     database = Database(url, durable=True)
     try:
-        yield Records(database, resolve), Log(database), Lookup(database)
+        yield Records(database, resolve), Log(database)
     finally:
         database.dispose()
+
+
+def connected(url: str) -> tuple[Records, PolicyRows, Callable[[], None]]:
+    """The tables of a ledger that others use too, for acts about the policy; the last part gives them back."""
+    database = Database(url, durable=True)
+    return Records(database, dict[str, bytes]().__getitem__), PolicyRows(database), database.dispose
 
 
 def insert_records(connection: Connection, batch: Sequence[NewRecord]) -> list[Exception | None]:

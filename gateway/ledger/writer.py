@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway.errors import NotRecordedError
+from gateway.errors import NotRecordedError, Refusal
 from gateway.ledger.encoding import period_of, timestamp
 from gateway.ledger.evidence import opening_evidence, void_evidence
 from gateway.ledger.leaf import KINDS, SEALED_KINDS, Leaf, binding
 from gateway.ledger.locks import WriterLock
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.record import SALT_SIZE, Record, seal_record
+from gateway.ledger.rows import NewRecord
 from gateway.ledger.sealing import DATA_KEY_SIZE, seal_data_key
-from gateway.ledger.storage import NewRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+    from gateway.change import Change
     from gateway.ledger.storage import Records
     from gateway.model import LeafKind
     from gateway.ports import Randomness
@@ -140,8 +141,11 @@ class Writer:
         answer_base: bytes = b"",
         answer_signature: bytes = b"",
         objects: frozenset[str] = frozenset(),
+        change: Change | None = None,
     ) -> None:
         """Returns when the record is on the disk; raises NotRecordedError when it is not and never will be.
+
+        With it what it changes; raises Refusal where that cannot be made any more: then the counter is voided.
 
         Order: seal, INSERT record and objects, COMMIT (synced), return; only then may the answer leave.
         A crash before COMMIT leaves neither leaf nor answer: the closing leaf names the counter if others
@@ -150,9 +154,17 @@ class Writer:
         try:
             self._records.commit(
                 self.row(
-                    draft, party=party, answer_base=answer_base, answer_signature=answer_signature, objects=objects
+                    draft,
+                    party=party,
+                    answer_base=answer_base,
+                    answer_signature=answer_signature,
+                    objects=objects,
+                    change=change,
                 )
             )
+        except Refusal:
+            self._void(draft, "commit failed")
+            raise
         except Exception as error:
             if not self._void(draft, "commit failed"):
                 raise NotRecordedError("the record could not be made durable") from error
@@ -174,6 +186,7 @@ class Writer:
         answer_base: bytes = b"",
         answer_signature: bytes = b"",
         objects: frozenset[str] = frozenset(),
+        change: Change | None = None,
     ) -> NewRecord:
         """The draft's row, sealed where its kind is; for a transaction of the caller's own, then ``settled``."""
         record = Record(draft.salt32, draft.evidence, answer_base, answer_signature).pack()
@@ -191,6 +204,7 @@ class Writer:
             counter=draft.counter,
             record=record,
             objects=objects,
+            change=change,
         )
 
     def settled(self, draft: Draft) -> None:

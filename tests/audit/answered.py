@@ -60,7 +60,7 @@ class KeepingParty:
 
     def sent(self, request: SignedRequest) -> Exchanged:
         answer = self._verified(request, self.gateway.send(self.name, request))
-        return Exchanged(request, answer, keep(self.folder, self._certificate, request, answer, self.receipts))
+        return Exchanged(request, answer, keep(self.folder, request, answer, self.receipts))
 
     def _verified(self, request: SignedRequest, released: Released) -> VerifiedAnswer:
         headers = {name.lower(): value for name, value in released.headers}

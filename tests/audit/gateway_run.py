@@ -6,7 +6,7 @@ import json
 import threading
 from base64 import b64encode
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -24,8 +24,10 @@ from gateway.settings import load_settings
 from gateway.signing import soap_names as n
 from gateway.signing.soap_sign import SoapSigner
 from gateway.system import SystemClock, SystemRandomness
+from tests.officers import Officers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gateway.client.signer import SignedRequest
@@ -98,12 +100,15 @@ class Gateway:
     def _worker(self) -> Worker:
         registry = keystore(self.folder / "sandbox" / REGISTRY)
         upstream = FakeRegistry(
-            ours=SoapSigner(keystore(self.settings.folders.keys), lambda _: self.worker._signing_proof(), self.clock),
+            ours=SoapSigner(keystore(self.settings.folders.keys), self._prove_ours, self.clock),
             theirs=SoapSigner(registry, self._prove_registry, self.clock),
             clock=self.clock,
             randomness=self.randomness,
         )
         return Worker(self.composition, _alarm, upstreams={"loopback": Loopback(), REGISTRY: upstream})
+
+    def _prove_ours(self, der: bytes) -> CertificateProof:
+        return self.worker._signing_proof(der)
 
     def _prove_registry(self, der: bytes) -> CertificateProof:
         return self.worker._parties.counterpart(REGISTRY, der, self.clock.now())
@@ -154,13 +159,11 @@ class Gateway:
         self.send("ministry", request)
         self.send("ministry", request)
 
-    def restart(self, policy: bytes) -> None:
-        """Another worker under another policy."""
-        self.worker.close()
-        self.settings.folders.policy.write_bytes(policy)
-        self.composition = Composition(self.settings, self.clock, self.randomness)
-        self.composition.prepare()
-        self.worker = self._worker()
+    def change(self, change: Callable[[dict[str, Any]], object]) -> str:
+        """Another policy in force, while the worker runs; gives its hex SHA-256."""
+        digest = Officers(self.folder).change(change)
+        self.worker._exchange.look()
+        return digest
 
     def sequence(self) -> None:
         """Sequences and publishes what is waiting."""

@@ -18,7 +18,7 @@ from gateway.audit.files import LogFolder
 from gateway.audit.objects import Objects
 from gateway.audit.policies import Policy
 from gateway.audit.verdict import Fault, Problem
-from gateway.policy.bundle import Authority, Bilingual, Bundle, Party
+from gateway.policy.bundle import Authority, Bilingual, Bundle, GuardRules, Party
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +36,7 @@ class Shelf:
     folder: Path
     authority: DevAuthority
     lists: tuple[bytes, ...]
+    grace_hours: int = 0
 
     def proof(self, issued: Issued) -> Proof:
         chain = (self.authority.issuing.der, self.authority.root.der)
@@ -52,8 +53,15 @@ class Shelf:
     def policy(self, *names: str) -> Policy:
         title = Bilingual(fr="Ministère", en="Ministry")
         party = Party(title=title, role="ministry", authority="ministry", names=names or (NAME,))
-        authority = Authority(roots=("x",), intermediates=(self.authority.issuing.pem.decode(),))
-        fields: dict[str, Any] = {"parties": {"ministry": party}, "authorities": {"ministry": authority}}
+        authority = Authority(
+            roots=(self.authority.root.pem.decode(),), intermediates=(self.authority.issuing.pem.decode(),)
+        )
+        guard = GuardRules(refusals_per_minute=600, revocation_grace_hours=self.grace_hours)
+        fields: dict[str, Any] = {
+            "parties": {"ministry": party},
+            "authorities": {"ministry": authority},
+            "guard": guard,
+        }
         return Policy("0" * 64, Bundle.model_construct(**fields))
 
     def certificates(self) -> Certificates:
@@ -143,3 +151,44 @@ def test_chain_that_is_not_the_certificates(shelf: Shelf) -> None:
     proof = shelf.proof(shelf.authority.issue(Profile.SIGNING, [NAME]))
     shorter = proof.model_copy(update={"chain": proof.chain[:1]})
     assert refused(shelf, shorter)[0] is Fault.CERTIFICATE_PROOF_DIFFERS
+
+
+def test_stale_list_within_the_grace_of_the_policy_of_that_time(shelf: Shelf) -> None:
+    shelf.lists = shelf.authority.revocation_lists(at=NOW - timedelta(days=30, hours=5))
+    issued = shelf.authority.issue(Profile.SIGNING, [NAME])
+    shelf.grace_hours = 6
+    certificates = shelf.certificates()
+    proof = shelf.proof(issued)
+    assert certificates.check(proof, Profile.SIGNING, "ministry", shelf.policy(), NOW) == issued.certificate
+    assert refused(shelf, proof, NOW + timedelta(hours=1)) == (Fault.CERTIFICATE_REFUSED, "crl_stale")
+    shelf.grace_hours = 5
+    assert refused(shelf, proof) == (Fault.CERTIFICATE_REFUSED, "crl_stale")
+
+
+def test_an_answer_in_the_place_of_a_list(shelf: Shelf) -> None:
+    root, issuing = shelf.lists
+    issued = shelf.authority.issue(Profile.SIGNING, [NAME])
+    for signer in (None, shelf.authority.responder()):
+        shelf.lists = (root, shelf.authority.answer(issued.certificate, signer=signer))
+        certificates = shelf.certificates()
+        for at in (NOW, NOW + timedelta(hours=1), NOW):
+            proof = shelf.proof(issued)
+            assert certificates.check(proof, Profile.SIGNING, "ministry", shelf.policy(), at) == issued.certificate
+        assert refused(shelf, shelf.proof(issued), NOW + timedelta(days=1)) == (Fault.CERTIFICATE_REFUSED, "crl_stale")
+    # a responder that may be revoked needs the list that clears it
+    responder = shelf.authority.responder(checked=True)
+    answer = shelf.authority.answer(issued.certificate, signer=responder)
+    shelf.lists = (root, issuing, answer)
+    assert shelf.certificates().check(shelf.proof(issued), Profile.SIGNING, "ministry", shelf.policy(), NOW)
+    shelf.lists = (*shelf.authority.revocation_lists([responder.certificate]), answer)
+    assert refused(shelf, shelf.proof(issued))[0] is Fault.CERTIFICATE_PROOF_DIFFERS
+
+
+def test_an_answer_that_revokes_or_is_an_impostors(shelf: Shelf) -> None:
+    issued, lists = shelf.authority.issue(Profile.SIGNING, [NAME]), shelf.lists
+    shelf.lists = (*lists, shelf.authority.answer(issued.certificate, says="revoked"))
+    assert refused(shelf, shelf.proof(issued)) == (Fault.CERTIFICATE_REFUSED, "revoked")
+    shelf.lists = (*lists, DevAuthority("ministry", NOW).answer(issued.certificate))
+    assert refused(shelf, shelf.proof(issued))[0] is Fault.CERTIFICATE_PROOF_DIFFERS
+    shelf.lists = (*lists, issued.der)
+    assert refused(shelf, shelf.proof(issued))[0] is Fault.OBJECT_INVALID

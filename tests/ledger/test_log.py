@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.errors import LedgerError
-from gateway.ledger.beginning import adopt_policy
 from gateway.ledger.leaf import KINDS
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.reader import LogReader
@@ -47,33 +46,6 @@ def test_a_log_is_begun_once(bench: Bench) -> None:
     bench.begin()
     with pytest.raises(LedgerError, match="holds a log already"):
         bench.begin()
-
-
-def test_a_policy_leaf_for_a_new_policy_only_and_never_for_an_older_one(bench: Bench) -> None:
-    genesis = bench.begin()
-
-    def adopt(policy: bytes) -> bool:
-        return adopt_policy(
-            bench.url,
-            policy=policy,
-            version_of=lambda bundle: (int(bundle.split(b":")[1]), None),
-            objects={},
-            locks=bench.locks,
-            clock=bench.clock,
-            randomness=bench.randomness,
-        )
-
-    assert not adopt(b"version: 1\n")
-    assert adopt(b"version: 2\n")
-    assert not adopt(b"version: 2\n")
-    with pytest.raises(LedgerError, match="not above 2"):
-        adopt(b"version: 2 \n")
-    sequencer = bench.sequencer()
-    sequencer.start()
-    sequencer.step()
-    policies = [record.evidence for leaf, record in bench.whole_log() if leaf.kind == "policy"]
-    assert len(policies) == 1
-    assert genesis.encode() in policies[0]
 
 
 def test_exchanges_of_two_processes_become_one_valid_log(bench: Bench) -> None:

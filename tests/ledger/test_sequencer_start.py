@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,3 +109,35 @@ def test_a_step_before_the_start(bench: Bench) -> None:
     bench.begin()
     with pytest.raises(LedgerError, match="has not started"):
         bench.sequencer().step()
+
+
+def test_objects_of_other_bytes_than_their_names_say_are_left_out_and_stop_nobody(bench: Bench) -> None:
+    genesis = bench.begin()
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    name = sha256(b"certificate").hexdigest()
+    database = bench.database()
+    with database.writing() as connection:
+        for wrong in (name, genesis):  # one that is not published yet, and one that is
+            connection.exec_driver_sql("INSERT OR REPLACE INTO objects VALUES (?, ?, 0)", (wrong, b"other bytes"))
+    writer = bench.writer()
+    for _ in range(2):
+        bench.exchange(writer)
+        assert sequencer.step() > 0
+    assert not (bench.directory / "objects" / name).exists()
+    assert sorted(str(alarm).split()[1].rstrip(":") for alarm in bench.alarms) == sorted([name, genesis])
+    # whoever knows the right bytes puts them there, and they are published
+    bench.objects[name] = b"certificate"
+    records = bench.records()
+    other = bench.writer(records)
+    draft = other.draft("exchange", bench.randomness.uuid(), bench.clock.now(), b"{}")
+    records.add([replace(other.row(draft), objects=frozenset({name}))])
+    sequencer.step()
+    assert (bench.directory / "objects" / name).read_bytes() == b"certificate"
+    again = bench.sequencer()
+    again.start()
+    bench.exchange(writer)
+    again.step()
+    assert len(bench.alarms) == 3  # another process says once more what is still wrong
+    assert bench.whole_log()

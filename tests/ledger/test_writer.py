@@ -8,13 +8,14 @@ import pytest
 
 from gateway.errors import NotRecordedError
 from gateway.ledger.leaf import KINDS, unpack_leaf
-from gateway.ledger.storage import Log, Lookup, NewRecord, Records
+from gateway.ledger.storage import Log, Lookup, Records
 from gateway.waiting import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gateway.ledger.record import Record
+    from gateway.ledger.rows import NewRecord
 
     from .conftest import Bench
 

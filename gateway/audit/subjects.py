@@ -1,0 +1,74 @@
+"""The subjects that an exchange names: as many as its act allows, and nobody survives one that it became (N3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.audit.verdict import Fault, Problem
+from gateway.errors import Code
+
+if TYPE_CHECKING:
+    from contracts.loader import Operation
+    from gateway.audit.evidence_schema import Exchange, SubjectPart
+
+#: How many subjects an act names at most: at a birth the child, the one expected and the one whom it is merged with; at
+#: a merge the two that were asked and what each of them had become.
+_MOST = {"disclose": 1, "expect": 1, "attach": 4, "merge": 4}
+#: What only such an operation is refused with, and whether the upstream had answered by then.
+_REFUSED: dict[str, tuple[frozenset[str], bool]] = {
+    Code.HANDLE_UNKNOWN: (frozenset({"attach", "merge"}), False),
+    Code.MERGE_NEEDED: (frozenset({"attach"}), True),
+    Code.MERGE_REFUSED: (frozenset({"merge"}), False),
+    Code.SUBJECTS_CHANGED: (frozenset({"expect", "attach", "merge"}), False),
+}
+SUBJECT_REFUSALS = frozenset(_REFUSED)
+_ANSWERED = "answered"
+
+
+class Merges:
+    """Which subjects became which, over one log."""
+
+    def __init__(self) -> None:
+        self._became: dict[str, set[str]] = {}
+
+    def check(self, evidence: Exchange, operation: Operation) -> None:
+        """Returns if these subjects may stand in such an exchange, or its refusal; raises Problem (subjects_differ)."""
+        act = None if operation.reduction is None else operation.reduction.act
+        if evidence.kind == "refusal":
+            _check_refusal(evidence, act)
+            return
+        subjects = evidence.subjects
+        if len(subjects) > _MOST.get(act or "", 0) or (act in {"expect", "merge"} and not subjects):
+            raise Problem(Fault.SUBJECTS_DIFFER, "more subjects than the operation names, or none")
+        if [subject.role for subject in subjects] != _roles(len(subjects)):
+            raise Problem(Fault.SUBJECTS_DIFFER, "roles that no merge gives")
+        if len({subject.ledger for subject in subjects}) != len(subjects):
+            raise Problem(Fault.SUBJECTS_DIFFER, "a subject named twice")
+        self._follow(subjects)
+
+    def _follow(self, subjects: tuple[SubjectPart, ...]) -> None:
+        for merged in subjects[1:]:
+            survivor = subjects[0].ledger
+            if merged.ledger in self._reached(survivor):
+                raise Problem(Fault.SUBJECTS_DIFFER, "a subject survives one that it had become")
+            self._became.setdefault(merged.ledger, set()).add(survivor)
+
+    def _reached(self, ledger: str) -> set[str]:
+        reached, ahead = set[str](), [ledger]
+        while ahead:
+            if (name := ahead.pop()) not in reached:
+                reached.add(name)
+                ahead += self._became.get(name, ())
+        return reached
+
+
+def _roles(count: int) -> list[str | None]:
+    return [None] * count if count <= 1 else ["survivor", *["merged"] * (count - 1)]
+
+
+def _check_refusal(evidence: Exchange, act: str | None) -> None:
+    if evidence.outcome not in SUBJECT_REFUSALS:
+        return
+    acts, answered = _REFUSED[evidence.outcome]
+    if act not in acts or (answered and (not evidence.upstream or evidence.upstream[-1].outcome != _ANSWERED)):
+        raise Problem(Fault.SUBJECTS_DIFFER, "refused for its subjects, and has none")

@@ -1,0 +1,134 @@
+"""What an exchange changes at rest is in with its record, or neither is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from gateway.change import Change, Statement
+from gateway.errors import Code, NotRecordedError, Refusal
+from gateway.ledger.storage import Records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.ledger.rows import NewRecord
+    from gateway.ledger.writer import Writer
+    from gateway.storage import Database
+
+    from .conftest import Bench
+
+INSERT = "INSERT INTO subjects (id, created) VALUES (?, '2026-11')"
+
+
+def subject(number: int, rows: int | None = 1) -> Statement:
+    return Statement(INSERT, (bytes([number]) * 16,), rows)
+
+
+def change(*statements: Statement) -> Change:
+    return Change(statements, Code.SUBJECTS_CHANGED)
+
+
+class DyingRecords(Records):
+    """Ends in the middle of a commit, once everything is written and before it is durable."""
+
+    dying = False
+
+    def add(self, batch: Sequence[NewRecord]) -> list[Exception | None]:
+        if not self.dying:
+            return super().add(batch)
+        with self._database.writing():
+            super().add(batch)
+            raise OSError("power cut")
+
+
+def exchange(bench: Bench, writer: Writer, changes: Change) -> None:
+    draft = writer.draft("exchange", uuid4(), bench.clock.now(), b"{}")
+    writer.commit(draft, party="ministry", change=changes)
+
+
+def subjects(database: Database) -> int:
+    with database.reading() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM subjects").scalar_one())
+
+
+def kinds(bench: Bench) -> list[str]:
+    sequencer = bench.sequencer()
+    sequencer.start()
+    sequencer.step()
+    return [leaf.kind for leaf, _ in bench.whole_log() if leaf.kind in {"exchange", "void"}]
+
+
+def test_both_are_in(bench: Bench) -> None:
+    bench.begin()
+    writer = bench.writer()
+    exchange(bench, writer, change(subject(1), subject(2)))
+    assert subjects(bench.database()) == 2
+    assert kinds(bench) == ["exchange"]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        (subject(1), Statement("UPDATE subjects SET created = 'x' WHERE id = x'00'", (), 1)),
+        (subject(1), Statement("DELETE FROM subjects WHERE id = x'01' OR 1", (), 2)),
+        (subject(1), subject(1)),
+    ],
+    ids=["nothing_touched", "less_touched", "there_already"],
+)
+def test_a_conflict_leaves_neither_and_a_void_counter(bench: Bench, statements: tuple[Statement, ...]) -> None:
+    bench.begin()
+    writer = bench.writer()
+    with pytest.raises(Refusal) as raised:
+        exchange(bench, writer, change(*statements))
+    assert raised.value.code is Code.SUBJECTS_CHANGED
+    assert subjects(bench.database()) == 0
+    exchange(bench, writer, change(subject(3)))
+    assert kinds(bench) == ["void", "exchange"]
+
+
+def test_a_conflict_takes_nobody_else_of_its_batch_along(bench: Bench) -> None:
+    bench.begin()
+    database = bench.database()
+    records = Records(database, bench.objects.__getitem__)
+    writer = bench.writer(records)
+    drafts = [writer.draft("exchange", uuid4(), bench.clock.now(), b"{}") for _ in range(3)]
+    changes = [change(subject(1)), change(subject(1)), None]
+    rows = [writer.row(draft, change=each) for draft, each in zip(drafts, changes, strict=True)]
+    with pytest.raises(Refusal):
+        records.add(rows)
+    assert subjects(database) == 0
+    # what GroupCommit does then
+    results = []
+    for row in rows:
+        try:
+            results += records.add([row])
+        except Refusal as refusal:
+            results.append(refusal)
+    assert [result is None for result in results] == [True, False, True]
+    assert subjects(database) == 1
+
+
+def test_a_crash_before_the_commit_leaves_neither(bench: Bench) -> None:
+    bench.begin()
+    records = DyingRecords(bench.database(), bench.objects.__getitem__)
+    writer = bench.writer(records)
+    writer.open(bench.clock.now())
+    records.dying = True
+    with pytest.raises(NotRecordedError):
+        exchange(bench, writer, change(subject(1)))
+    assert subjects(bench.database()) == 0
+
+
+def test_a_closed_writer_changes_nothing(bench: Bench) -> None:
+    bench.begin()
+    database = bench.database()
+    writer = bench.writer()
+    writer.open(bench.clock.now())
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE writers SET state = 'closed'")
+    with pytest.raises(NotRecordedError):
+        exchange(bench, writer, change(subject(1)))
+    assert subjects(database) == 0
