@@ -53,3 +53,20 @@ def read_private(path: Path) -> bytes:
         if status.st_uid != os.geteuid():
             raise UnsafeFileError(path, "foreign", f"{status.st_uid}")
         return file.read()
+
+
+def replace_public(path: Path, content: bytes) -> None:
+    """Puts a file that all may read in the place of another, whole or not at all, and durably."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

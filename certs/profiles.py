@@ -8,8 +8,11 @@ from __future__ import annotations
 from enum import Enum
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
+
+from certs.signatures import is_strong
 
 #: id-kp-documentSigning, RFC 9336: a key that signs messages, and nothing of TLS.
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
@@ -57,11 +60,26 @@ def check_profile(certificate: x509.Certificate, profile: Profile) -> None:
     _check_key(certificate)
 
 
-def _check_key(certificate: x509.Certificate) -> None:
+def check_authority(certificate: x509.Certificate) -> None:
+    """Raises CertificateRefusedError (``weak_key``) unless an authority's key is at least as strong as a leaf's."""
+    _check_key(certificate, (*_CURVES, "secp521r1"))
+
+
+def check_signature(certificate: x509.Certificate) -> None:
+    """Raises CertificateRefusedError (``weak_signature``) for a certificate signed over SHA-1 or the like."""
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        raise CertificateRefusedError("weak_signature") from None
+    if not is_strong(algorithm, certificate.signature_algorithm_oid):
+        raise CertificateRefusedError("weak_signature")
+
+
+def _check_key(certificate: x509.Certificate, curves: tuple[str, ...] = _CURVES) -> None:
     key = certificate.public_key()
     strong = (
         isinstance(key, ed25519.Ed25519PublicKey)
-        or (isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES)
+        or (isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in curves)
         or (isinstance(key, rsa.RSAPublicKey) and key.key_size >= _SMALLEST_RSA)
     )
     if not strong:
@@ -69,9 +87,9 @@ def _check_key(certificate: x509.Certificate) -> None:
 
 
 def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The DNS names of the subject alternative name; empty where there is none."""
+    """The DNS names of the subject alternative name in lower case; empty where there is none."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
-    return tuple(names.get_values_for_type(x509.DNSName))
+    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))

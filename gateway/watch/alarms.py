@@ -14,7 +14,7 @@ from gateway.errors import Code
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gateway.watch.facts import Facts
+    from gateway.watch.facts import CertificateFacts, Facts
 
 Urgency = Literal["now", "morning"]
 _NOW: Urgency = "now"
@@ -22,14 +22,19 @@ _LATER: Urgency = "morning"
 
 BEHIND_SECONDS = 5.0
 UNPUBLISHED_SECONDS = 10.0
+WARNING_DAYS = 30.0
 CERTIFICATE_DAYS = 14.0
+LAST_DAYS = 3.0
 LIST_DAYS = 2.0
+FETCH_FAILING_SECONDS = 3600.0
 PERIOD_DAYS = 7.0
 DISK_BYTES = 1 << 30
 MOST_RESTARTS = 3
 FILES_SHARE = 0.8
 MOST_STRANGERS = 600
 _REFUSED_EXIT = 1
+#: The kinds of CertificateFacts that tell of revocation.
+REVOCATION = ("list", "answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +93,42 @@ def _unpublished(facts: Facts) -> Iterable[str]:
 
 
 def _certificate_ended(facts: Facts) -> Iterable[str]:
-    return (item.name for item in facts.certificates if item.kind != "list" and item.days <= 0)
+    # an agreement ends when it was meant to
+    return (item.name for item in _ending(facts) if item.kind != "agreement" and item.days <= 0)
+
+
+def _certificate_last_days(facts: Facts) -> Iterable[str]:
+    return (item.name for item in _ending(facts) if item.kind != "agreement" and 0 < item.days < LAST_DAYS)
 
 
 def _certificate_ending(facts: Facts) -> Iterable[str]:
-    return (item.name for item in facts.certificates if item.kind != "list" and 0 < item.days < CERTIFICATE_DAYS)
+    for item in _ending(facts):
+        least = 0 if item.kind == "agreement" else LAST_DAYS
+        if 0 < item.days < CERTIFICATE_DAYS and item.days >= least:
+            yield item.name
+
+
+def _ending(facts: Facts) -> Iterable[CertificateFacts]:
+    return (item for item in facts.certificates if item.kind not in REVOCATION)
 
 
 def _list_stale(facts: Facts) -> Iterable[str]:
-    return (item.name for item in facts.certificates if item.kind == "list" and item.days <= 0)
+    return (item.name for item in facts.certificates if item.kind in REVOCATION and item.days <= -item.grace_days)
+
+
+def _revocation_stale(facts: Facts) -> Iterable[str]:
+    return (item.name for item in facts.certificates if item.kind in REVOCATION and -item.grace_days < item.days <= 0)
+
+
+def _revocation_refused(facts: Facts) -> Iterable[str]:
+    return (f"{item.file} ({item.reason})" for item in facts.fetches if item.refused)
+
+
+def _revocation_fetch_failing(facts: Facts) -> Iterable[str]:
+    for item in facts.fetches:
+        late = item.failing_seconds is not None and item.failing_seconds > FETCH_FAILING_SECONDS
+        if late and not item.refused:
+            yield f"{item.file} ({item.reason})"
 
 
 def _list_ending(facts: Facts) -> Iterable[str]:
@@ -127,16 +159,21 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("publication_behind", _NOW, _unpublished),
     Alarm("disk_low", _NOW, lambda facts: (item.folder for item in facts.disks if item.free < DISK_BYTES)),
     Alarm("certificate_ended", _NOW, _certificate_ended),
+    Alarm("certificate_last_days", _NOW, _certificate_last_days),
     Alarm("list_stale", _NOW, _list_stale),
+    Alarm("revocation_stale", _NOW, _revocation_stale),
+    Alarm("revocation_refused", _NOW, _revocation_refused),
     Alarm(
         "period_key_missing",
         _NOW,
         lambda facts: _if(facts.policy.period_days < PERIOD_DAYS and not facts.policy.next_key),
     ),
     Alarm("upstream_untrusted", _NOW, _upstream_untrusted),
+    Alarm("policy_refused", _NOW, lambda facts: _if(facts.policy_refused_hour > 0)),
     Alarm("upstream_down", _LATER, _upstream_down),
     Alarm("certificate_ending", _LATER, _certificate_ending),
     Alarm("list_ending", _LATER, _list_ending),
+    Alarm("revocation_fetch_failing", _LATER, _revocation_fetch_failing),
     Alarm("restarts", _LATER, lambda facts: (r.name for r in facts.roles if r.restarts_hour > MOST_RESTARTS)),
     Alarm("files_low", _LATER, lambda facts: _if(any(w.files_share > FILES_SHARE for w in facts.workers))),
     Alarm("clock_stepped", _LATER, lambda facts: _if(facts.clock_steps_hour > 0)),

@@ -97,13 +97,41 @@ class UpstreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """A certificate, or a revocation list; ``ours`` when an exchange cannot do without it."""
+    """What ends: a certificate, a revocation list, an OCSP answer, the policy, an agreement.
+
+    Attributes:
+        kind: ours, signer, authority, list, answer, policy or agreement.
+        until, days: when it ends, RFC 3339, and how far that is; empty and -1 for what is missing.
+        ours: an exchange cannot do without it.
+        grace_days: for so long after its end a list or an answer is accepted still.
+    """
 
     kind: str
     name: str
     until: str
     days: float
     ours: bool
+    grace_days: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFacts:
+    """One address of revocation data.
+
+    Attributes:
+        file: its name in the revocation folder.
+        fetched_seconds: since something good last came; None before.
+        failing_seconds: since when nothing good has; None when all is well.
+        reason: why the last try failed.
+        refused: something came, and was not taken: from the wrong issuer, older than before, malformed.
+    """
+
+    file: str
+    url: str
+    fetched_seconds: float | None
+    failing_seconds: float | None
+    reason: str | None
+    refused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +148,7 @@ class PolicyFacts:
     """The policy in force and the ledger's periods.
 
     Attributes:
-        same_as_file: policy.yaml is still the one that was read at start.
+        same_as_file: policy.yaml is the copy of what is in force.
         period: the month, YYYYMM.
         period_days: until its end.
         next_key: the next month's key is there, and the policy names it.
@@ -142,6 +170,7 @@ class Facts:
         refusals, refusals_hour, refusals_5min: by code; since the start, in the last hour, in five minutes.
         doors_5min: connections that never became a request, in five minutes.
         per_minute: exchanges that left in each of the last minutes, the present one last.
+        policy_refused_hour: what workers saw of the policy and could not verify, in the last hour.
         clock_steps_hour: how often the clock jumped by more than two seconds.
     """
 
@@ -152,6 +181,7 @@ class Facts:
     policy: PolicyFacts
     certificates: tuple[CertificateFacts, ...]
     disks: tuple[DiskFacts, ...]
+    fetches: tuple[FetchFacts, ...] = ()
     roles: tuple[Role, ...] = ()
     workers: tuple[Alive, ...] = ()
     upstreams: tuple[UpstreamFacts, ...] = ()
@@ -162,6 +192,7 @@ class Facts:
     doors: Mapping[str, int] = field(default_factory=dict)
     doors_5min: int = 0
     faults_hour: int = 0
+    policy_refused_hour: int = 0
     per_minute: tuple[int, ...] = ()
     clock_steps: int = 0
     clock_steps_hour: int = 0

@@ -25,6 +25,7 @@ REFUSALS = "refusals"
 UPSTREAM_CALLS = "upstream_calls"
 DOORS = "doors"
 FAULTS = "faults"
+POLICY_REFUSED = "policy_refused"
 COMMITS = "commits"
 COMMITTED = "committed_records"
 COMMIT_SECONDS = "commit_seconds"
@@ -86,6 +87,11 @@ class Meters:
         """A fault of ours during an exchange."""
         with self._lock:
             self._add((FAULTS,))
+
+    def policy_refused(self) -> None:
+        """Something about the policy could not be verified, and changed nothing."""
+        with self._lock:
+            self._add((POLICY_REFUSED,))
 
     def probe(self, key: Key, value: Callable[[], float]) -> None:
         """A level that is asked for when a snapshot is taken."""

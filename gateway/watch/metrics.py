@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from gateway.watch import meters
-from gateway.watch.alarms import ALARMS, raised
+from gateway.watch.alarms import ALARMS, REVOCATION, raised
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,6 +46,7 @@ METRICS: tuple[Named, ...] = (
     Named("commit_seconds", "histogram", (), "one group commit, until it is durable"),
     Named("doors", "counter", ("what",), "connections that never became a request"),
     Named("faults", "counter", (), "faults of ours during exchanges"),
+    Named("policy_refused", "counter", (), "what workers saw of the policy and could not verify"),
     Named("upstream_calls", "counter", ("upstream", "outcome"), "calls to another system by outcome"),
     Named("upstream_seconds", "histogram", ("upstream",), "a call to another system, all its attempts"),
     Named("upstream_in_flight", "gauge", ("upstream",), "calls under way"),
@@ -66,8 +67,10 @@ METRICS: tuple[Named, ...] = (
     Named("unpublished_seconds", "gauge", (), "how long the published checkpoint has been behind the signed one"),
     Named("writers_open", "gauge", (), "writers whose row is open"),
     Named("claims_rows", "gauge", (), "claims kept, counted up to a limit"),
-    Named("certificate_days_left", "gauge", ("kind", "name"), "days until a certificate ends"),
-    Named("revocation_days_left", "gauge", ("name",), "days until a revocation list goes stale"),
+    Named("certificate_days_left", "gauge", ("kind", "name"), "days until a certificate, policy or agreement ends"),
+    Named("revocation_days_left", "gauge", ("name",), "days until a revocation list or OCSP answer goes stale"),
+    Named("revocation_fetched_seconds", "gauge", ("name",), "since revocation data last came from its address"),
+    Named("revocation_failing", "gauge", ("name",), "1 while an address gives nothing that can be taken"),
     Named("disk_free_bytes", "gauge", ("folder",), "free space of a folder's file system"),
     Named("policy_version", "gauge", (), "version of the policy in force"),
     Named("period_days_left", "gauge", (), "days until the ledger's period ends"),
@@ -114,7 +117,7 @@ def _one(name: str, value: float | None) -> Metric:
 def _counted(totals: Totals) -> Iterator[Metric]:
     for name in (meters.EXCHANGES, meters.REFUSALS, meters.DOORS, meters.UPSTREAM_CALLS):
         yield _family(name, ((key[1:], value) for key, value in sorted(totals.counts.items()) if key[0] == name))
-    for name in (meters.FAULTS, meters.COMMITS, meters.COMMITTED):
+    for name in (meters.FAULTS, meters.POLICY_REFUSED, meters.COMMITS, meters.COMMITTED):
         yield _one(name, totals.counts.get((name,), 0))
 
 
@@ -162,10 +165,12 @@ def _of_ledger(facts: Facts) -> Iterator[Metric]:
 
 
 def _of_surroundings(facts: Facts) -> Iterator[Metric]:
-    lists = [item for item in facts.certificates if item.kind == "list"]
-    others = [item for item in facts.certificates if item.kind != "list"]
+    lists = [item for item in facts.certificates if item.kind in REVOCATION]
+    others = [item for item in facts.certificates if item.kind not in REVOCATION]
     yield _family("certificate_days_left", (([item.kind, item.name], item.days) for item in others))
     yield _family("revocation_days_left", (([item.name], item.days) for item in lists))
+    yield _family("revocation_fetched_seconds", (([item.file], item.fetched_seconds) for item in facts.fetches))
+    yield _family("revocation_failing", (([item.file], float(item.reason is not None)) for item in facts.fetches))
     yield _family("disk_free_bytes", (([item.folder], item.free) for item in facts.disks))
     yield _one("policy_version", facts.policy.version)
     yield _one("period_days_left", facts.policy.period_days)

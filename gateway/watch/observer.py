@@ -5,23 +5,25 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.watch import meters
-from gateway.watch.certificates import certificates
+from gateway.watch.certificates import certificates, ends
+from gateway.watch.expiries import Expiries
 from gateway.watch.facts import DiskFacts, Facts, LedgerFacts, PolicyFacts, UpstreamFacts
 from gateway.watch.history import HOUR, History
+from gateway.watch.refreshing import REPORT, fetches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from gateway.ports import Clock
     from gateway.settings import Folders
-    from gateway.watch.facts import Role
+    from gateway.watch.facts import CertificateFacts, Role
     from gateway.watch.meters import Key
     from gateway.watch.snapshots import Collector, Totals
     from gateway.watch.storage import Stored
@@ -50,12 +52,21 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnownPolicy:
-    """Of the policy, what an operator asks for; ``periods`` are the hex SHA-256 of the period keys by month."""
+    """Of the policy, what an operator asks for.
+
+    Attributes:
+        periods: hex SHA-256 of the period keys by month.
+        authorities: PEM by name.
+        grace: for so long after its end revocation data is accepted still.
+        ends: when what the policy grants ends, by kind (policy, agreement) and name.
+    """
 
     version: int
     sha256: str
     periods: Mapping[str, str]
     authorities: Mapping[str, str]
+    grace: timedelta = timedelta(0)
+    ends: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
 
 
 class Observer:
@@ -70,10 +81,15 @@ class Observer:
         clock: Clock,
         upstreams: tuple[str, ...] = (),
         kept: Path | None = None,
+        follow: Callable[[], KnownPolicy] | None = None,
     ) -> None:
-        """``database`` may raise anything; then it counts as unreachable. ``kept`` is the history's file."""
+        """``database`` may raise anything; then it counts as unreachable. ``kept`` is the history's file.
+
+        ``follow`` gives the policy in force, at each tick; it may raise too.
+        """
         self._folders = folders
         self._policy = policy
+        self._follow = follow
         self._database = database
         self._collector = collector
         self._clock = clock
@@ -82,12 +98,20 @@ class Observer:
         self._history = History(clock, kept)
         self._unpublished: tuple[int, float] | None = None
         self._probes = 0
+        self._expiries = Expiries()
+        self._look_at_ends = clock.monotonic()
 
     def tick(self) -> None:
         """Once a second or so: looks at the clock, and keeps the minute that is over."""
         self._history.look_at_the_clock()
+        if self._clock.monotonic() >= self._look_at_ends:
+            self._look_at_ends = self._clock.monotonic() + _FIVE_MINUTES
+            self._expiries.look(self._certificates(self._clock.now()))
         if self._history.due():
             self._history.sample(self.totals().counts)
+        if self._follow is not None:
+            with suppress(Exception):  # what is known goes on being shown
+                self._policy = self._follow()
         with suppress(Exception):  # whatever it is, facts() tells of it
             self._look_at_publication(self._database.read().size, self._checkpoint()[0])
 
@@ -120,8 +144,9 @@ class Observer:
             since=self._since if running else None,
             ledger=self._ledger(at),
             policy=self._policy_facts(at),
-            certificates=certificates(self._folders, self._policy.authorities, at),
+            certificates=self._certificates(at),
             disks=self._disks(),
+            fetches=fetches(self._folders.logs / REPORT, at),
             roles=roles,
             workers=totals.alive,
             upstreams=tuple(self._upstream(name, totals, hour) for name in self._upstreams),
@@ -132,10 +157,16 @@ class Observer:
             doors=_by_last(counts, meters.DOORS),
             doors_5min=sum(_by_last(lately, meters.DOORS).values()),
             faults_hour=hour.get((meters.FAULTS,), 0),
+            policy_refused_hour=hour.get((meters.POLICY_REFUSED,), 0),
             per_minute=self._history.exchanges_per_minute(counts),
             clock_steps=self._history.steps(),
             clock_steps_hour=self._history.steps(HOUR),
         )
+
+    def _certificates(self, at: datetime) -> tuple[CertificateFacts, ...]:
+        policy = self._policy
+        found = [*certificates(self._folders, policy.authorities, at, policy.grace), *ends(policy.ends, at)]
+        return tuple(sorted(found, key=lambda item: item.days))
 
     def _ledger(self, at: datetime) -> LedgerFacts:
         published, written = self._checkpoint()

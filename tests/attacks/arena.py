@@ -9,15 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from certs.authority import DevAuthority, Issued, _key_usage, _name
+from certs.authority import DevAuthority, revocation_list
 from certs.files import write_public
 from certs.profiles import Profile
 from gateway.keys.make import handle_key, make_mac_key
 from gateway.system import SystemClock, SystemRandomness
+from tests.attacks import ailing
 from tests.attacks.evidence import UNCLAIMED, Book
 from tests.exchange.live import KeptDevelopment, LiveGateway
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from certs.authority import Issued
     from gateway.client.signer import SignedRequest
     from tests.attacks.evidence import Kept
     from tests.exchange.live import Shown
@@ -38,22 +38,8 @@ HOST = "ministry.passerelle.test"
 def constrained(above: DevAuthority, permitted: str) -> DevAuthority:
     """An authority below the same root, whose issuing CA may only name what is below ``permitted``."""
     made = copy.copy(above)
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(f"{above.name} constrained CA"))
-        .issuer_name(above.root.certificate.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW() - DAY)
-        .not_valid_after(NOW() + 30 * DAY)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(authority=True, signing=False), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(above.root.key.public_key()), critical=False)
-        .add_extension(x509.NameConstraints([x509.DNSName(permitted)], None), critical=True)
-    )
-    made.issuing = Issued(builder.sign(above.root.key, hashes.SHA256()), key)
+    name = f"{above.name} constrained CA"
+    made.issuing = above.subordinate(name, above=above.root, permitted=permitted, not_after=NOW() + 30 * DAY)
     return made
 
 
@@ -61,16 +47,21 @@ class ArenaDevelopment(KeptDevelopment):
     """A set-up with a suspended party, one whose list is stale, and certificates of every kind that is refused."""
 
     bounded: DevAuthority
-    signers: Mapping[str, Issued]
+    signers: dict[str, Issued]
     revoked_client: Issued
     revoked_signer: Issued
     revoked_server: Issued
+    ailing: Mapping[str, Issued]
+    flawed: Mapping[str, Issued]
+    leaves: Mapping[str, tuple[Issued, str]]
 
     def _policy(self, authorities: Mapping[str, DevAuthority]) -> None:
         super()._policy(authorities)
         more = {name: DevAuthority(name, NOW()) for name in (SUSPENDED, STALE)}
         self.authorities = {**authorities, **more}
         self.bounded = constrained(authorities["ministry"], HOST)
+        made = ailing.authorities(authorities["ministry"])
+        self.flawed = {name: issued for name, (issued, _) in made.items()}
         self._issue(authorities)
         path = self._folder / "gateway" / "policy.yaml"
         policy = yaml.safe_load(path.read_text())
@@ -85,7 +76,33 @@ class ArenaDevelopment(KeptDevelopment):
             make_mac_key(self._keys, handle_key(name), SystemRandomness())
             at = NOW() - 40 * DAY if name == STALE else None
             self._lists(name, authority.revocation_lists(at=at))
+        self.ailing = {name: self._ailing(policy, name) for name in (*ailing.REVOCATION, ailing.ANSWERED)}
+        for name, issued in self.flawed.items():
+            policy["authorities"]["ministry"]["intermediates"].append(issued.pem.decode())
+            crl = revocation_list(issued, at=NOW())
+            write_public(self._keys / "revocation" / f"ministry.{name}.crl", crl)
         path.write_text(yaml.safe_dump(policy, allow_unicode=True, sort_keys=False))
+
+    def _ailing(self, policy: dict[str, Any], name: str) -> Issued:
+        """A party of its own whose revocation data ail; its TLS client's certificate."""
+        authority, host = DevAuthority(name, NOW()), f"{name}.passerelle.test"
+        self.authorities = {**self.authorities, name: authority}
+        policy["authorities"][name] = {
+            "roots": [authority.root.pem.decode()],
+            "intermediates": [authority.issuing.pem.decode()],
+        }
+        policy["parties"][name] = {
+            "title": {"fr": name, "en": name},
+            "role": "ministry",
+            "authority": name,
+            "names": [host],
+        }
+        make_mac_key(self._keys, handle_key(name), SystemRandomness())
+        leaf = authority.issue(Profile.TLS_CLIENT, [host])
+        make = ailing.good if name == ailing.ANSWERED else ailing.REVOCATION[name][0]
+        for file, content in make(authority, leaf).items():
+            write_public(self._keys / "revocation" / f"{name}.{file}", content)
+        return leaf
 
     @property
     def _keys(self) -> Path:
@@ -114,12 +131,22 @@ class ArenaDevelopment(KeptDevelopment):
             "secp384r1": ministry.issue(signing, host, key=ec.generate_private_key(ec.SECP384R1())),
             "with_a_stale_list": self.authorities[STALE].issue(signing, [f"{STALE}.passerelle.test"]),
             "of_a_suspended_party": self.authorities[SUSPENDED].issue(signing, [f"{SUSPENDED}.passerelle.test"]),
+            "key_of_two_parties": ministry.issue(signing, host),
         }
+        self.signers |= {name: ministry.issue(signing, host, above=issued) for name, issued in self.flawed.items()}
+        twin = self.authorities[STALE].issue(
+            signing, [f"{STALE}.passerelle.test"], key=self.signers["key_of_two_parties"].key
+        )
+        write_public(self._keys / "signers" / f"{STALE}.twin.pem", twin.pem)
         self.revoked_client = ministry.issue(Profile.TLS_CLIENT, host)
         for name, issued in self.signers.items():
             write_public(self._keys / "signers" / f"ministry.arena-{name}.pem", issued.pem)
         revoked = [self.signers["revoked"].certificate, self.revoked_client.certificate]
-        self._lists("ministry", ministry.revocation_lists(revoked))
+        gone = [self.flawed["authority_revoked"].certificate]
+        self._lists("ministry", ministry.revocation_lists(revoked, authorities=gone))
+        self.leaves = ailing.leaves(ministry, signing, host)
+        for name, (issued, _) in self.leaves.items():
+            write_public(self._keys / "signers" / f"ministry.ailing-{name}.pem", issued.pem)
         registry, at_registry = authorities["civil-registry"], ["civil-registry.passerelle.test", "localhost"]
         self.revoked_signer = registry.issue(signing, at_registry)
         self.revoked_server = registry.issue(Profile.TLS_SERVER, at_registry)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,12 +17,21 @@ class Trusted:
         self.issuer = DevAuthority(name, NOW)
         self.trust = self.trusting()
 
-    def trusting(self, *crls: bytes) -> Authority:
+    def trusting(
+        self,
+        *crls: bytes,
+        ocsp: tuple[bytes, ...] = (),
+        grace: timedelta = timedelta(0),
+        between: tuple[bytes, ...] = (),
+    ) -> Authority:
+        """``between`` are further issuing CAs; without lists, its two."""
         return Authority(
             self.issuer.name,
             roots=(self.issuer.root.der,),
-            intermediates=(self.issuer.issuing.der,),
+            intermediates=(self.issuer.issuing.der, *between),
             crls=crls or self.issuer.revocation_lists(),
+            ocsp=ocsp,
+            grace=grace,
         )
 
 

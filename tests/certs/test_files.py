@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +15,6 @@ from certs.files import UnsafeFileError, read_private, write_private, write_publ
 from certs.revocation import RevocationFolder, load_crl
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.certs.conftest import Trusted
 
 
@@ -87,3 +87,41 @@ def test_a_list_that_cannot_be_read_is_a_list_that_is_missing(tmp_path: Path, mi
     (tmp_path / "ministry.root.crl").unlink()
     now[0] = 5.0
     assert folder.lists("ministry") == ()
+
+
+def test_a_list_that_could_not_be_read_for_a_moment_is_read_again(
+    tmp_path: Path, ministry: Trusted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of descriptors, say: the file stays the same, and the party must not be refused until its next list."""
+
+    def exhausted(_path: Path) -> bytes:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    now = [0.0]
+    root, _ = ministry.issuer.revocation_lists()
+    write_public(tmp_path / "ministry.root.crl", root)
+    folder = RevocationFolder(tmp_path, lambda: now[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", exhausted)
+        assert folder.lists("ministry") == ()
+    now[0] = 1.0
+    assert folder.lists("ministry") == (root,)
+
+
+def test_a_list_that_stays_unreadable_changes_nothing_each_second(tmp_path: Path, ministry: Trusted) -> None:
+    """Each change is judged anew for every certificate known."""
+    now = [0.0]
+    write_public(tmp_path / "ministry.root.crl", ministry.issuer.revocation_lists()[0])
+    (tmp_path / "a.crl").symlink_to(tmp_path / "nowhere")
+    folder = RevocationFolder(tmp_path, lambda: now[0])
+    first = folder.current()
+    now[0] = 1.0
+    assert folder.current() is first
+
+
+def test_a_list_of_a_version_that_nobody_knows_harms_no_other(tmp_path: Path, ministry: Trusted) -> None:
+    root, issuing = ministry.issuer.revocation_lists()
+    write_public(tmp_path / "cooperative.root.crl", root.replace(b"\x02\x01\x01", b"\x02\x01\x04", 1))
+    write_public(tmp_path / "ministry.issuing.crl", issuing)
+    folder = RevocationFolder(tmp_path, lambda: 0.0)
+    assert (folder.lists("ministry"), folder.lists("cooperative")) == ((issuing,), ())

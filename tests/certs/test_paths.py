@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,17 +11,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from certs.authority import _key_usage, _name
+from certs.authority import _key_usage, _name, revocation_list
 from certs.paths import fingerprint, vet
 from certs.profiles import CertificateRefusedError, Profile, dns_names
 from tests.certs.conftest import NOW, Trusted
+from tests.certs.made import signed_over_sha1
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+    from certs.authority import Issued
 
 DAY = timedelta(days=1)
 HOST = ["ministry.test"]
@@ -81,9 +85,9 @@ def test_no_crl_at_all_or_one_of_two(ministry: Trusted, cooperative: Trusted) ->
     der = ministry.issuer.issue(Profile.SIGNING, HOST).der
     root, issuing = ministry.issuer.revocation_lists()
     for crls in [(root,), (issuing,), cooperative.issuer.revocation_lists()]:
-        assert reason(der, Profile.SIGNING, ministry, NOW, *crls) == "crl_stale"
+        assert reason(der, Profile.SIGNING, ministry, NOW, *crls) == "crl_missing"
     nothing = type(ministry.trust)("ministry", ministry.trust.roots, ministry.trust.intermediates, crls=())
-    with pytest.raises(CertificateRefusedError, match="crl_stale"):
+    with pytest.raises(CertificateRefusedError, match="crl_missing"):
         vet(der, Profile.SIGNING, nothing, NOW)
 
 
@@ -93,7 +97,7 @@ def test_a_crl_signed_by_another(ministry: Trusted) -> None:
     issued = ministry.issuer.issue(Profile.SIGNING, HOST)
     root, _ = ministry.issuer.revocation_lists()
     _, forged = impostor.issuer.revocation_lists()
-    assert reason(issued.der, Profile.SIGNING, ministry, NOW, root, forged) == "crl_stale"
+    assert reason(issued.der, Profile.SIGNING, ministry, NOW, root, forged) == "crl_missing"
 
 
 _WEAK: dict[str, Callable[[], CertificateIssuerPrivateKeyTypes]] = {
@@ -157,7 +161,7 @@ _SIGNING_USAGE = (_key_usage(authority=False, signing=True), True)
                 _SIGNING_USAGE,
                 (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True),
             ],
-            "wrong_authority",
+            "unknown_critical_extension",
         ),
     ],
     ids=[
@@ -206,23 +210,10 @@ def test_a_flipped_bit_anywhere_is_never_accepted(ministry: Trusted) -> None:
 
 
 def constrained(permitted: str) -> Trusted:
-    """An authority whose issuing CA may name only what is below ``permitted``."""
+    """An authority whose issuing CA may name only what is below ``permitted``, and ends in a day."""
     trusted = Trusted("constrained")
-    issuing = trusted.issuer.issuing
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "constrained issuing CA")]))
-        .issuer_name(trusted.issuer.root.certificate.subject)
-        .public_key(issuing.certificate.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - DAY)
-        .not_valid_after(NOW + DAY)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(authority=True, signing=False), critical=True)
-        .add_extension(x509.NameConstraints([x509.DNSName(permitted)], None), critical=True)
-    )
-    certificate = builder.sign(trusted.issuer.root.key, hashes.SHA256())
-    trusted.issuer.issuing = type(issuing)(certificate, issuing.key)
+    made = trusted.issuer
+    made.issuing = made.subordinate("constrained CA", above=made.root, permitted=permitted, not_after=NOW + DAY)
     return trusted
 
 
@@ -231,14 +222,14 @@ def test_name_constraints() -> None:
     good = trusted.issuer.issue(Profile.SIGNING, ["a.ministry.test"], not_after=NOW + DAY).der
     assert vet(good, Profile.SIGNING, trusted.trusting(), NOW).sha256 == fingerprint(good)
     other = trusted.issuer.issue(Profile.SIGNING, ["a.cooperative.test"], not_after=NOW + DAY).der
-    assert reason(other, Profile.SIGNING, trusted) == "wrong_authority"
+    assert reason(other, Profile.SIGNING, trusted) == "name_constraints"
 
 
 def test_a_verdict_does_not_outlive_the_authority_above() -> None:
     trusted = constrained("ministry.test")  # its issuing CA ends in a day
     der = trusted.issuer.issue(Profile.SIGNING, ["a.ministry.test"]).der
     assert vet(der, Profile.SIGNING, trusted.trusting(), NOW).until <= NOW + DAY
-    assert reason(der, Profile.SIGNING, trusted, NOW + 2 * DAY) == "wrong_authority"
+    assert reason(der, Profile.SIGNING, trusted, NOW + 2 * DAY) == "authority_expired"
 
 
 def test_a_leaf_that_issues_is_no_authority(ministry: Trusted) -> None:
@@ -254,8 +245,94 @@ def test_a_leaf_that_issues_is_no_authority(ministry: Trusted) -> None:
     for extension, critical in (_SIGNING_EKU, _SIGNING_USAGE):
         under = under.add_extension(extension, critical)
     der = under.sign(middle.key, hashes.SHA256()).public_bytes(Encoding.DER)
-    trust = type(ministry.trust)(
-        "ministry", ministry.trust.roots, (*ministry.trust.intermediates, middle.der), ministry.trust.crls
-    )
-    with pytest.raises(CertificateRefusedError):
-        vet(der, Profile.SIGNING, trust, NOW)
+    with pytest.raises(CertificateRefusedError, match="not_an_authority"):
+        vet(der, Profile.SIGNING, ministry.trusting(between=(middle.der,)), NOW)
+
+
+def below(ministry: Trusted, middle: Issued) -> str:
+    """Why a leaf below this further issuing CA is refused."""
+    der = ministry.issuer.issue(Profile.SIGNING, HOST, above=middle).der
+    lists = (*ministry.issuer.revocation_lists(), revocation_list(middle, at=NOW))
+    with pytest.raises(CertificateRefusedError) as refused:
+        vet(der, Profile.SIGNING, ministry.trusting(*lists, between=(middle.der,)), NOW)
+    return refused.value.reason
+
+
+def test_a_further_issuing_authority_below_the_root(ministry: Trusted) -> None:
+    middle = ministry.issuer.subordinate("second", above=ministry.issuer.root)
+    der = ministry.issuer.issue(Profile.SIGNING, HOST, above=middle).der
+    lists = (*ministry.issuer.revocation_lists(), revocation_list(middle, at=NOW))
+    vetted = vet(der, Profile.SIGNING, ministry.trusting(*lists, between=(middle.der,)), NOW)
+    assert vetted.chain == (fingerprint(middle.der), fingerprint(ministry.issuer.root.der))
+    # what was heard of another issuing CA is not named
+    assert vetted.revocation == (fingerprint(lists[0]), fingerprint(lists[2]))
+
+
+def test_path_length_exceeded(ministry: Trusted) -> None:
+    middle = ministry.issuer.subordinate("too deep", above=ministry.issuer.issuing)
+    assert below(ministry, middle) == "path_length"
+
+
+def test_without_the_flag_of_an_authority(ministry: Trusted) -> None:
+    middle = ministry.issuer.subordinate("no authority", above=ministry.issuer.root, is_authority=False)
+    assert below(ministry, middle) == "not_an_authority"
+
+
+@pytest.mark.parametrize("kind", ["rsa_2048", "secp224r1", "secp192r1"])
+def test_small_keys_of_an_issuing_authority(ministry: Trusted, kind: str) -> None:
+    key = (_WEAK | {"secp192r1": lambda: ec.generate_private_key(ec.SECP192R1())})[kind]()
+    assert below(ministry, ministry.issuer.subordinate("weak", above=ministry.issuer.root, key=key)) == "weak_key"
+
+
+def test_an_issuing_authority_may_be_of_a_larger_curve(ministry: Trusted) -> None:
+    key = ec.generate_private_key(ec.SECP521R1())
+    middle = ministry.issuer.subordinate("large", above=ministry.issuer.root, key=key)
+    der = ministry.issuer.issue(Profile.SIGNING, HOST, above=middle).der
+    lists = (*ministry.issuer.revocation_lists(), revocation_list(middle, at=NOW))
+    assert vet(der, Profile.SIGNING, ministry.trusting(*lists, between=(middle.der,)), NOW).sha256 == fingerprint(der)
+
+
+def test_sha_1_signature(ministry: Trusted) -> None:
+    der = ministry.issuer.issue(Profile.SIGNING, HOST).der
+    assert reason(signed_over_sha1(der, ministry.issuer.issuing), Profile.SIGNING, ministry) == "weak_signature"
+
+
+def test_larger_than_any_certificate_of_ours(ministry: Trusted) -> None:
+    names = [f"host-{number}.ministry.test" for number in range(1000)]
+    assert reason(ministry.issuer.issue(Profile.SIGNING, names).der, Profile.SIGNING, ministry) == "too_large"
+
+
+def test_a_loop_among_the_authorities_ends(ministry: Trusted) -> None:
+    """Two that certify each other, and no root of ours above."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    first = ministry.issuer.subordinate("first", above=None, key=key)
+    second = ministry.issuer.subordinate("second", above=first)
+    first = ministry.issuer.subordinate("first", above=second, key=key)
+    der = ministry.issuer.issue(Profile.SIGNING, HOST, above=first).der
+    with pytest.raises(CertificateRefusedError, match="wrong_authority"):
+        vet(der, Profile.SIGNING, ministry.trusting(between=(first.der, second.der)), NOW)
+
+
+def test_a_root_that_has_ended_and_its_successor(ministry: Trusted) -> None:
+    """A root renewed with its key stands beside the former one, in whatever order; alone, the former shows nothing."""
+    made = ministry.issuer
+    der = made.issue(Profile.SIGNING, HOST).der
+    former = renewed(made.root, NOW - 2 * DAY, NOW)
+    for roots in ((former, made.root.der), (made.root.der, former)):
+        vetted = vet(der, Profile.SIGNING, replace(ministry.trust, roots=roots), NOW)
+        assert vetted.chain[-1] == fingerprint(made.root.der)
+        assert vetted.until > NOW
+    for alone in (former, renewed(made.root, NOW + DAY, NOW + 2 * DAY)):
+        with pytest.raises(CertificateRefusedError) as refused:
+            vet(der, Profile.SIGNING, replace(ministry.trust, roots=(alone,)), NOW)
+        assert refused.value.reason == "authority_expired"
+
+
+def renewed(root: Issued, since: datetime, until: datetime) -> bytes:
+    """The same name and key, other dates."""
+    of = root.certificate
+    builder = x509.CertificateBuilder(of.issuer, of.subject, of.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(since).not_valid_after(until)
+    for extension in of.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    return builder.sign(root.key, hashes.SHA256()).public_bytes(Encoding.DER)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.watch.alarms import ALARMS, raised
-from gateway.watch.facts import Alive
+from gateway.watch.facts import Alive, FetchFacts
 from tests.watch.made import WELL, but
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SEQUENCER, WORKERS = WELL.roles
 LIST, SIGNING = WELL.certificates
 UPSTREAM = WELL.upstreams[0]
+FETCH = FetchFacts("ministry.ab.crl", "http://lists.test", 60.0, None, None, refused=False)
 
 CASES: dict[str, tuple[Facts, str, Facts]] = {
     "recording_fails": (but(refusals_5min={"not_recorded": 1}), "", but(refusals={"not_recorded": 1})),
@@ -43,12 +44,32 @@ CASES: dict[str, tuple[Facts, str, Facts]] = {
         but(disks=(replace(WELL.disks[0], free=1 << 30),)),
     ),
     "certificate_ended": (but(certificates=(replace(SIGNING, days=0.0),)), "signing", WELL),
+    "certificate_last_days": (
+        but(certificates=(replace(SIGNING, days=2.9),)),
+        "signing",
+        but(certificates=(replace(SIGNING, kind="agreement", days=-1.0),)),
+    ),
     "certificate_ending": (
         but(certificates=(replace(SIGNING, days=13.9),)),
         "signing",
         but(certificates=(replace(SIGNING, days=14.0),)),
     ),
     "list_stale": (but(certificates=(replace(LIST, days=-0.1),)), "ministry.root", WELL),
+    "revocation_stale": (
+        but(certificates=(replace(LIST, days=0.0, grace_days=0.5),)),
+        "ministry.root",
+        WELL,
+    ),
+    "revocation_refused": (
+        but(fetches=(replace(FETCH, reason="rollback", refused=True, failing_seconds=9e9),)),
+        "ministry.ab.crl (rollback)",
+        but(fetches=(FETCH,)),
+    ),
+    "revocation_fetch_failing": (
+        but(fetches=(replace(FETCH, reason="unreachable", failing_seconds=3601.0),)),
+        "ministry.ab.crl (unreachable)",
+        but(fetches=(replace(FETCH, reason="unreachable", failing_seconds=3600.0),)),
+    ),
     "list_ending": (
         but(certificates=(replace(LIST, days=1.9),)),
         "ministry.root",
@@ -79,6 +100,7 @@ CASES: dict[str, tuple[Facts, str, Facts]] = {
     "faults": (but(faults_hour=1), "", but(refusals={"internal": 4})),
     "party_refused": (but(refusals_5min={"too_many_refusals": 1}), "", but(refusals_hour={"too_many_refusals": 1})),
     "strangers": (but(doors_5min=601), "", but(doors_5min=600)),
+    "policy_refused": (but(policy_refused_hour=1), "", WELL),
     "policy_changed": (but(policy=replace(WELL.policy, same_as_file=False)), "", WELL),
 }
 
@@ -119,3 +141,19 @@ def test_nobody_is_late_before_the_start(facts: Facts, found: list[tuple[str, st
 def test_what_cannot_wait_comes_first() -> None:
     found = raised(but(clock_steps_hour=1, disks=(replace(WELL.disks[0], free=0),)))
     assert [(item.name, item.urgency) for item in found] == [("disk_low", "now"), ("clock_stepped", "morning")]
+
+
+@pytest.mark.parametrize(
+    ("days", "name"), [(-0.5, "revocation_stale"), (-1.0, "list_stale")], ids=["within_the_grace", "past_it"]
+)
+def test_stale_revocation_data_is_one_thing_within_the_grace_and_another_past_it(days: float, name: str) -> None:
+    for kind in ("list", "answer"):
+        late = but(certificates=(replace(LIST, kind=kind, days=days, grace_days=1.0),))
+        assert [(item.name, item.urgency) for item in raised(late)] == [(name, "now")]
+
+
+def test_the_end_of_an_agreement_is_told_of_before_and_not_after() -> None:
+    def told(days: float) -> list[str]:
+        return [item.name for item in raised(but(certificates=(replace(SIGNING, kind="agreement", days=days),)))]
+
+    assert (told(13.0), told(1.0), told(-1.0)) == (["certificate_ending"], ["certificate_ending"], [])
