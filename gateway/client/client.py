@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import requests
 
+from gateway.client.gateway_keys import GatewayKeys
 from gateway.client.proof import ProofError, check_proof, load_log_key
 from gateway.client.receipts import keep
 from gateway.client.verifier import AnswerError, AnswerVerifier, VerifiedAnswer
 from gateway.errors import ConfigurationError, ShownError
 from gateway.keys.files import check_private
+from gateway.system import SystemClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
     from gateway.client.party import PartyFolder
     from gateway.client.signer import RequestSigner, SignedRequest
     from gateway.ledger.note import LogKey
-    from gateway.ports import Randomness
+    from gateway.ports import Clock, Randomness
 
 _RECEIPT_TYPE = "passerelle-receipt+jwt"
+_CERTIFICATES = "/.well-known/passerelle-signing.pem"
 _SALT_BYTES = 16
 
 
@@ -52,13 +55,21 @@ class Acknowledgement:
 class PartyClient:
     """A party's side of the gateway."""
 
-    def __init__(self, party: PartyFolder, signer: RequestSigner, randomness: Randomness, timeout: float = 30) -> None:
+    def __init__(
+        self,
+        party: PartyFolder,
+        signer: RequestSigner,
+        randomness: Randomness,
+        timeout: float = 30,
+        clock: Clock | None = None,
+    ) -> None:
+        """``timeout`` in seconds; ``clock`` for the moment at which the gateway's certificates must be valid."""
         self._party = party
         self._signer = signer
         self._randomness = randomness
         self._timeout = timeout
-        self._certificate = party.gateway_certificate()
-        self._verifier = AnswerVerifier(self._certificate, party.origin)
+        keys = GatewayKeys(party.gateway_certificates(), party.gateway_roots(), self._published, clock or SystemClock())
+        self._verifier = AnswerVerifier(keys.given, party.origin, keys.find)
         self._session = requests.Session()
         check_private(party.folder / "tls.key")
         # The environment must not choose whom we trust (FACTS).
@@ -97,9 +108,13 @@ class PartyClient:
         except requests.exceptions.RequestException as error:
             raise UnreachableError("unreachable", detail=_innermost(error)) from None
 
+    def _published(self) -> bytes:
+        response = self._get("GET", _CERTIFICATES, {}, b"")
+        return response.content if response.ok else b""
+
     def keep(self, request: SignedRequest, answer: VerifiedAnswer, receipts: Path) -> Path:
         """Keeps the answer as a receipt, and both bodies in the party's own folder; gives the receipt's path."""
-        return keep(self._party, self._certificate, request, answer, receipts)
+        return keep(self._party, request, answer, receipts)
 
     def acknowledge(self, request: SignedRequest, answer: VerifiedAnswer, *, handle: str | None) -> Acknowledgement:
         """Says under our signature which answer we have (L12): its leaf, its digest, the handle in it.

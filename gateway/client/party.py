@@ -6,14 +6,16 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.client.gateway_keys import read_certificates
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from cryptography import x509
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,17 @@ class PartyFolder:
         except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
             raise ConfigurationError("party_invalid", path=path, detail=error) from None
 
+    def gateway_certificates(self) -> list[x509.Certificate]:
+        """Those that the party was given of the gateway's signing key, and believes as they are: gateway.pem.
+
+        Raises ConfigurationError.
+        """
+        return read_certificates(self.folder / "gateway.pem")
+
     def gateway_certificate(self) -> bytes:
-        """DER of the certificate that the gateway's answers must be signed under."""
-        pem = (self.folder / "gateway.pem").read_bytes()
-        return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+        """DER of the first of them."""
+        return self.gateway_certificates()[0].public_bytes(Encoding.DER)
+
+    def gateway_roots(self) -> list[x509.Certificate]:
+        """What the gateway's further certificates must lead to; raises ConfigurationError."""
+        return read_certificates(self.authority)

@@ -21,11 +21,11 @@ VERSION = 1
 BODIES = "bodies"
 
 
-def keep(party: PartyFolder, signer: bytes, request: SignedRequest, answer: VerifiedAnswer, receipts: Path) -> Path:
+def keep(party: PartyFolder, request: SignedRequest, answer: VerifiedAnswer, receipts: Path) -> Path:
     """Writes the receipt into ``receipts`` and the bodies (0600) into the party's folder; gives the receipt's path.
 
-    ``signer`` is the gateway's certificate, DER, under which the answer was verified. With it the receipt holds all
-    that an auditor needs to verify the answer's signature again, offline (docs/guides/receipts.md).
+    With the gateway's certificate, under which the answer was verified, the receipt holds all that an auditor needs to
+    verify the answer's signature again, offline (docs/guides/receipts.md).
     """
     receipts.mkdir(parents=True, exist_ok=True)
     path = receipts / f"{answer.exchange_id}.json"
@@ -43,7 +43,7 @@ def keep(party: PartyFolder, signer: bytes, request: SignedRequest, answer: Veri
             "signature_input": request.parameters,
             "signature": encode64(request.signature),
         },
-        "signer": encode64(signer),
+        "signer": encode64(answer.signer),
     }
     path.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
     if answer.ledger_leaf is None:

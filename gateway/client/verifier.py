@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.client.signer import LABEL
 from gateway.errors import ShownError
@@ -18,7 +19,7 @@ from gateway.signing.digest import digest_holds
 from gateway.signing.structured import InnerList, Item, MalformedFieldError, parse_dictionary, serialise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from gateway.client.signer import SignedRequest
 
@@ -33,7 +34,10 @@ class AnswerError(ShownError):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedAnswer:
-    """An answer whose signature holds; ``bound`` when it covers the request's signature too (not for C6)."""
+    """An answer whose signature holds, under the gateway's certificate ``signer`` (DER).
+
+    ``bound`` when it covers the request's signature too (not for C6).
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -41,21 +45,26 @@ class VerifiedAnswer:
     exchange_id: str
     ledger_leaf: str | None
     bound: bool
+    signer: bytes = field(default=b"", repr=False)
 
 
 class AnswerVerifier:
-    """Verifies under the gateway's signing certificate, which the party was given beforehand."""
+    """Verifies under a signing certificate of the gateway's, which the party was given or which follows one."""
 
-    def __init__(self, certificate: bytes, origin: str) -> None:
-        self._certificate = x509.load_der_x509_certificate(certificate)
-        self._keyid = keyid_of(sha256(certificate).hexdigest())
+    def __init__(
+        self, certificate: bytes, origin: str, find: Callable[[object], bytes | None] = lambda _keyid: None
+    ) -> None:
+        """``find`` gives the certificate (DER) of another keyid, where it is the gateway's too."""
+        self._known = {keyid_of(sha256(certificate).hexdigest()): x509.load_der_x509_certificate(certificate)}
+        self._find = find
         self._origin = origin
 
     def verify(self, request: SignedRequest, status: int, headers: Mapping[str, str], body: bytes) -> VerifiedAnswer:
         """The verified answer; raises AnswerError."""
         member, signature = _one_signature(headers)
         parameters = dict(member.parameters)
-        if parameters.get("keyid") != self._keyid or parameters.get("tag") != TAG:
+        signer = self._signer(parameters.get("keyid"))
+        if signer is None or parameters.get("tag") != TAG:
             raise AnswerError("answer_of_another_key")
         names = [serialise(item) for item in member.items]
         known = self._values(request, status, headers)
@@ -63,12 +72,19 @@ class AnswerVerifier:
             raise AnswerError("answer_covers_unknown", component=unknown[0])
         self._check_coverage(request, status, headers, names)
         base = lines([(name, known[name]) for name in names], serialise(member))
-        if not verify(self._certificate, ECDSA_P256, signature, base):
+        if not verify(signer, ECDSA_P256, signature, base):
             raise AnswerError("answer_signature_invalid")
         if not digest_holds(headers["content-digest"], body):
             raise AnswerError("answer_body_differs")
         bound = _request_name("signature") in names
-        return VerifiedAnswer(status, headers, body, headers["exchange-id"], headers.get("ledger-leaf"), bound)
+        der = signer.public_bytes(Encoding.DER)
+        return VerifiedAnswer(status, headers, body, headers["exchange-id"], headers.get("ledger-leaf"), bound, der)
+
+    def _signer(self, keyid: object) -> x509.Certificate | None:
+        known = self._known.get(str(keyid))
+        if known is None and (found := self._find(keyid)) is not None:
+            known = self._known[str(keyid)] = x509.load_der_x509_certificate(found)
+        return known
 
     def _values(self, request: SignedRequest, status: int, headers: Mapping[str, str]) -> dict[str, str]:
         values = {

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gateway.exchange import Exchange
     from gateway.http.connection import Arrival
     from gateway.http.receipts import Receipts
     from gateway.http.received import Receiver
     from gateway.messages.table import ErrorTable
     from gateway.model import Party, Received
-    from gateway.ports import Identity
+    from gateway.ports import Handler, Identity
 
 _LOG_FILE = re.compile(
     r"/log/(checkpoint|tile/(entries|[0-5])/(x\d{3}/)*\d{3}(\.p/\d{1,3})?|evidence/(x\d{3}/)*\d{3}(\.p/\d{1,3})?"
@@ -30,6 +29,7 @@ _LOG_FILE = re.compile(
 )
 _RECEIPT = re.compile(r"/v1/exchanges/([0-9a-f-]{36})/receipt")
 _JWKS = "/.well-known/jwks.json"
+_CERTIFICATES = "/.well-known/passerelle-signing.pem"
 
 
 class Face:
@@ -38,7 +38,7 @@ class Face:
     def __init__(
         self,
         *,
-        exchange: Exchange,
+        exchange: Handler,
         receiver: Receiver,
         identity: Identity,
         receipts: Receipts,
@@ -86,7 +86,7 @@ class Face:
         """Reads need mutual TLS and are no exchanges (section 1); None when the request is no read."""
         file = _LOG_FILE.fullmatch(received.target)
         receipt = _RECEIPT.fullmatch(received.target)
-        if not (file or receipt or received.target == _JWKS):
+        if not (file or receipt or received.target in (_JWKS, _CERTIFICATES)):
             return None
         try:
             party = self._identity.identify(received)
@@ -96,6 +96,8 @@ class Face:
             return self._file(received, file[1])
         if receipt:
             return self._receipt(received, party, receipt[1])
+        if received.target == _CERTIFICATES:
+            return Response(self._receipts.certificates(), content_type="application/pem-certificate-chain")
         return Response(self._receipts.jwks(), content_type="application/jwk-set+json")
 
     def _file(self, received: Received, name: str) -> Response:

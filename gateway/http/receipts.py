@@ -19,16 +19,27 @@ class Receipts:
     """What ``GET /v1/exchanges/{id}/receipt`` gives."""
 
     def __init__(
-        self, find: RecordFinder, proofs: ProofReader, issuer: ReceiptIssuer, leaf_hash: Callable[[bytes], bytes]
+        self,
+        find: RecordFinder,
+        proofs: ProofReader,
+        issuer: ReceiptIssuer,
+        leaf_hash: Callable[[bytes], bytes],
+        certificates: Callable[[], bytes],
     ) -> None:
+        """``certificates`` gives our signing certificates with what leads to their root, in PEM."""
         self._find = find
         self._proofs = proofs
         self._issuer = issuer
         self._leaf_hash = leaf_hash
+        self._certificates = certificates
 
     def jwks(self) -> bytes:
         """The key set that verifies receipts."""
         return self._issuer.jwks()
+
+    def certificates(self) -> bytes:
+        """The certificates that verify answers: in use, next and former, and the authorities between; PEM."""
+        return self._certificates()
 
     def receipt(self, exchange_id: UUID, party: str) -> bytes | None:
         """The JWS, or None until the log shows the exchange; raises Refusal(receipt_unknown) for another's."""

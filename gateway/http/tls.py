@@ -30,7 +30,15 @@ def server_context(tls: ServerTls) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.load_cert_chain(tls.chain, tls.key)
-    context.load_verify_locations(cadata="\n".join(tls.authorities))
+    let_in(context, tls.authorities)
     context.verify_mode = ssl.CERT_REQUIRED
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     return context
+
+
+def let_in(context: ssl.SSLContext, authorities: Sequence[str]) -> None:
+    """Accepts the clients of these authorities too (PEM texts), from the next handshake on.
+
+    None is ever taken out of a context: whose authority a policy does not have any more is refused at step 1.
+    """
+    context.load_verify_locations(cadata="\n".join(authorities))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from certs.files import UnsafeFileError, read_private
 from gateway.errors import KeystoreError
+from gateway.keys.certificates import CertificateFiles
+from gateway.keys.names import KeyNames
 from gateway.keys.raw import raw_low_s
 
 if TYPE_CHECKING:
@@ -31,28 +32,36 @@ class FileKeystore:
     is ``NAME.mac`` (hex).
     """
 
-    def __init__(self, folder: Path, *, signing: Iterable[str] = (), macs: Iterable[str] = ()) -> None:
-        """Loads the named keys; raises KeystoreError naming the file that cannot be used, and why."""
-        keys = {name: _private_key(folder / f"{name}.key") for name in signing}
-        self._signers = {name: _signer(key) for name, key in keys.items()}
-        self._public = {name: key.public_key().public_bytes(*_SPKI) for name, key in keys.items()}
-        self._macs = {name: _mac_states(folder / f"{name}.mac") for name in macs}
+    def __init__(
+        self, folder: Path, *, signing: Iterable[str] = (), macs: Iterable[str] = (), later: Iterable[str] = ()
+    ) -> None:
+        """Loads the named keys; raises KeystoreError naming the file that cannot be used, and why.
+
+        Args:
+            folder: where the files lie.
+            signing: names of signing keys.
+            macs: names of MAC keys.
+            later: beginnings of names, such as ``nirec-``: these keys are loaded when they are first asked for.
+        """
         self._folder = folder
-        self._certificates: dict[str, bytes] = {}
+        self._names = KeyNames(frozenset((*signing, *macs)), tuple(later))
+        self._signers: dict[str, Callable[[bytes], bytes]] = {}
+        self._public: dict[str, bytes] = {}
+        self._macs: dict[str, tuple[Hash, Hash]] = {}
+        self._certificates = CertificateFiles(folder, self.public_key)
+        for name in signing:
+            self._load_signer(name)
+        for name in macs:
+            self._load_mac(name)
 
     def sign(self, key_id: str, data: bytes) -> bytes:
         """A signature over ``data``: raw r||s with low s (P-256, SHA-256) or Ed25519."""
-        try:
-            return self._signers[key_id](data)
-        except KeyError:
-            raise KeystoreError("key_not_here", name=key_id) from None
+        signer = self._signers.get(key_id) or self._load_signer(key_id)
+        return signer(data)
 
     def mac(self, key_id: str, data: bytes) -> bytes:
         """HMAC-SHA-256 of ``data``."""
-        try:
-            inner, outer = self._macs[key_id]
-        except KeyError:
-            raise KeystoreError("key_not_here", name=key_id) from None
+        inner, outer = self._macs.get(key_id) or self._load_mac(key_id)
         inner, outer = inner.copy(), outer.copy()
         inner.update(data)
         outer.update(inner.digest())
@@ -60,23 +69,33 @@ class FileKeystore:
 
     def public_key(self, key_id: str) -> bytes:
         """SubjectPublicKeyInfo, DER, of a signing key."""
-        try:
-            return self._public[key_id]
-        except KeyError:
-            raise KeystoreError("key_not_here", name=key_id) from None
+        if key_id not in self._public:
+            self._load_signer(key_id)
+        return self._public[key_id]
+
+    def _load_signer(self, name: str) -> Callable[[bytes], bytes]:
+        self._check_ours(name)
+        key = _private_key(self._folder / f"{name}.key")
+        self._public[name] = key.public_key().public_bytes(*_SPKI)
+        self._signers[name] = signer = _signer(key)
+        return signer
+
+    def _load_mac(self, name: str) -> tuple[Hash, Hash]:
+        self._check_ours(name)
+        self._macs[name] = states = _mac_states(self._folder / f"{name}.mac")
+        return states
+
+    def _check_ours(self, name: str) -> None:
+        if name not in self._names:
+            raise KeystoreError("key_not_here", name=name)
 
     def certificate(self, key_id: str) -> bytes:
         """DER of the certificate beside a signing key."""
-        if key_id not in self._certificates:
-            path = self._folder / f"{key_id}.pem"
-            try:
-                loaded = x509.load_pem_x509_certificate(path.read_bytes())
-            except (OSError, ValueError):
-                raise KeystoreError("certificate_missing", path=path) from None
-            if loaded.public_key().public_bytes(*_SPKI) != self.public_key(key_id):
-                raise KeystoreError("certificate_of_another_key", path=path)
-            self._certificates[key_id] = loaded.public_bytes(serialization.Encoding.DER)
-        return self._certificates[key_id]
+        self._check_ours(key_id)
+        return self._certificates.certificate(key_id)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def check_private(path: Path) -> None:

@@ -66,25 +66,40 @@ class RestSigning:
         self,
         verifier: RequestVerifier,
         keystore: Keystore,
-        key: Callable[[], CertificateProof],
+        prove: Callable[[bytes], CertificateProof],
         origin: str,
         clock: Clock,
+        key: Callable[[], str] = lambda: SIGNING_KEY,
     ) -> None:
-        """``key`` proves our signing certificate as it is judged now: its revocation lists are renewed while we run."""
+        """One per process.
+
+        Args:
+            verifier: step 2.
+            keystore: has our signing keys and certificates.
+            prove: judges a certificate of ours (DER) as of now: its revocation lists are renewed while we run.
+            origin: ours, as callers address it.
+            clock: for answers that have no leaf.
+            key: names the signing key in use, anew each time: it may have been rotated.
+        """
         self._verifier = verifier
         self._keystore = keystore
-        self._key = key
+        self._prove = prove
         self._origin = origin
         self._clock = clock
-        self._keyid = keyid_of(sha256(keystore.certificate(SIGNING_KEY)).hexdigest())
+        self._key = key
+        self._names: dict[str, str] = {}
+        self._current()
 
     def verify(self, received: Received, party: Party) -> VerifiedRequest:
         """Step 2; raises Refusal."""
         return self._verifier.verify(received, party)
 
     def signing_key(self) -> CertificateProof:
-        """The certificate under which answers are signed."""
-        return self._key()
+        """The certificate under which an answer that begins now is signed."""
+        name, certificate = self._current()
+        proof = self._prove(certificate)
+        self._names[proof.sha256] = name
+        return proof
 
     def sign_answer(self, answer: AnswerToSign) -> SignedAnswer:
         """The answer's base, signature and headers; raises KeystoreError."""
@@ -92,7 +107,19 @@ class RestSigning:
         names = " ".join(identifier for identifier, _ in pairs)
         # of one moment with the leaf, though the clock be set in between
         created = int((answer.at or self._clock.now()).timestamp())
-        parameters = f'({names});created={created};keyid="{self._keyid}";tag="{TAG}"'
+        name, certificate = self._signer(answer)
+        parameters = f'({names});created={created};keyid="{keyid_of(certificate)}";tag="{TAG}"'
         base = lines(pairs, parameters)
-        signature = self._keystore.sign(SIGNING_KEY, base)
+        signature = self._keystore.sign(name, base)
         return SignedAnswer(base, signature, f"{LABEL}={parameters}", f"{LABEL}=:{b64encode(signature).decode()}:")
+
+    def _signer(self, answer: AnswerToSign) -> tuple[str, str]:
+        """The key's name and its certificate's hex SHA-256: those that the evidence names, though others came since."""
+        if answer.signer is not None:
+            return self._names[answer.signer], answer.signer
+        name, certificate = self._current()
+        return name, sha256(certificate).hexdigest()
+
+    def _current(self) -> tuple[str, bytes]:
+        name = self._key()
+        return name, self._keystore.certificate(name)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import NoReturn
 
     from gateway.ports import Clock, Keystore
@@ -55,18 +56,19 @@ class _ThroughKeystore(jwt.algorithms.Algorithm):
 class ReceiptIssuer:
     """Issues receipts as ``gateway``, and publishes the key that verifies them."""
 
-    def __init__(self, keystore: Keystore, public_key: bytes, gateway: str, clock: Clock) -> None:
-        """``public_key`` is that of the ``receipts`` key, SubjectPublicKeyInfo in DER."""
+    def __init__(self, keystore: Keystore, keys: Callable[[], Mapping[str, bytes]], gateway: str, clock: Clock) -> None:
+        """``keys`` gives SubjectPublicKeyInfo in DER of every generation by its key's name, the one in use first."""
+        self._keys = keys
         self._gateway = gateway
         self._clock = clock
         self._jws = jwt.PyJWS()
         self._jws.unregister_algorithm("ES256")
         self._jws.register_algorithm("ES256", _ThroughKeystore(keystore))
-        self._jwk = _jwk(public_key)
+        self._in_use()
 
     def jwks(self) -> bytes:
-        """The JWK set (RFC 7517) of the receipts' key."""
-        return json.dumps({"keys": [self._jwk]}, separators=(",", ":")).encode()
+        """The JWK set (RFC 7517) of the receipts' keys: the one in use, the next, and the former ones."""
+        return json.dumps({"keys": [_jwk(key) for key in self._keys().values()]}, separators=(",", ":")).encode()
 
     def issue(self, *, party: str, exchange_id: str, leaf_hash: str, index: int, proof: str) -> bytes:
         """The compact JWS; ``proof`` is a c2sp.org/tlog-proof@v1, ``leaf_hash`` the Ledger-Leaf of the answer."""
@@ -80,8 +82,13 @@ class ReceiptIssuer:
             "proof": proof,
         }
         payload = json.dumps(claims, separators=(",", ":")).encode()
-        header = {"typ": RECEIPT_TYPE, "kid": self._jwk["kid"]}
-        return self._jws.encode(payload, RECEIPT_KEY, algorithm="ES256", headers=header).encode()
+        name, jwk = self._in_use()
+        header = {"typ": RECEIPT_TYPE, "kid": jwk["kid"]}
+        return self._jws.encode(payload, name, algorithm="ES256", headers=header).encode()
+
+    def _in_use(self) -> tuple[str, dict[str, str]]:
+        name, public_key = next(iter(self._keys().items()))
+        return name, _jwk(public_key)
 
 
 def _jwk(public_key: bytes) -> dict[str, str]:

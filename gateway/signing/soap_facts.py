@@ -15,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from gateway.signing import algorithms
 from gateway.signing import soap_names as n
-from gateway.signing.soap_info import decode_text, read_block, read_signed_info
+from gateway.signing.soap_info import SignedInfo, decode_text, read_block, read_signed_info
 from gateway.signing.xml import digest
 
 if TYPE_CHECKING:
@@ -63,8 +63,14 @@ def check_signed_part(
     ``algorithm_refused``, ``signature_invalid``, ``coverage_differs``, ``digest_mismatch``, ``block_malformed``,
     ``block_repeated``, ``timestamp_malformed``.
     """
-    info = read_signed_info(signed_info)
-    _check_signature(info.method, signature, signed_info, certificate_der)
+    return check_read_part(read_signed_info(signed_info), signature, headers, certificate_der)
+
+
+def check_read_part(
+    info: SignedInfo, signature: bytes, headers: Mapping[str, bytes], certificate_der: bytes
+) -> SignedPartFacts:
+    """``check_signed_part`` for a SignedInfo that was read already; refusals from ``certificate_malformed`` on."""
+    _check_signature(info.method, signature, info.data, certificate_der)
     bodies = info.references.keys() - headers.keys()
     if len(bodies) != 1 or headers.keys() - info.references.keys():
         raise n.SoapSignatureError("coverage_differs")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
 _LIMITS = XmlLimits(size=64 * 1024, depth=8, elements=500)
-_SPACE = " \t\r\n"
+_NO_SPACE = str.maketrans("", "", " \t\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class SignedInfo:
-    """What was signed: the signature method's URI, and the references by the wsu:Id that they name."""
+    """What was signed: its canonical bytes, the method's URI, and the references by the wsu:Id that they name."""
 
+    data: bytes = field(repr=False)
     method: str
     references: dict[str, Reference]
 
@@ -61,7 +62,7 @@ def read_signed_info(data: bytes) -> SignedInfo:
         if reference.target in references:
             raise n.SoapSignatureError("reference_repeated")
         references[reference.target] = reference
-    return SignedInfo(children[1].get("Algorithm", ""), references)
+    return SignedInfo(data, children[1].get("Algorithm", ""), references)
 
 
 def signed_info_form(element: etree._Element) -> bytes:
@@ -121,7 +122,7 @@ def decode(element: etree._Element) -> bytes:
 
 def decode_text(text: str | None) -> bytes:
     """The same for an attribute; raises SoapSignatureError (``base64_malformed``)."""
-    plain = "".join(character for character in text or "" if character not in _SPACE)
+    plain = (text or "").translate(_NO_SPACE)
     try:
         decoded = base64.b64decode(plain, validate=True)
     except (binascii.Error, ValueError):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.model import CertificateProof
     from gateway.ports import Clock, Keystore
 
+SIGNING_KEY = "signing"
 _PREFIXES = {"ds": n.DS}
 _LIFETIME = timedelta(seconds=60)
 _WSSE_PREFIXES = {"wsse": n.WSSE, "wsu": n.WSU}
@@ -34,12 +35,13 @@ class SoapSigner:
         keystore: Keystore,
         prove: Callable[[bytes], CertificateProof],
         clock: Clock,
-        key_id: str = "signing",
+        key: Callable[[], str] = lambda: SIGNING_KEY,
     ) -> None:
+        """``key`` names the key in use, anew for each envelope: it may have been rotated."""
         self._keystore = keystore
         self._prove = prove
         self._clock = clock
-        self._key_id = key_id
+        self._key = key
 
     def sign(self, envelope: etree._Element, header_tags: Sequence[str], confirms: bytes | None = None) -> SignedPart:
         """Adds the Security header to ``envelope`` and returns what evidence keeps of it.
@@ -53,7 +55,8 @@ class SoapSigner:
         header, body = envelope.find(n.HEADER), envelope.find(n.BODY)
         if header is None or body is None:
             raise n.SoapSignatureError("header_missing")
-        certificate = self._keystore.certificate(self._key_id)
+        key = self._key()
+        certificate = self._keystore.certificate(key)
         security = etree.SubElement(header, n.SECURITY, nsmap=_WSSE_PREFIXES)
         security.set(n.MUST_UNDERSTAND, "1")
         _add_token(security, certificate)
@@ -67,7 +70,11 @@ class SoapSigner:
             if len(found) != 1:
                 raise n.SoapSignatureError("header_missing")
             blocks.append(_identified(found[0]))
-        return self._add_signature(security, _identified(body), blocks, certificate)
+        signature, info, headers = _add_signature(security, _identified(body), blocks)
+        signed_info = canonical(info)
+        value = self._keystore.sign(key, signed_info)
+        _add_value(signature, value)
+        return SignedPart(signed_info=signed_info, signature=value, headers=headers, key=self._prove(certificate))
 
     def _add_timestamp(self, security: etree._Element) -> etree._Element:
         timestamp = etree.SubElement(security, n.TIMESTAMP)
@@ -76,25 +83,29 @@ class SoapSigner:
             etree.SubElement(timestamp, tag).text = instant.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         return timestamp
 
-    def _add_signature(
-        self, security: etree._Element, body: etree._Element, blocks: list[etree._Element], certificate: bytes
-    ) -> SignedPart:
-        signature = etree.SubElement(security, n.SIGNATURE, nsmap=_PREFIXES)
-        info = etree.SubElement(signature, n.SIGNED_INFO)
-        etree.SubElement(info, n.C14N_METHOD, Algorithm=n.EXCLUSIVE_C14N)
-        etree.SubElement(info, n.SIGNATURE_METHOD, Algorithm=n.ECDSA_SHA256)
-        headers: dict[str, bytes] = {}
-        for block in blocks:
-            headers[block.get(n.WSU_ID, "")] = form = canonical(block)
-            _add_reference(info, block, form)
-        _add_reference(info, body, canonical(body))
-        signed_info = canonical(info)
-        value = self._keystore.sign(self._key_id, signed_info)
-        etree.SubElement(signature, n.SIGNATURE_VALUE).text = base64.b64encode(value).decode()
-        key_info = etree.SubElement(signature, n.KEY_INFO)
-        reference = etree.SubElement(key_info, n.TOKEN_REFERENCE)
-        etree.SubElement(reference, n.TOKEN_URI, URI="#id-Token", ValueType=n.X509V3)
-        return SignedPart(signed_info=signed_info, signature=value, headers=headers, key=self._prove(certificate))
+
+def _add_signature(
+    security: etree._Element, body: etree._Element, blocks: list[etree._Element]
+) -> tuple[etree._Element, etree._Element, dict[str, bytes]]:
+    """Signature, its SignedInfo over the blocks and the body, and the canonical bytes of each block by its wsu:Id."""
+    signature = etree.SubElement(security, n.SIGNATURE, nsmap=_PREFIXES)
+    info = etree.SubElement(signature, n.SIGNED_INFO)
+    etree.SubElement(info, n.C14N_METHOD, Algorithm=n.EXCLUSIVE_C14N)
+    etree.SubElement(info, n.SIGNATURE_METHOD, Algorithm=n.ECDSA_SHA256)
+    headers: dict[str, bytes] = {}
+    for block in blocks:
+        headers[block.get(n.WSU_ID, "")] = form = canonical(block)
+        _add_reference(info, block, form)
+    _add_reference(info, body, canonical(body))
+    return signature, info, headers
+
+
+def _add_value(signature: etree._Element, value: bytes) -> None:
+    """SignatureValue and KeyInfo, behind SignedInfo."""
+    etree.SubElement(signature, n.SIGNATURE_VALUE).text = base64.b64encode(value).decode()
+    key_info = etree.SubElement(signature, n.KEY_INFO)
+    reference = etree.SubElement(key_info, n.TOKEN_REFERENCE)
+    etree.SubElement(reference, n.TOKEN_URI, URI="#id-Token", ValueType=n.X509V3)
 
 
 def _identified(element: etree._Element) -> etree._Element:

@@ -6,13 +6,14 @@ Body below Envelope, Timestamp and SignatureConfirmation below Security, other h
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gateway.model import SignedPart
 from gateway.signing import soap_names as n
-from gateway.signing.soap_facts import SignedPartFacts, check_signed_part
+from gateway.signing.soap_facts import SignedPartFacts, check_read_part
 from gateway.signing.soap_info import canonical_form, decode, read_signed_info, signed_info_form
 from gateway.signing.xml import DEFAULT_LIMITS, XmlLimits, XmlRefusedError, digest, parse
 
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
     from gateway.model import CertificateProof
     from gateway.ports import Clock
+    from gateway.signing.soap_info import SignedInfo
 
 _SPAN = timedelta(minutes=5)
 _SKEW = timedelta(seconds=30)
 _IN_SECURITY = frozenset({n.TIMESTAMP, n.CONFIRMATION, n.TOKEN})
-_ID_NAMES = ("id", "Id", "ID", "{http://www.w3.org/XML/1998/namespace}id", n.WSU_ID)
+_ID_NAMES = frozenset({"id", "Id", "ID", "{http://www.w3.org/XML/1998/namespace}id", n.WSU_ID})
+_ENCRYPTED = (f"{{{n.XENC}}}", f"{{{n.XENC11}}}")
 _SIGNATURE_CHILDREN = [n.SIGNED_INFO, n.SIGNATURE_VALUE, n.KEY_INFO]
 
 
@@ -103,12 +106,12 @@ class SoapVerifier:
         shape = _shape(root)
         nodes = _identified(root)
         # 2. what the references name, where they may name it
-        signed_info = signed_info_form(shape.signature[0])
+        info = read_signed_info(signed_info_form(shape.signature[0]))
         value = decode(shape.signature[1])
         certificate = _certificate(shape)
-        headers, body = _resolve(shape, nodes, signed_info)
+        headers, body = _resolve(shape, nodes, info)
         # 3. what the key signed, then whose key it is
-        facts = check_signed_part(signed_info, value, headers, certificate)
+        facts = check_read_part(info, value, headers, certificate)
         if facts.body_id != shape.body.get(n.WSU_ID) or facts.body_digest != digest(body):
             raise n.SoapSignatureError("digest_mismatch")
         proof = self._vet(certificate)
@@ -117,7 +120,7 @@ class SoapVerifier:
             raise n.SoapSignatureError("not_covered")
         _check_fresh(facts, self._clock.now())
         _check_expected(facts, expected)
-        part = SignedPart(signed_info=signed_info, signature=value, headers=headers, key=proof)
+        part = SignedPart(signed_info=info.data, signature=value, headers=headers, key=proof)
         return VerifiedSoap(body=shape.body[0], part=part, facts=facts)
 
 
@@ -128,11 +131,12 @@ def _shape(root: etree._Element) -> _Shape:
     tags = [child.tag for child in header]
     if len(set(tags)) != len(tags):
         raise n.SoapSignatureError("header_repeated")
-    if any(str(node.tag).startswith((f"{{{n.XENC}}}", f"{{{n.XENC11}}}")) for node in root.iter()):
+    counts = Counter(node.tag for node in root.iter())
+    if any(str(tag).startswith(_ENCRYPTED) for tag in counts):
         raise n.SoapSignatureError("encrypted")
     # Counted over the whole document: a second one anywhere is somebody's wrapping.
     for tag in (n.SECURITY, n.SIGNATURE, n.SIGNED_INFO, n.TOKEN, n.TIMESTAMP, n.HEADER, n.BODY, n.ENVELOPE):
-        if sum(1 for _ in root.iter(tag)) != 1:
+        if counts[tag] != 1:
             raise n.SoapSignatureError("security_shape")
     security = header.find(n.SECURITY)
     signature = None if security is None else security.find(n.SIGNATURE)
@@ -146,10 +150,8 @@ def _identified(root: etree._Element) -> dict[str, etree._Element]:
     seen: set[str] = set()
     nodes: dict[str, etree._Element] = {}
     for node in root.iter():
-        for name in _ID_NAMES:
-            identifier = node.get(name)
-            if identifier is None:
-                continue
+        for name in _ID_NAMES.intersection(node.keys()):
+            identifier = node.get(name, "")
             if identifier in seen:
                 raise n.SoapSignatureError("id_repeated")
             seen.add(identifier)
@@ -175,11 +177,11 @@ def _certificate(shape: _Shape) -> bytes:
     return decode(token)
 
 
-def _resolve(shape: _Shape, nodes: dict[str, etree._Element], signed_info: bytes) -> tuple[dict[str, bytes], bytes]:
+def _resolve(shape: _Shape, nodes: dict[str, etree._Element], info: SignedInfo) -> tuple[dict[str, bytes], bytes]:
     """Canonical header blocks by wsu:Id, and the canonical Body."""
     headers: dict[str, bytes] = {}
     body: bytes | None = None
-    for reference in read_signed_info(signed_info).references.values():
+    for reference in info.references.values():
         node = nodes.get(reference.target)
         if node is None:
             raise n.SoapSignatureError("reference_dangling")

@@ -25,9 +25,11 @@ _DECLARATION = re.compile(
 )
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _XINCLUDE = "{http://www.w3.org/2001/XInclude}"
-_SCHEMA_LOCATIONS = (
-    "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation",
-    "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation",
+_SCHEMA_LOCATIONS = frozenset(
+    {
+        "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation",
+        "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation",
+    }
 )
 
 
@@ -88,23 +90,24 @@ def _check_encoding(data: bytes) -> None:
 
 
 def _check_shape(root: etree._Element, limits: XmlLimits) -> None:
-    depth = count = 0
-    for event, node in etree.iterwalk(root, events=("start", "end", "comment", "pi")):
-        if event == "end":
-            depth -= 1
-            continue
+    path: list[etree._Element] = []
+    for count, node in enumerate(root.iter(), 1):
         # A comment splits text, and canonicalisation drops it: what is signed and what is read would differ.
-        if event != "start" or not isinstance(node.tag, str):
+        if not isinstance(node.tag, str):
             raise XmlRefusedError("xml_comment")
-        depth, count = depth + 1, count + 1
-        if depth > limits.depth:
+        parent = node.getparent()
+        while path and path[-1] is not parent:
+            path.pop()
+        path.append(node)
+        if len(path) > limits.depth:
             raise XmlRefusedError("xml_too_deep")
-        if count > limits.elements or len(node.attrib) > limits.attributes:
+        names = node.keys()
+        if count > limits.elements or len(names) > limits.attributes:
             raise XmlRefusedError("xml_too_wide")
         if node.tag.startswith(_XINCLUDE):
             raise XmlRefusedError("xml_include")
         # libxml2's validator would follow these (xmlSchemaAssembleByXSI).
-        if any(name in node.attrib for name in _SCHEMA_LOCATIONS):
+        if not _SCHEMA_LOCATIONS.isdisjoint(names):
             raise XmlRefusedError("xml_external_schema")
 
 

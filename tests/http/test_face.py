@@ -42,7 +42,7 @@ def test_it_is_bare_and_says_nothing_and_somebody_is_told(
     alarms: list[Exception] = []
     nothing: Any = None
     face = Face(
-        exchange=Failing(error),  # type: ignore[arg-type]  # the one method that is asked
+        exchange=Failing(error),
         receiver=Receiver(SystemClock(), SystemRandomness()),
         identity=nothing,
         receipts=nothing,

@@ -16,7 +16,7 @@ from certs.files import write_private, write_public
 from certs.profiles import Profile
 from gateway.errors import KeystoreError
 from gateway.keys.files import FileKeystore, check_private
-from gateway.keys.make import handle_key, make_mac_key, nirec_key
+from gateway.keys.make import FileKeyMaker, handle_key, make_mac_key, nirec_key
 from gateway.keys.raw import P256_ORDER, raw_low_s
 from tests.adapters.fakes import ShiftedClock, SystemRandomness
 
@@ -141,3 +141,45 @@ def test_names_and_keys_are_made_once(folder: Path) -> None:
     with pytest.raises(FileExistsError):
         make_mac_key(folder, "claims", SystemRandomness())
     assert (folder / "claims.mac").read_bytes() == before
+
+
+def test_a_key_that_comes_later_is_found(folder: Path) -> None:
+    store = FileKeystore(folder, signing=["signing"], later=["nirec-", "signing-"])
+    maker = FileKeyMaker(folder, SystemRandomness())
+    with pytest.raises(KeystoreError, match=r"nirec-1\.mac"):
+        store.mac("nirec-1", b"")
+    maker.make_mac("nirec-1")
+    public = maker.make_p256("signing-1")
+    key = bytes.fromhex((folder / "nirec-1.mac").read_text())
+    assert store.mac("nirec-1", b"data") == hmac.digest(key, b"data", "sha256")
+    assert store.public_key("signing-1") == public
+    assert len(store.sign("signing-1", b"data")) == 64
+    for name in ("claims", "nirec-../claims", "nirec-/../claims", "Nirec-1"):
+        with pytest.raises(KeystoreError, match="key_not_here"):
+            store.mac(name, b"")
+
+
+def test_a_renewed_certificate_is_taken(folder: Path) -> None:
+    store = FileKeystore(folder, signing=["signing"])
+    before = store.certificate("signing")
+    key = serialization.load_pem_private_key((folder / "signing.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    issued = DevAuthority("test", ShiftedClock().now()).issue(Profile.SIGNING, ["test"], key=key)
+    write_public(folder / "new.pem", issued.pem)
+    (folder / "new.pem").replace(folder / "signing.pem")
+    assert store.certificate("signing") == issued.der != before
+
+
+def test_a_maker_of_files_overwrites_nothing(tmp_path: Path) -> None:
+    maker = FileKeyMaker(tmp_path, SystemRandomness())
+    assert maker.knows_ed25519()
+    assert not maker.has("signing")
+    maker.make_p256("signing")
+    maker.make_mac("claims")
+    assert maker.has("signing")
+    assert maker.has("claims")
+    for path in tmp_path.iterdir():
+        check_private(path)
+    for make, name in ((maker.make_p256, "signing"), (maker.make_ed25519, "signing"), (maker.make_mac, "claims")):
+        with pytest.raises(KeystoreError, match="key_there_already"):
+            make(name)

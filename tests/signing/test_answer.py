@@ -38,9 +38,7 @@ def answered(
         received,
         bench.verify(request) if proven else None,
     )
-    signing = RestSigning(
-        bench.verifier, MemoryKeystore(bench.other), lambda: prove(bench.other.der), ORIGIN, ShiftedClock()
-    )
+    signing = RestSigning(bench.verifier, MemoryKeystore(bench.other), prove, ORIGIN, ShiftedClock())
     signed = signing.sign_answer(answer)
     assert signed.signature_header.startswith("answer=:")
     headers = {

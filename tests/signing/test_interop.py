@@ -40,9 +40,7 @@ def test_what_we_sign_the_library_accepts_with_its_request(bench: Bench) -> None
     request = bench.draft.but(created=int(SystemClock().now().timestamp())).signed()
     verified = bench.verify(request, at=SystemClock().now())
     answer = AnswerToSign(200, content_digest(b"{}"), "id", "leaf", "2026-11-22T12:00:00Z", verified.received, verified)
-    signing = RestSigning(
-        bench.verifier, MemoryKeystore(bench.other), lambda: prove(bench.other.der), ORIGIN, SystemClock()
-    )
+    signing = RestSigning(bench.verifier, MemoryKeystore(bench.other), prove, ORIGIN, SystemClock())
     signed = signing.sign_answer(answer)
     headers = {
         "content-digest": answer.content_digest,

@@ -55,7 +55,7 @@ class Desk:
         self.keys = _Keys()
         self.log = LogKey("test.log", self.keys.log.public_key().public_bytes_raw())
         public = self.keys.receipts.public_key().public_bytes(*_DER)
-        self.issuer = ReceiptIssuer(self.keys, public, "passerelle", ShiftedClock())
+        self.issuer = ReceiptIssuer(self.keys, lambda: {"receipts": public}, "passerelle", ShiftedClock())
         note = sign_checkpoint(Checkpoint("test.log", 1, LEAF), self.log, self.keys)
         self.proof = f"c2sp.org/tlog-proof@v1\nindex 0\n\n{note.decode()}"
         self.answer = VerifiedAnswer(200, {}, b"", ID, b64encode(LEAF).decode(), bound=True)
@@ -173,4 +173,4 @@ def test_a_receipt_whose_proof_proves_nothing(desk: Desk) -> None:
 def test_only_p256_signs_receipts(desk: Desk) -> None:
     public = desk.keys.log.public_key().public_bytes(*_DER)
     with pytest.raises(TypeError):
-        ReceiptIssuer(desk.keys, public, "passerelle", ShiftedClock())
+        ReceiptIssuer(desk.keys, lambda: {"receipts": public}, "passerelle", ShiftedClock())
