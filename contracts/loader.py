@@ -19,6 +19,9 @@ Schema = dict[str, Any]
 SALT = "salt"
 _SENSITIVITIES = ("identifier", "personal", "public", SALT)
 _SECRET = ("identifier", "personal")
+#: What is done on a NIREC that the registry confirms, and how many handles of the caller's an act needs.
+_BY_NIREC = ("disclose", "attach")
+_HANDLES_OF = {"attach": 1, "merge": 2}
 _PATH_FIELD = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -70,12 +73,19 @@ class Concealment(_Strict):
 
 
 class ReductionRule(_Strict):
-    """How the answer is reduced: when a subject is disclosed, and under which handle."""
+    """How the answer is reduced: when a subject is disclosed, under which handle, and what becomes of it.
 
-    identifier: str
+    ``act`` disclose and attach need an identifier and the value of the answer that confirms it; attach and merge name
+    the request fields that hold handles of the caller's, and merge the one that says why.
+    """
+
+    act: Literal["disclose", "expect", "attach", "merge"] = "disclose"
+    identifier: str | None = None
     handle: str
-    field: str
-    confirmed: str
+    field: str | None = None
+    confirmed: str | None = None
+    given: tuple[str, ...] = ()
+    reason: str | None = None
     conceal: tuple[Concealment, ...] = ()
 
 
@@ -155,10 +165,26 @@ def _check_binding(name: str, operation: Operation) -> None:
     answer = operation.sensitivity("response")
     if rule is None:
         return
-    if sensitivity.get(rule.identifier) != "identifier" or answer.get(rule.handle) != "public":
+    if answer.get(rule.handle) != "public" or (
+        rule.act in _BY_NIREC and sensitivity.get(rule.identifier or "") != "identifier"
+    ):
         raise ContractError(f"{name}.reduction: needs an identifier in the request and a handle in the answer")
-    if rule.field not in answer or any(item.field not in answer for item in rule.conceal):
+    if (rule.act in _BY_NIREC and (rule.field not in answer or rule.confirmed is None)) or any(
+        item.field not in answer for item in rule.conceal
+    ):
         raise ContractError(f"{name}.reduction: names a field that the answer does not have")
+    _check_given(name, operation, rule)
+
+
+def _check_given(name: str, operation: Operation, rule: ReductionRule) -> None:
+    """The handles that a request holds are required and public: a handle is no identifier (C4)."""
+    required, sensitivity = operation.request.get("required", ()), operation.sensitivity("request")
+    unfit = [field for field in rule.given if sensitivity.get(field) != "public" or field not in required]
+    needed = _HANDLES_OF.get(rule.act, 0)
+    if unfit or len(rule.given) != needed:
+        raise ContractError(f"{name}.reduction: {rule.act} needs {needed} required public handles")
+    if (rule.act == "merge") != (rule.reason is not None and rule.reason in required):
+        raise ContractError(f"{name}.reduction: a merge, and nothing else, has a required reason")
 
 
 def load_contracts(folder: Path) -> tuple[Contract, ...]:

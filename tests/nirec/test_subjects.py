@@ -6,11 +6,13 @@ import hmac
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.model import Nirec
+from gateway.errors import KeystoreError
+from gateway.keys.names import nirec_key
+from gateway.model import Nirec, SubjectRequest
 from gateway.nirec.memory import NirecMask
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
@@ -21,6 +23,8 @@ from tests.adapters.fakes import ShiftedClock, SystemRandomness
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from gateway.model import DisclosedSubject, SubjectAct
 
 NIREC = "1234567890123"
 
@@ -47,37 +51,46 @@ def database(tmp_path: Path) -> Iterator[Database]:
     made.dispose()
 
 
-def directory(database: Database, generations: tuple[str, ...] = ("nirec-0",)) -> SubjectDirectory:
-    store = DatabaseSubjects(database, ShiftedClock(), SystemRandomness())
-    return SubjectDirectory(store, PseudonymChain(MacKeys(), generations), MacKeys(), "handle-")
+def directory(database: Database, keys: MacKeys | None = None, clock: ShiftedClock | None = None) -> SubjectDirectory:
+    keys = keys or MacKeys()
+    store = DatabaseSubjects(database, clock or ShiftedClock(), SystemRandomness())
+    return SubjectDirectory(store, PseudonymChain(keys, nirec_key), keys, "handle-")
+
+
+def asked(act: SubjectAct, *handles: str, nirec: str | None = None, **more: Any) -> SubjectRequest:
+    number = None if nirec is None else Nirec(nirec)
+    given: dict[str, Any] = {"party": "ministry", "reason": None, "gives_handle": True}
+    return SubjectRequest(act=act, nirec=number, handles=handles, **(given | more))
+
+
+def verified(subjects: SubjectDirectory, nirec: str, party: str = "ministry") -> DisclosedSubject:
+    return subjects.disclose(asked("disclose", nirec=nirec, party=party)).subjects[0]
 
 
 def test_the_chain_walks_every_generation_oldest_first() -> None:
     first = hmac.digest(b"nirec-0", NIREC.encode(), "sha256")
     second = hmac.digest(b"nirec-1", first, "sha256")
-    assert PseudonymChain(MacKeys(), ["nirec-0"]).pseudonym(Nirec(NIREC)) == first
-    chain = PseudonymChain(MacKeys(), ["nirec-0", "nirec-1"])
+    chain = PseudonymChain(MacKeys(), nirec_key)
+    assert chain.values(Nirec(NIREC), 0) == (first,)
     # so that a table of the old generation is rotated in place, without any NIREC (N2)
-    assert chain.pseudonym(Nirec(NIREC)) == second
-    assert chain.generation == 1
-    with pytest.raises(ValueError, match="one generation"):
-        PseudonymChain(MacKeys(), [])
+    assert chain.values(Nirec(NIREC), 1) == chain.extended((first,), 1) == (first, second)
+    assert chain.next(first, 1) == second
 
 
 def test_handles_are_stable_for_a_party_and_differ_between_parties(database: Database) -> None:
     subjects = directory(database)
-    ministry, again = (subjects.disclose(Nirec(NIREC), "ministry") for _ in range(2))
-    cooperative = subjects.disclose(Nirec(NIREC), "cooperative")
+    ministry, again = (verified(subjects, NIREC) for _ in range(2))
+    cooperative = verified(subjects, NIREC, "cooperative")
     assert ministry == again
     assert ministry.handle != cooperative.handle
     assert ministry.ledger == cooperative.ledger
-    assert subjects.disclose(Nirec("9" * 13), "ministry").handle != ministry.handle
+    assert verified(subjects, "9" * 13).handle != ministry.handle
     # another worker finds the same subject
-    assert directory(database).disclose(Nirec(NIREC), "ministry") == ministry
+    assert verified(directory(database), NIREC) == ministry
 
 
 def test_no_handle_and_no_row_can_be_led_back_to_the_nirec(database: Database) -> None:
-    subject = directory(database).disclose(Nirec(NIREC), "ministry")
+    subject = verified(directory(database), NIREC)
     guesses = {hmac.digest(key, NIREC.encode(), "sha256").hex() for key in (b"handle-ministry", LEDGER_KEY.encode())}
     assert not guesses & {subject.handle, subject.ledger}
     with database.reading() as connection:
@@ -90,19 +103,32 @@ def test_no_handle_and_no_row_can_be_led_back_to_the_nirec(database: Database) -
 def test_two_workers_make_one_subject(database: Database) -> None:
     workers = [directory(database) for _ in range(4)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda n: workers[n % 4].disclose(Nirec(NIREC), "ministry"), range(16)))
+        found = list(pool.map(lambda n: verified(workers[n % 4], NIREC), range(16)))
     assert len(set(found)) == 1
 
 
-def test_what_is_kept_in_memory_is_limited_and_holds_no_nirec(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.nirec.subjects._KEPT", 2)
+def test_nothing_of_a_nirec_stays_in_memory(database: Database) -> None:
     subjects = directory(database)
     for number in range(4):
-        subjects.disclose(Nirec(f"{number:013}"), "ministry")
-    assert len(subjects._recent) == 2
-    assert "0000000000003" not in repr(vars(subjects))
+        verified(subjects, f"{number:013}")
+    kept = {name: value for name, value in vars(subjects).items() if isinstance(value, int | dict | list | bytes | str)}
+    assert kept == {"_prefix": "handle-", "_newest": 0, "_checked": 0}
+
+
+def test_another_key_for_a_generation_is_noticed_and_makes_nobody(database: Database) -> None:
+    """A restored or mistaken key file would make every NIREC unknown, and each child twice."""
+    first = verified(directory(database), NIREC)
+
+    class OtherKeys(MacKeys):
+        def mac(self, key_id: str, data: bytes) -> bytes:
+            return super().mac("other" if key_id == "nirec-0" else key_id, data)
+
+    with pytest.raises(KeystoreError) as raised:
+        verified(directory(database, OtherKeys()), NIREC)
+    assert raised.value.key == "nirec_key_differs"
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM subjects").scalar() == 1
+    assert verified(directory(database), NIREC) == first
 
 
 @pytest.mark.parametrize(

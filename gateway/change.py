@@ -1,0 +1,33 @@
+"""What an exchange changes at rest, as a value: said by the room that owns the tables, written with the record.
+
+What lives here: statements that travel. What may not: the database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.errors import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One write of a Change: its text with ``?``, the values, and how many rows it must touch (None: any number)."""
+
+    text: str
+    values: tuple[object, ...] = field(repr=False)
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an exchange changes at rest: written in the very transaction of its record, or neither of them is.
+
+    ``conflict`` is what the caller is told where a statement touches other than its number of rows, since the exchange
+    rests on what was true a moment ago.
+    """
+
+    statements: tuple[Statement, ...]
+    conflict: Code
