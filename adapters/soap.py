@@ -1,4 +1,4 @@
-"""SOAP upstream: zeep builds from the local WSDL, gateway.signing signs and verifies, requests carries.
+"""SOAP upstream: built as zeep reads the local WSDL, signed and verified by gateway.signing, carried by urllib3.
 
 What comes back is read by ``SoapVerifier`` and the XSD only; zeep's own reading and verification are not used
 (they take wrapped bodies, and the certificate that the message brings).
@@ -9,16 +9,16 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-import requests
 import urllib3.exceptions
 import zeep
 import zeep.exceptions
 from lxml import etree
-from zeep.transports import Transport
 
+from adapters.payload import template_of
 from adapters.resilience import AttemptFailedError
-from adapters.wire import Deadline, Peer, session_with
+from adapters.wire import Deadline, Peer, pool_to
 from certs.profiles import CertificateRefusedError
 from gateway.errors import Code, Refusal
 from gateway.signing import soap_names as n
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from urllib3.response import BaseHTTPResponse
+
+    from adapters.payload import PayloadTemplate
     from gateway.model import SignedPart
     from gateway.ports import Clock, Randomness
     from gateway.signing.soap_sign import SoapSigner
@@ -38,6 +41,12 @@ _CHUNK = 64 * 1024
 _OK = 200
 _BUSY = frozenset({429, 502, 503, 504})
 _SIGNED_HEADERS = (n.TO, n.ACTION, n.MESSAGE_ID)
+_HEADERS = {
+    "Accept": "text/xml",
+    "Accept-Encoding": "identity",
+    "Content-Type": "text/xml; charset=utf-8",
+    "User-Agent": "passerelle",
+}
 _PREFIXES = {"soapenv": n.SOAP, "wsa": n.WSA, "wsu": n.WSU}
 
 
@@ -97,13 +106,13 @@ class SoapClient:
         self._deadline = Deadline(clock)
         self._randomness = randomness
         peer = Peer(endpoint.ca_file, endpoint.certificate_file, endpoint.key_file, endpoint.connections)
-        self._session = session_with(peer, self._deadline, vet_server)
-        self._session.headers.update({"Accept": "text/xml"})
+        address = urlsplit(endpoint.url)
+        self._target = address.path + (f"?{address.query}" if address.query else "")
+        self._pool = pool_to(endpoint.url, peer, self._deadline, vet_server)
         self._zeep = zeep.Client(  # type: ignore[no-untyped-call]  # zeep publishes no types
-            str(wsdl),
-            transport=Transport(session=self._session),  # type: ignore[no-untyped-call]  # the same
-            settings=zeep.Settings(forbid_dtd=True, forbid_external=True),
+            str(wsdl), settings=zeep.Settings(forbid_dtd=True, forbid_external=True)
         )
+        self._templates: dict[str, PayloadTemplate | None] = {}
         self._schema = etree.XMLSchema(parse(xsd.read_bytes()))
         self._schema_lock = threading.Lock()
 
@@ -124,15 +133,22 @@ class SoapClient:
         return SoapRequest(etree.tostring(envelope, encoding="utf-8"), action, message_id, part)
 
     def _payload(self, operation: str, parameters: Mapping[str, object]) -> etree._Element:
-        service = self._zeep.service
+        if operation not in self._templates:
+            self._templates[operation] = template_of(self._zeep, operation)
+        template = self._templates[operation]
         try:
-            made = self._zeep.create_message(service, operation, **parameters)  # type: ignore[no-untyped-call]  # the same
+            payload = self._built(operation, parameters) if template is None else template.fill(parameters)
         except (ValueError, zeep.exceptions.Error):
             # A character that XML cannot hold, a value of another type; their texts may quote it.
             raise Refusal(Code.FIELD_INVALID) from None
-        payload: etree._Element = made.find(n.BODY)[0]
         if not self._is_valid(payload):
             raise Refusal(Code.FIELD_INVALID)
+        return payload
+
+    def _built(self, operation: str, parameters: Mapping[str, object]) -> etree._Element:
+        """By zeep itself, for a payload that is more than a list of values."""
+        made = self._zeep.create_message(self._zeep.service, operation, **parameters)  # type: ignore[no-untyped-call]  # the same
+        payload: etree._Element = made.find(n.BODY)[0]
         return payload
 
     def _is_valid(self, payload: etree._Element) -> bool:
@@ -143,15 +159,15 @@ class SoapClient:
     def send(self, request: SoapRequest, timeout: float) -> bytes:
         """The bytes that came back with status 200, within ``timeout`` seconds in all; raises AttemptFailedError."""
         self._deadline.begin(timeout)
-        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{request.action}"'}
         try:
-            response = self._session.post(
-                self._endpoint.url,
+            response = self._pool.urlopen(
+                "POST",
+                self._target,
                 request.data,
-                headers=headers,
+                headers=_HEADERS | {"SOAPAction": f'"{request.action}"'},
                 timeout=timeout,
-                stream=True,
-                allow_redirects=False,
+                retries=False,
+                preload_content=False,
             )
             try:
                 _check_status(response)
@@ -159,28 +175,32 @@ class SoapClient:
             except BaseException:
                 # Half-read connections must not go back to the pool.
                 response.close()
+                response.release_conn()
                 raise
         except CertificateRefusedError:
             raise AttemptFailedError(Code.UPSTREAM_UNTRUSTED, again=False) from None
-        except requests.exceptions.SSLError as error:
+        except urllib3.exceptions.SSLError as error:
             unknown = "CERTIFICATE_VERIFY_FAILED" in str(error)
             code = Code.UPSTREAM_UNTRUSTED if unknown else Code.UPSTREAM_UNAVAILABLE
             raise AttemptFailedError(code, again=not unknown) from None
-        except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
+        except urllib3.exceptions.NewConnectionError:
+            # which urllib3 takes for a kind of timeout: nobody listens there
+            raise AttemptFailedError(Code.UPSTREAM_UNAVAILABLE, again=True) from None
+        except urllib3.exceptions.TimeoutError:
             raise AttemptFailedError(Code.UPSTREAM_TIMEOUT, again=True) from None
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError):
+        except (urllib3.exceptions.HTTPError, OSError):
             raise AttemptFailedError(Code.UPSTREAM_UNAVAILABLE, again=True) from None
 
-    def _read(self, response: requests.Response) -> bytes:
+    def _read(self, response: BaseHTTPResponse) -> bytes:
         # read1: one read of the socket at a time, so that no more is held than was found too large
         parts: list[bytes] = []
         size = 0
-        while chunk := response.raw.read1(_CHUNK):
+        while chunk := response.read1(_CHUNK, decode_content=False):
             size += len(chunk)
             if size > self._endpoint.largest_answer:
                 raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False)
             parts.append(chunk)
-        response.raw.release_conn()
+        response.release_conn()
         return b"".join(parts)
 
     def read(self, request: SoapRequest, data: bytes, action: str) -> VerifiedSoap:
@@ -201,10 +221,10 @@ class SoapClient:
         return verified
 
 
-def _check_status(response: requests.Response) -> None:
-    if response.status_code in _BUSY:
+def _check_status(response: BaseHTTPResponse) -> None:
+    if response.status in _BUSY:
         raise AttemptFailedError(Code.UPSTREAM_UNAVAILABLE, again=True)
-    if response.status_code != _OK:
+    if response.status != _OK:
         # A Fault: the same request would have the same fate.
         raise AttemptFailedError(Code.UPSTREAM_UNAVAILABLE, again=False)
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

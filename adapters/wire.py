@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLSocket
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
@@ -56,25 +54,14 @@ class Deadline(threading.local):
         return left
 
 
-def session_with(peer: Peer, deadline: Deadline, vet_server: Callable[[bytes], object] | None) -> requests.Session:
-    """A session whose every connection keeps the deadline.
+def pool_to(
+    url: str, peer: Peer, deadline: Deadline, vet_server: Callable[[bytes], object] | None
+) -> HTTPSConnectionPool:
+    """Kept connections to the host of an https address, each of which keeps the deadline.
 
-    ``vet_server`` judges the server's certificate (DER) once per connection, before anything is sent.
+    Nothing of the environment counts here, neither its proxies nor its authorities. ``vet_server`` judges the server's
+    certificate (DER) once per connection, before anything is sent.
     """
-    session = requests.Session()
-    # Otherwise REQUESTS_CA_BUNDLE and proxies of the environment win over what is set here.
-    session.trust_env = False
-    session.verify = str(peer.ca_file)
-    session.cert = (str(peer.certificate_file), str(peer.key_file))
-    session.headers.update({"Accept-Encoding": "identity"})
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=peer.connections, max_retries=0)
-    adapter.poolmanager.pool_classes_by_scheme = {"https": _pool(deadline, vet_server)}
-    session.mount("https://", adapter)
-    return session
-
-
-def _pool(deadline: Deadline, vet_server: Callable[[bytes], object] | None) -> type[HTTPSConnectionPool]:
     timed = _timed(deadline)
 
     class Connection(HTTPSConnection):
@@ -101,7 +88,16 @@ def _pool(deadline: Deadline, vet_server: Callable[[bytes], object] | None) -> t
     class Pool(HTTPSConnectionPool):
         ConnectionCls = Connection
 
-    return Pool
+    address = urlsplit(url)
+    return Pool(
+        address.hostname or "",
+        address.port,
+        maxsize=peer.connections,
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=str(peer.ca_file),
+        cert_file=str(peer.certificate_file),
+        key_file=str(peer.key_file),
+    )
 
 
 def _timed(deadline: Deadline) -> type[SSLSocket]:

@@ -13,7 +13,7 @@ from adapters.soap import SoapClient, SoapEndpoint, SoapRequest
 from gateway.errors import Code
 from gateway.model import Attempt, Nirec, Reply, UpstreamRefusal
 from gateway.signing.soap_info import decode
-from gateway.signing.soap_sign import SoapSigner
+from gateway.signing.soap_sign import SIGNING_KEY, SoapSigner
 from gateway.signing.soap_verify import SoapVerifier, VerifiedSoap
 
 if TYPE_CHECKING:
@@ -136,12 +136,14 @@ def civil_registry(
     vet_server: Callable[[bytes], object] | None = None,
     resilience: ResilienceSettings | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    signing_key: Callable[[], str] = lambda: SIGNING_KEY,
 ) -> CivilRegistry:
     """The adapter, ready to call; opens no connection yet, so it may be built before a fork.
 
     ``prove`` gives evidence's view of our signing certificate (DER), ``vet`` judges the registry's, and
     ``vet_server`` its TLS server certificate, before anything is sent; all may keep their verdicts. ``claim_salt``
-    says of an answer's salt whether the registry never used it before, and remembers it (C4).
+    says of an answer's salt whether the registry never used it before, and remembers it (C4). ``signing_key`` names
+    the key that we sign under, which changes when it is rotated.
 
     Raises ConfigurationError, or OSError for a missing contract.
     """
@@ -150,7 +152,7 @@ def civil_registry(
         endpoint,
         contract / "civil_registry.wsdl",
         contract / "civil_registry.xsd",
-        signer=SoapSigner(keystore, prove, clock),
+        signer=SoapSigner(keystore, prove, clock, signing_key),
         verifier=SoapVerifier(vet, clock),
         clock=clock,
         randomness=randomness,

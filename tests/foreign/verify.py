@@ -1,47 +1,61 @@
-"""A second verifier of a log, from docs/formats.md alone: ``python verify.py LOG TRUST`` exits 0 if it holds, else 1.
+"""A second verifier of a log, from docs/formats.md alone: ``python verify.py LOG TRUST`` says ``holds``, or exits 1.
 
-Imports nothing of Passerelle; signatures and certificates are in signatures.py beside it. Of policies and contracts it
-reads the gateway's name only: agreements, fields and DNS names stay the audit's.
+A script to read from top to bottom; imports nothing of Passerelle. What does not hold raises; the traceback shows it.
+The upstream's SOAP, YAML beyond three lines of a policy, officers' and callers' later words: these stay the audit's.
 """
 
 import base64
 import hmac
 import json
 import re
-import struct
 import sys
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
+from struct import pack, unpack
 from typing import Any
 from uuid import UUID
 
-from cryptography.hazmat.primitives import hpke
-from cryptography.hazmat.primitives.asymmetric import ed25519, mlkem, x25519
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, hpke
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, padding, utils, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from signatures import CANONICAL, Signatures, b64, moment, need  # type: ignore[import-not-found]  # a script's neighbour
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store
 
-SEALED = ("exchange", "refusal", "intent", "handover")
-KINDS = (*SEALED[:3], "opening", "void", "closing", "genesis", "policy", "anchor", "destruction", "handover")
-WHAT = re.compile(r"^(origin: \S+\nversion: \d+\n|service: \S+\nversion: \S+\ntitle: )", re.MULTILINE)
+KINDS = ("", "exchange", "refusal", "intent", "opening", "void", "closing", "genesis", "policy")  # by their numbers
+FULL = "agreement answer contract exchange_id fields kind operation outcome parties policy purpose received_at request"
+FULL = f"{FULL} subjects upstream v"  # the members of evidence, as canonical JSON sorts them
+EARLY = "answer exchange_id kind nonce party reason received_at v"
+REPEATED = ('"@method"', '"@target-uri"', '"content-digest"')  # what an answer covers of its request
+FREE = re.compile(r'^("@method";req|"signature-input";req;key="[a-z*][a-z0-9*_.-]*"): (.*)$', re.MULTILINE)  # C6
+CLAIMED = ('"exchange-agreement"', '"exchange-purpose"', '"content-digest"')
+TLS, SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.2"), x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+PSS = [padding.PSS(padding.MGF1(hashes.SHA512()), 64), hashes.SHA512()]
+HOW: Any = {"ecdsa-p256-sha256": [ec.ECDSA(hashes.SHA256())], "rsa-pss-sha512": PSS, "ed25519": []}
+P256, HALF = ec.SECP256R1(), ec.SECP256R1().group_order // 2  # a signature's s is in the lower half
 SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
-MEMBERS = {
-    "genesis": {"v", "kind", "origin", "policy", "log_key"},
-    "policy": {"v", "kind", "policy", "version", "previous"},
-    "opening": {"v", "kind", "writer", "period", "role", "period_key", "sealed_data_key"},
-    "void": {"v", "kind", "writer", "counter", "reason"},
-    "closing": {"v", "kind", "writer", "highest", "missing"},
-}
+ANY = ExtensionPolicy.permit_all()
+ISSUER = ANY.require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
 
 
-def split(data: bytes, size: str) -> list[bytes]:
+def need(*holds: object) -> None:
+    if not all(holds):
+        raise ValueError("does not hold")
+
+
+def b64(text: str) -> bytes:
+    need(base64.b64encode(data := base64.b64decode(text)).decode() == text)
+    return data
+
+
+def split(data: bytes, width: int) -> list[bytes]:
     """The parts of a bundle or record, each after its length."""
-    parts, at, width = [], 0, struct.calcsize(size)
-    while at < len(data):
-        at += width + (length := struct.unpack_from(size, data, at)[0])
-        parts.append(data[at - length : at])
-    need(at == len(data), "cut off")
-    return parts
+    end = width + int.from_bytes(data[:width])
+    need(end <= len(data) or not data)
+    return [data[width:end], *split(data[end:], width)] if data else []
 
 
 def root(nodes: list[bytes]) -> bytes:
@@ -50,150 +64,136 @@ def root(nodes: list[bytes]) -> bytes:
     return sha256(b"\x01" + root(nodes[:half]) + root(nodes[half:])).digest() if half else nodes[0]
 
 
-def place(name: str, index: int, width: int) -> str:
-    groups = re.findall("...", f"{index:0{(len(str(index)) + 2) // 3 * 3}}")
-    path = "/".join([name, *(f"x{group}" for group in groups[:-1]), groups[-1]])
-    return path if width == 256 else f"{path}.p/{width}"
+def tiles(name: str, count: int) -> Iterator[tuple[str, slice]]:
+    """The files of a level that has so many nodes, and which of them is where."""
+    for at in range(0, count, 256):
+        path = re.sub("(...)(?=...)", r"x\1/", f"{at // 256:0{(len(str(at // 256)) + 2) // 3 * 3}}")
+        yield f"{name}/{path}" + (f".p/{count - at}" if count - at < 256 else ""), slice(at, min(at + 256, count))
 
 
-def checkpoint(note: Path, vkey: str) -> tuple[int, bytes]:
-    (name, key_id, key), text = vkey.split("+", 2), note.read_bytes().decode()
-    _, size, top, _, line = text.split("\n", 4)
-    body, value = f"{name}\n{int(size)}\n{top}\n", b64(line.split(" ")[-1][:-1])
-    need(text == f"{body}\n\N{EM DASH} {name} {base64.b64encode(value).decode()}\n", "not this log's checkpoint")
-    need(value[:4].hex() == key_id == sha256(f"{name}\n".encode() + b64(key)).hexdigest()[:8], "signed by another key")
-    ed25519.Ed25519PublicKey.from_public_bytes(b64(key)[1:]).verify(value[4:], body.encode())
-    return int(size), b64(top)
+def signed(party: str, proof: Any, at: datetime, how: str = "", value: bytes = b"", data: bytes = b"") -> None:
+    """By a key that leads to the party's root, for signing or else for TLS, and was not revoked at that time."""
+    path = [x509.load_der_x509_certificate(objects[name]) for name in (proof["sha256"], *proof["chain"])]
+    roots = Store(x509.load_pem_x509_certificates((TRUST / f"roots/{party}.pem").read_bytes()))
+    policy = PolicyBuilder().store(roots).time(at).extension_policies(ca_policy=ISSUER, ee_policy=ANY)
+    need(policy.build_client_verifier().verify(path[0], path[1:]).chain == path)
+    need([*path[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value] == [SIGNING if how else TLS])
+    for one, issuer in pairwise(path):
+        key: Any = issuer.public_key()
+        lists = [x509.load_der_x509_crl(objects[name]) for name in proof["revocation"]]
+        lists = [crl for crl in lists if crl.issuer == issuer.subject and crl.is_signature_valid(key)]
+        need(any((crl.next_update_utc or at) > at for crl in lists))
+        need(not any(crl.get_revoked_certificate_by_serial_number(one.serial_number) for crl in lists))
+    if how:
+        key, numbers = path[0].public_key(), (int.from_bytes(value[:32]), int.from_bytes(value[32:]))
+        need(getattr(key, "key_size", 0) >= 3072 or len(value) == 64, getattr(key, "curve", P256).name == P256.name)
+        key.verify(utils.encode_dss_signature(*numbers) if how.startswith("ecdsa") else value, data, *HOW[how])
 
 
-class Verifier:
-    """One log, and the anchors that its auditor brings."""
+# 1  The files: all that the signed root asks for, and no other.
+LOG, TRUST = (Path(name) for name in sys.argv[1:])
+VKEY, GENESIS = ((TRUST / name).read_text().strip() for name in ("log.vkey", "genesis"))
+ORIGIN, KEY_ID, KEY = VKEY.split("+", 2)
+paths = [path for path in LOG.rglob("*") if path.is_symlink() or not path.is_dir()]
+need(*(path.is_file() and not path.is_symlink() for path in paths))
+files = {path.relative_to(LOG).as_posix(): path.read_bytes() for path in paths}
+notes = [files.pop("checkpoint"), *(path.read_bytes() for path in TRUST.glob("remembered-checkpoint"))]
+size = int(notes[0].split(b"\n")[1])
+leaves = [one for path, _ in tiles("tile/entries", size) for one in split(files.pop(path), 2)]
+records = [one for path, _ in tiles("evidence", size) for one in split(files.pop(path), 4)]
+leaf_hashes = nodes = [sha256(b"\x00" + leaf).digest() for leaf in leaves]
+for note in notes:
+    [(text, count, top, line)] = re.findall(rf"\A({ORIGIN}\n([1-9]\d*)\n(.*)\n)\n— {ORIGIN} (.*)\n\Z", note.decode())
+    value = b64(line)
+    need(0 < int(count) <= size == len(nodes), root(nodes[: int(count)]) == b64(top), value[:4].hex() == KEY_ID)
+    ed25519.Ed25519PublicKey.from_public_bytes(b64(KEY)[1:]).verify(value[4:], text.encode())
+for level in range(8):
+    need(*[files.pop(path) == b"".join(nodes[at]) for path, at in tiles(f"tile/{level}", len(nodes))])
+    nodes = [root(nodes[at - 256 : at]) for at in range(256, len(nodes) + 1, 256)]
+objects = {sha256(data).hexdigest(): data for data in files.values()}
+need(files.keys() == {f"objects/{name}" for name in objects})
+keyids = {name: base64.urlsafe_b64encode(bytes.fromhex(name)).decode()[:43] for name in objects}
 
-    def __init__(self, log: Path, trust: Path) -> None:
-        self.log, self.trust, self.vkey = log, trust, (trust / "log.vkey").read_text().strip()
-        self.objects: dict[str, bytes] = {}
-        self.keys: dict[bytes, AESGCM] = {}
-        self.writers: dict[bytes, tuple[int, dict[int, datetime]]] = {}
-        self.closed: dict[bytes, Any] = {}
-        self.policies: list[tuple[datetime, str]] = []
-        self.signatures = Signatures(self.objects, trust / "roots")
+# 2  Each leaf, and the record behind it.
+once: list[object] = []
+keys: dict[UUID, AESGCM] = {}
+policies: list[tuple[datetime, str]] = []
+writers: dict[UUID, dict[int, datetime]] = {}
+closed: dict[UUID, tuple[int, list[int]]] = {}
+for leaf, stored, node in zip(leaves, records, leaf_hashes, strict=True):
+    version, number, period, *ids, counter, time, bound = unpack(">BBI16s16sQ27s32s", leaf)
+    exchange, writer = (UUID(bytes=one) for one in ids)
+    kind, at = KINDS[number], datetime.fromisoformat(time.decode())
+    need(version == 1, exchange.version == writer.version == 4, f"{at:%Y%m {TIME}}" == f"{period} {time.decode()}")
+    once += [("exchange", number < 3, exchange), ("counter", writer, counter)]
+    writers.setdefault(writer, {})[counter] = at
+    private = TRUST / f"periods/{period}.key"
+    if number < 4 and writer not in keys and not private.exists():
+        continue  # it stays sealed to those who hold the period's key
+    plain = keys[writer].decrypt(pack(">IQ", 0, counter), stored, leaf) if number < 4 else stored
+    evidence, base, value = split(plain[32:], 4)
+    said: Any = json.loads(evidence)
+    again = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    need(hmac.digest(plain[:32], evidence, "sha256") == bound, again == evidence, number < 3 or not base + value)
+    own = {"v": 1, "kind": kind, "exchange_id": str(exchange), "counter": counter, "period": period}
+    own |= {"writer": said.get("writer") if kind == "closing" else str(writer), "origin": ORIGIN, "log_key": VKEY}
+    need(*(said[name] == own[name] for name in own.keys() & said.keys()), (kind == "genesis") != bool(policies))
+    if kind == "genesis" or said.get("act") == "activated":
+        need(said.get("previous", GENESIS) == (policies[-1][1] if policies else said["policy"]))
+        policies.append((at + timedelta(seconds=2), said["policy"]))  # until then the one before may be named
+    asked = datetime.fromisoformat(said.get("received_at", time.decode()))
+    policy = [policies[0][1], *(name for since, name in policies if since <= asked or name == said.get("policy"))][-1]
+    if kind == "opening" and private.exists():
+        need(any(f"'{period}': {said['period_key']}\n" in objects[name].decode() for _, name in policies))
+        raw = b64(private.read_text().strip())
+        pair = mlkem.MLKEM768PrivateKey.from_seed_bytes(raw[:64]), x25519.X25519PrivateKey.from_private_bytes(raw[64:])
+        info = b"passerelle/v1/data-key\n" + writer.bytes + pack(">I", period)
+        keys[writer] = AESGCM(SUITE.decrypt(b64(said["sealed_data_key"]), hpke.MLKEM768X25519PrivateKey(*pair), info))
+    if kind == "closing":
+        once.append(("closing", said["writer"]))
+        closed[UUID(said["writer"])] = (said["highest"], said["missing"])
+    if kind not in {"exchange", "refusal"}:
+        continue
 
-    def run(self) -> None:
-        for file in self.log.rglob("*"):
-            need(not file.is_symlink() and (file.is_file() or file.is_dir()), f"{file.name} is no regular file")
-        # 1  the files are those of the signed size, the tiles those of the entries, up to the signed root
-        (size, top), names, level = checkpoint(self.log / "checkpoint", self.vkey), {"checkpoint"}, 0
-        leaves: list[bytes] = []
-        records: list[bytes] = []
-        for at in range(0, size, 256):
-            for kind, length, found in (("tile/entries", ">H", leaves), ("evidence", ">I", records)):
-                names.add(path := place(kind, at // 256, min(256, size - at)))
-                found.extend(split((self.log / path).read_bytes(), length))
-                need(len(found) == min(size, at + 256), f"{path}: not as many as its name says")
-        nodes = [sha256(b"\x00" + leaf).digest() for leaf in leaves]
-        need(root(nodes) == top, "the entries lead to another root")
-        if (remembered := self.trust / "remembered-checkpoint").exists():
-            size, top = checkpoint(remembered, self.vkey)
-            need(0 < size <= len(nodes) and root(nodes[:size]) == top, "not the log that was remembered")
-        while nodes:
-            parts = [nodes[at : at + 256] for at in range(0, len(nodes), 256)]
-            for index, part in enumerate(parts):
-                names.add(path := place(f"tile/{level}", index, len(part)))
-                need((self.log / path).read_bytes() == b"".join(part), f"{path} differs")
-            nodes, level = [root(part) for part in parts if len(part) == 256], level + 1
-        folders = {"objects", *(name[:at] for name in names for at in range(len(name)) if name[at] == "/")}
-        for file in sorted(self.log.rglob("*")):
-            name = file.relative_to(self.log).as_posix()
-            if name not in names | folders:
-                self.objects[file.name] = data = file.read_bytes()
-                need(name == f"objects/{sha256(data).hexdigest()}", f"{name} has no place here")
-                need(data[:1] == b"0" or WHAT.search(data.decode()), f"{name} is nothing that has a place here")
-        # 2  each leaf with its record, then every counter
-        last = max(self.leaf(index, *pair) for index, pair in enumerate(zip(leaves, records, strict=True)))
-        need(self.signatures.due <= self.signatures.seen, "acknowledges an answer that is not there")
-        need(self.closed.keys() <= self.writers.keys(), "closed, and never there")
-        for writer, (_, counters) in self.writers.items():
-            highest, missing = max(counters), sorted({*range(max(counters))} - counters.keys())
-            end = self.closed.get(writer)
-            need(end is None or (end["highest"], end["missing"]) == (highest, missing), "closed at another counter")
-            after = min((counters[one] for one in counters if missing and one > missing[0]), default=last)
-            need(end or (last - after).total_seconds() <= 10, "a counter is not explained, and not on its way")
+    # 3  Who signed what: the gateway its answer, which covers this leaf; the caller its request, unless refused early.
+    text, answer, request = base.decode(), said["answer"], said.get("request")
+    [gateway], keyid = re.findall("(?m)^gateway: (.*)$", objects[policy].decode()), keyids[answer["signing"]["sha256"]]
+    [(by, created)] = re.findall(r'"ledger-by": (\S+)\n(?s:.*)\);created=(\d+);', text)
+    rows = {'"@status"': str(answer["status"]), '"content-digest"': answer["content_digest"]}
+    rows |= {'"exchange-id"': str(exchange), '"ledger-leaf"': base64.b64encode(node).decode(), '"ledger-by"': by}
+    if request is None:
+        rows |= dict(FREE.findall(text))
+        need(" ".join(said) == EARLY, '"@method";req' in rows, len(rows) <= 7)
+        need(*(f'nonce="{said["nonce"]}"' in row for name, row in rows.items() if said["nonce"] and "-input" in name))
+    else:
+        parties, signing, label, data = said["parties"], request["signing"], request["label"], request["base"]
+        need(" ".join(said).removeprefix("acknowledges ") == FULL, said["contract"]["sha256"] in objects)
+        need(said["policy"] == policy, parties["gateway"] == gateway, said["fields"] == sorted({*said["fields"]}))
+        values = dict(row.split(": ", 1) for row in data.split("\n"))
+        given = dict(re.findall(r';([a-z]+)="?([^";]*)', written := values.pop('"@signature-params"')))
+        need(written == request["parameters"], written.startswith(f"({' '.join(values)});"))
+        need(data.count("\n") == len(values), given["tag"] == "passerelle", given["keyid"] == keyids[signing["sha256"]])
+        need([values.get(name) for name in CLAIMED] == [said["agreement"], said["purpose"], request["content_digest"]])
+        age, expires = asked.timestamp() - int(given["created"]), int(given.get("expires", 1 << 40))
+        need(-30 <= age <= 300, expires > asked.timestamp())
+        signed(parties["caller"], request["tls"], asked)
+        signed(parties["caller"], signing, asked, request["algorithm"], b64(request["signature"]), data.encode())
+        once.append(("nonce", given["keyid"], given["nonce"]))
+        rows |= {f"{name};req": values[name] for name in REPEATED if name in values}
+        rows[f'"signature";req;key="{label}"'] = f":{request['signature']}:"
+        rows[f'"signature-input";req;key="{label}"'] = written
+        need(kind == "refusal" or said["outcome"] == "released", said["upstream"] or not parties["upstream"])
+    rows['"@signature-params"'] = f'({" ".join(rows)});created={created};keyid="{keyid}";tag="passerelle"'
+    need(text == "\n".join(f"{name}: {row}" for name, row in rows.items()), int.from_bytes(value[32:]) <= HALF)
+    need(-60 <= (at - asked).total_seconds() <= 300, abs(int(created) - at.timestamp()) <= 60, by >= f"{at:%FT%T}")
+    need(f"{asked:{TIME}}" == said["received_at"], (kind == "refusal") == (answer["status"] >= 400))
+    signed(gateway, answer["signing"], at, "ecdsa-p256-sha256", value, base)
 
-    def leaf(self, index: int, leaf: bytes, stored: bytes) -> datetime:
-        at: datetime
-        version, number, period, exchange, writer, counter, text, bound = struct.unpack(">BBI16s16sQ27s32s", leaf)
-        kind, at, ids = KINDS[number - 1], moment(text.decode()), (UUID(bytes=exchange), UUID(bytes=writer))
-        need(version == 1 and number and {one.version for one in ids} == {4} and f"{at:%Y%m}" == str(period), "no leaf")
-        need((kind == "genesis") == (index == 0), "the genesis is the first leaf")
-        self.signatures.once("exchange id", number < 3, exchange)
-        self.signatures.once("counter", writer, counter)
-        known, counters = self.writers.setdefault(writer, (period, {}))
-        counters[counter] = at
-        if kind in SEALED and writer not in self.keys and not self.private(period).exists():
-            return at  # it stays sealed to those who hold the period's key
-        plain = self.keys[writer].decrypt(struct.pack(">IQ", 0, counter), stored, leaf) if kind in SEALED else stored
-        evidence, base, signature = split(plain[32:], ">I")
-        need(hmac.digest(plain[:32], evidence, "sha256") == bound, "not the evidence that the leaf binds")
-        said = json.loads(evidence)
-        again = json.dumps(said, **CANONICAL).encode()
-        need((again, said["v"], said["kind"], known) == (evidence, 1, kind, period), "evidence of another form or kind")
-        if kind in MEMBERS:
-            need(not base and not signature and said.keys() == MEMBERS[kind], "a plain kind of another form")
-            self.plain(said, (writer, counter, period), at)
-            return at
-        need(number < 3 and said["exchange_id"] == str(ids[0]), "a kind that this cannot judge, or another exchange")
-        policy, text = self.policy(at, said.get("policy"))
-        gateway = re.findall(r"^gateway: (\S+)$", text, re.MULTILINE)[0]
-        self.signatures.exchange(said, (policy, gateway), leaf, at)
-        self.signatures.answer(said, gateway, (base.decode(), signature), leaf, at)
-        return at
-
-    def private(self, period: int) -> Path:
-        return self.trust / f"periods/{period}.key"
-
-    def policy(self, at: datetime, named: object = None) -> tuple[str, str]:
-        """The policy of that time, or a later one that is named and stands before: its hash, its text."""
-        name = [self.policies[0][1], *(name for since, name in self.policies if since <= at or name == named)][-1]
-        return name, self.objects[name].decode()
-
-    def plain(self, said: Any, here: tuple[bytes, int, int], at: datetime) -> None:
-        kind, named, period = said["kind"], UUID(said["writer"]).bytes if "writer" in said else b"", here[2]
-        if kind in {"genesis", "policy"}:
-            first = (self.vkey.split("+")[0], (self.trust / "genesis").read_text().strip(), self.vkey)
-            need(self.policies or (said["origin"], said["policy"], said["log_key"]) == first, "another genesis")
-            need(said.get("previous") == (self.policies[-1][1] if self.policies else None), "another policy before it")
-            self.policies.append((at, said["policy"]))
-            version = re.findall(r"^version: (\d+)$", self.policy(at)[1], re.MULTILINE)
-            newer = kind == "genesis" or (version == [str(said["version"])] and said["policy"] != said["previous"])
-            need(newer, "not a newer policy of that version")
-        elif kind == "opening":
-            need(f"'{period}': {said['period_key']}\n" in self.policy(at)[1], "not the policy's key of the period")
-            if not self.private(period).exists():
-                return
-            raw = b64(self.private(period).read_text().strip())
-            lattice = mlkem.MLKEM768PrivateKey.from_seed_bytes(raw[:64])
-            pair = lattice, x25519.X25519PrivateKey.from_private_bytes(raw[64:])
-            public = sha256(b"".join(key.public_key().public_bytes_raw() for key in pair)).hexdigest()
-            need((named, 0, said["period"], said["period_key"]) == (*here, public), "opens something else")
-            info = b"passerelle/v1/data-key\n" + named + struct.pack(">I", period)
-            private = hpke.MLKEM768X25519PrivateKey(*pair)
-            self.keys[named] = AESGCM(SUITE.decrypt(b64(said["sealed_data_key"]), private, info))
-        elif kind == "void":
-            need((named, said["counter"]) == here[:2], "voids another counter")
-        else:
-            need(named != here[0] and named not in self.closed, "closes itself, or twice")
-            self.closed[named] = said
-
-
-def main(log: str, trust: str) -> int:
-    try:
-        Verifier(Path(log), Path(trust)).run()
-    except Exception as error:  # noqa: BLE001  a stranger's bytes: whatever they trip over, the log does not hold
-        sys.stdout.write(f"does not hold: {type(error).__name__}: {error}\n")
-        return 1
-    sys.stdout.write("holds\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+# 4  What only the whole can say: nothing stands twice, and every counter is there, or explained.
+last = max(at for counters in writers.values() for at in counters.values())
+need(len(set(once)) == len(once), closed.keys() <= writers.keys())
+for writer, counters in writers.items():
+    ends = max(counters), sorted({*range(max(counters))} - counters.keys())
+    late = [last - at > timedelta(seconds=10) for one, at in counters.items() if one > min(ends[1], default=one)]
+    need(closed[writer] == ends if writer in closed else not any(late))
+sys.stdout.write("holds\n")

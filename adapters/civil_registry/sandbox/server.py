@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from gateway.ports import Clock
+    from gateway.ports import Clock, Stop
 
 _LARGEST = 64 * 1024
 _IDLE = 60.0
@@ -42,9 +42,7 @@ class SystemClock:
         return monotonic()
 
 
-def serve(
-    settings: SandboxSettings, stop: threading.Event, ready: Callable[[], None], clock: Clock | None = None
-) -> None:
+def serve(settings: SandboxSettings, stop: Stop, ready: Callable[[], None], clock: Clock | None = None) -> None:
     """Serves until ``stop`` is set; calls ``ready`` once both listeners accept connections.
 
     Raises OSError when a port is taken or a file is missing, UnsafeFileError for a key that others can read.
