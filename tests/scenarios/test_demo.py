@@ -20,12 +20,13 @@ def test_the_demo_does_what_it_says_in_french(demo: Ran) -> None:
     for word in ("confirmed", "not_confirmed", "not_found", "upstream_unavailable", "refusé au TLS"):
         assert word in demo.text
     assert "key_of_another_party" in demo.text
+    assert "party_suspended" in demo.text
     assert "replayed" in demo.text
     assert "digest_mismatch" in demo.text
     assert "le registre tient" in demo.text
     assert "L'audit le refuse" in demo.text
-    assert "accusé réception de 7 réponses" in demo.text
-    assert "Les 18 reçus" in demo.text
+    assert "accusé réception de 8 réponses" in demo.text
+    assert "Les 21 reçus" in demo.text
 
 
 def test_the_demo_leaves_the_folders_of_section_3(demo: Ran) -> None:
@@ -90,7 +91,7 @@ def test_the_receipts_and_bodies_that_the_demo_leaves_are_held_against_its_log(d
     found = json.loads(verified.stdout)
     assert (verified.returncode, found["holds"]) == (0, True)
     assert found["receipts"]["held"] == len(list((demo.folder / "receipts").glob("*.json")))
-    assert (found["facts"]["acknowledged"], found["facts"]["unacknowledged"]) == (7, 1)
+    assert (found["facts"]["acknowledged"], found["facts"]["unacknowledged"]) == (8, 1)
     for party in ("cooperative", "ministry"):
         kept = str(demo.folder / "sandbox" / "parties" / party / "bodies")
         checked = passerelle(
