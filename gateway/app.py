@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -18,30 +19,39 @@ from certs.profiles import CertificateRefusedError
 from certs.revocation import RevocationFolder
 from gateway.errors import ConfigurationError, KeystoreError, NotRecordedError
 from gateway.exchange import Exchange
-from gateway.guard.claims import ClaimGuard
+from gateway.guard.claims import CLAIMS_KEY, OVERLAP, ClaimGuard
 from gateway.guard.storage import DatabaseClaims
 from gateway.http.app import Face, create_app
 from gateway.http.elsewhere import AskedElsewhere, Elsewhere
+from gateway.http.keychannel import LoopChannel
 from gateway.http.receipts import Receipts
 from gateway.http.received import Receiver
 from gateway.identity.parties import KnownParty, Parties
+from gateway.identity.warmth import Warmth
 from gateway.keys.make import handle_key, nirec_key
+from gateway.keys.published import certificates, public_keys
+from gateway.keys.remote import RemoteKeystore
+from gateway.keys.service import WORKERS
+from gateway.keys.slow import SlowKeystore
 from gateway.ledger.acknowledgements import Acknowledgements
 from gateway.ledger.leaf import KINDS
 from gateway.ledger.merkle import leaf_hash
+from gateway.ledger.policy_acts import ActWriter, PolicyLog
 from gateway.ledger.reader import LogReader
 from gateway.ledger.sealer import Sealer
-from gateway.ledger.storage import Lookup, Records
+from gateway.ledger.storage import Lookup, PolicyRows, Records
 from gateway.ledger.writer import Writer
 from gateway.messages.table import ErrorTable
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
 from gateway.nirec.subjects import SubjectDirectory
+from gateway.nirec.unasked import Unasked
 from gateway.policy.authorise import Authoriser
 from gateway.signing.answer import SIGNING_KEY, RestSigning
 from gateway.signing.receipt import RECEIPT_KEY, ReceiptIssuer
 from gateway.signing.request import RequestVerifier
 from gateway.storage import Database
+from gateway.switch import Served, Switch
 from gateway.translation.rest import RestTranslation
 from gateway.watch.metered import MeteredLedger, MeteredUpstream
 from gateway.watch.meters import Meters
@@ -54,11 +64,16 @@ if TYPE_CHECKING:
 
     from gateway.composition import Composition
     from gateway.errors import Refusal
+    from gateway.in_force import Attempt
+    from gateway.keys.stores import OpenKeystore
     from gateway.model import CertificateProof, Received
+    from gateway.policy.bundle import Bundle
+    from gateway.policy.judge import InForce
     from gateway.ports import Upstream
 
 LOOPBACK = "loopback"
 LEDGER = "ledger"
+SUBJECTS = "subjects"
 _TURNED_AWAY_AT_ONCE = 8
 
 
@@ -71,27 +86,24 @@ class Worker:
         alarm: Callable[[Received, Exception], None],
         upstreams: Mapping[str, Upstream] | None = None,
         meters: Meters | None = None,
+        let_in: Callable[[Bundle], None] = lambda _: None,
     ) -> None:
-        """``upstreams`` stand in for the configured ones (benchmarks)."""
+        """``upstreams`` stand in for the configured ones (benchmarks); ``let_in`` gets each policy before it serves."""
         self._meters = Meters() if meters is None else meters
         self._base = composition
         self._settings = composition.settings
         self._alarm = alarm
-        self._keystore = composition.keystore()
+        self._let_in = let_in
         self._shelf = composition.objects()
-        self._parties = self._known_parties()
+        self._revocation = RevocationFolder(composition.settings.folders.revocation, composition.clock.monotonic)
+        self._former: Parties | None = None
         self._waiting = Elsewhere(self._settings.listen.threads)
+        self._keystore = self._opened_keystore()
+        self._signing_key = partial(composition.generations.name, SIGNING_KEY)
         self._durable = MeteredDatabase(composition.url, self._meters, composition.clock, self._waiting)
         self._relaxed = Database(composition.url, durable=False, waiting=self._waiting)
         self._lookup = Lookup(self._durable)
         self._errors = ErrorTable()
-        self._signing = RestSigning(
-            RequestVerifier(self._settings.listen.origin, self._parties),
-            self._keystore,
-            self._signing_proof,
-            self._settings.listen.origin,
-            composition.clock,
-        )
         self._writer = Writer(
             Records(self._durable, self._shelf.__getitem__),
             role="worker",
@@ -99,24 +111,40 @@ class Worker:
             randomness=composition.randomness,
             period_key=self._period_key,
         )
-        self._exchange = self._build_exchange(upstreams)
+        self._claims = DatabaseClaims(self._relaxed, composition.clock)
+        ours: dict[str, Upstream] = {
+            LEDGER: Acknowledgements(partial(self._lookup.find, KINDS["exchange"])),
+            SUBJECTS: Unasked(),
+        }
+        self._upstreams = {**ours, **(self._ask_upstream() if upstreams is None else upstreams)}
+        self._exchange = self._switch()
+        self._warmth = Warmth(lambda: self._parties, composition.clock)
+
+    def _opened_keystore(self) -> OpenKeystore:
+        """The keys themselves, or the way to the process that has them (S7)."""
+        settings = self._settings.keystore
+        if settings.process:
+            return RemoteKeystore(LoopChannel(self._base.key_socket, WORKERS), self._settings.folders.keys)
+        store = self._base.keystore()
+        return SlowKeystore(store, self._waiting) if settings.slow else store
 
     def application(self) -> Flask:
         """The Flask application."""
+        self._exchange.start()
+        self._warmth.start()
         try:
             self._writer.open(self._base.clock.now())
         except NotRecordedError as error:
             # It will be tried again with each exchange: a worker that ended would take the others with it.
             structlog.get_logger("worker").error("recording_fails", exc_info=error)
-        issuer = ReceiptIssuer(
-            self._keystore, self._keystore.public_key(RECEIPT_KEY), self._base.bundle.gateway, self._base.clock
-        )
+        receipt_keys = partial(public_keys, self._keystore, self._base.generations, RECEIPT_KEY)
+        issuer = ReceiptIssuer(self._keystore, receipt_keys, self._base.bundle.gateway, self._base.clock)
         reader = LogReader(self._settings.folders.log, self._base.log_key())
         face = Face(
             exchange=self._exchange,
             receiver=Receiver(self._base.clock, self._base.randomness),
-            identity=self._parties,
-            receipts=Receipts(self._lookup.answered, reader, issuer, leaf_hash),
+            identity=self._exchange,
+            receipts=Receipts(self._lookup.answered, reader, issuer, leaf_hash, self._published_certificates),
             errors=self._errors,
             log=self._settings.folders.log,
             alarm=self._alarm,
@@ -125,64 +153,99 @@ class Worker:
 
     def close(self) -> None:
         """Ends the writer's life, and the connections."""
+        self._exchange.close()
+        self._warmth.close()
         self._writer.close()
         self._relaxed.dispose()
         self._durable.dispose()
 
-    def _build_exchange(self, upstreams: Mapping[str, Upstream] | None) -> Exchange:
-        base, settings = self._base, self._settings
-        claims = DatabaseClaims(self._relaxed, base.clock)
-        guard = ClaimGuard(claims, self._keystore, base.bundle.guard.refusals_per_minute)
-        generations = [nirec_key(generation) for generation in range(settings.nirec.generations)]
-        store = DatabaseSubjects(self._durable, base.clock, base.randomness)
-        return Exchange(
-            identity=self._parties,
-            signing=self._signing,
-            translation=RestTranslation(base.contracts, base.randomness, settings.nirec.pattern),
-            guard=guard,
-            policy=Authoriser(base.bundle, base.policy_sha256),
-            upstreams={LEDGER: Acknowledgements(partial(self._lookup.find, KINDS["exchange"]))}
-            | dict(self._upstreams(guard) if upstreams is None else upstreams),
-            subjects=SubjectDirectory(
-                store, PseudonymChain(self._keystore, generations), self._keystore, handle_key("")
-            ),
-            ledger=MeteredLedger(self._sealer(), self._meters, base.clock),
-            alarm=self._alarm,
+    def _switch(self) -> Switch:
+        base = self._base
+        rows = PolicyRows(self._durable)
+        acts = PolicyLog(rows, ActWriter(rows, self._writer, base.clock, base.randomness, "worker"), lambda: None)
+        return Switch(
+            base.follower,
+            rows,
+            acts,
+            lambda policy: self._serve(policy, rows),
+            clock=base.clock,
+            waiting=self._waiting,
+            told=self._tell,
+            failed=lambda error: structlog.get_logger("policy").error("policy_unknown", exc_info=error),
         )
 
-    def _sealer(self) -> Sealer:
-        base = self._base
+    def _serve(self, policy: InForce, rows: PolicyRows) -> Served:
+        """Everything that depends on the policy, made anew for this one; the rest is the worker's for its life."""
+        base, settings = self._base, self._settings
+        parties = self._known_parties(policy.bundle)
+        if self._former is not None:
+            parties.take_over(self._former)
+        self._shelf[policy.sha256] = base.follower.content(rows)
+        self._let_in(policy.bundle)
+        prove = partial(self._prove, parties, policy.bundle.gateway)
+        signing = RestSigning(
+            RequestVerifier(settings.listen.origin, parties),
+            self._keystore,
+            prove,
+            settings.listen.origin,
+            base.clock,
+            self._signing_key,
+        )
+        guard = ClaimGuard(self._claims, self._keystore, policy.bundle.guard.refusals_per_minute, self._claims_keys)
+        ledger = MeteredLedger(self._sealer(policy, signing), self._meters, base.clock)
+        store = DatabaseSubjects(self._durable, base.clock, base.randomness)
+        exchange = Exchange(
+            identity=parties,
+            signing=signing,
+            translation=RestTranslation(base.contracts, base.randomness, settings.nirec.pattern),
+            guard=guard,
+            policy=Authoriser(policy.bundle, policy.sha256),
+            upstreams=self._upstreams,
+            subjects=SubjectDirectory(store, PseudonymChain(self._keystore, nirec_key), self._keystore, handle_key("")),
+            ledger=ledger,
+            alarm=self._alarm,
+        )
+        self._parties = self._former = parties
+        self._guard = guard
+        return Served(policy, exchange, parties, ledger)
+
+    def _tell(self, attempt: Attempt) -> None:
+        self._meters.policy_refused()
+        structlog.get_logger("policy").error("policy_refused", policy=attempt.policy, reason=attempt.reason)
+
+    def _sealer(self, policy: InForce, signing: RestSigning) -> Sealer:
         return Sealer(
             writer=self._writer,
             lookup=self._lookup,
-            signing=self._signing,
-            clock=base.clock,
-            gateway=base.bundle.gateway,
+            signing=signing,
+            clock=self._base.clock,
+            gateway=policy.bundle.gateway,
             promise_seconds=self._settings.ledger.promise_seconds,
             render=self._render,
-            policy_sha256=lambda: base.policy_sha256,
+            policy_sha256=lambda: policy.sha256,
             pause=self._waiting.pause,
         )
 
-    def _upstreams(self, guard: ClaimGuard) -> Mapping[str, Upstream]:
+    def _ask_upstream(self) -> Mapping[str, Upstream]:
         registry = self._settings.civil_registry
-        keys = self._settings.folders.keys
+        keys, own = self._settings.folders.keys, self._base.generations.name("tls-client")
         endpoint = SoapEndpoint(
             url=registry.url,
             ca_file=keys / "authorities" / f"{registry.party}.pem",
-            certificate_file=keys / "tls-client.pem",
-            key_file=keys / "tls-client.key",
+            certificate_file=keys / f"{own}.pem",
+            key_file=keys / f"{own}.key",
             connections=registry.concurrency,
         )
         adapter = civil_registry(
             endpoint,
             keystore=self._keystore,
-            prove=lambda _der: self._signing_proof(),
+            prove=self._signing_proof,
+            signing_key=self._signing_key,
             vet=lambda der: self._parties.counterpart(registry.party, der, self._base.clock.now()),
             vet_server=lambda der: self._parties.server(registry.party, der, self._base.clock.now()),
             clock=self._base.clock,
             randomness=self._base.randomness,
-            claim_salt=lambda salt: guard.claim_salt(registry.party, salt, self._base.clock.now()),
+            claim_salt=lambda salt: self._guard.claim_salt(registry.party, salt, self._base.clock.now()),
             resilience=ResilienceSettings(
                 deadline=registry.deadline_seconds,
                 attempt_timeout=registry.attempt_seconds,
@@ -197,8 +260,8 @@ class Worker:
             registry.party: AskedElsewhere(metered, Elsewhere(registry.concurrency + _TURNED_AWAY_AT_ONCE)),
         }
 
-    def _known_parties(self) -> Parties:
-        bundle, folders = self._base.bundle, self._settings.folders
+    def _known_parties(self, bundle: Bundle) -> Parties:
+        folders = self._settings.folders
         known: dict[str, KnownParty] = {}
         for name, party in bundle.parties.items():
             authority = bundle.authorities[party.authority]
@@ -209,13 +272,25 @@ class Worker:
                 intermediates=tuple(_der(pem.encode()) for pem in authority.intermediates),
                 signers=tuple(_der(path.read_bytes()) for path in sorted(folders.signers.glob(f"{name}.*pem"))),
                 suspended=party.suspended,
+                grace=timedelta(hours=bundle.guard.revocation_grace_hours),
             )
-        return Parties(known, RevocationFolder(folders.revocation, self._base.clock.monotonic), self._shelf)
+        return Parties(known, self._revocation, self._shelf)
 
-    def _signing_proof(self) -> CertificateProof:
-        certificate = self._keystore.certificate(SIGNING_KEY)
+    def _claims_keys(self) -> list[str]:
+        return [one.name for one in self._base.generations.within(CLAIMS_KEY, OVERLAP)]
+
+    def _published_certificates(self) -> bytes:
+        ours = certificates(self._keystore, self._base.generations, SIGNING_KEY).values()
+        bundle = self._base.bundle
+        between = bundle.authorities[bundle.parties[bundle.gateway].authority].intermediates
+        return b"".join(_pem(der) for der in (*ours, *(_der(pem.encode()) for pem in between)))
+
+    def _signing_proof(self, certificate: bytes) -> CertificateProof:
+        return self._prove(self._parties, self._base.bundle.gateway, certificate)
+
+    def _prove(self, parties: Parties, gateway: str, certificate: bytes) -> CertificateProof:
         try:
-            return self._parties.counterpart(self._base.bundle.gateway, certificate, self._base.clock.now())
+            return parties.counterpart(gateway, certificate, self._base.clock.now())
         except CertificateRefusedError as refused:
             raise ConfigurationError("own_certificate_refused", reason=refused.reason) from None
 
@@ -234,6 +309,10 @@ class Worker:
     ) -> tuple[int, str, bytes, tuple[tuple[str, str], ...]]:
         shown = self._errors.render(refusal, exchange_id, accept_language)
         return shown.status, shown.content_type, shown.body, shown.headers
+
+
+def _pem(der: bytes) -> bytes:
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
 
 
 def _der(pem: bytes) -> bytes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,32 +14,46 @@ from typing import TYPE_CHECKING
 import structlog
 
 from contracts.loader import ContractError, load_contracts
-from gateway.errors import ConfigurationError, LedgerError
+from gateway.errors import ConfigurationError, KeystoreError, LedgerError, NotRecordedError, StorageUnavailableError
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.guard.storage import DatabaseClaims
-from gateway.keys.files import FileKeystore, check_private
+from gateway.in_force import FILE_DIFFERS, Attempt, Follower
+from gateway.keys.files import check_private
+from gateway.keys.generations import Generations
 from gateway.keys.make import handle_key, nirec_key
-from gateway.ledger.beginning import adopt_policy, begin_log, policy_in_force
+from gateway.keys.remote import BlockingChannel, RemoteKeystore
+from gateway.keys.service import SEQUENCER, SOCKET, WORKERS, KeyService, Supervised
+from gateway.keys.stores import TLS, Keys
+from gateway.ledger.beginning import begin_log, open_policy_log
 from gateway.ledger.note import LOG_KEY, LogKey
+from gateway.ledger.policy_published import PublishedActs
 from gateway.ledger.publish import Publisher
-from gateway.ledger.sequencer import Sequencer
-from gateway.ledger.storage import Log, Lookup, Records
+from gateway.ledger.sequencer import Sequencer, is_led
+from gateway.ledger.storage import Log, Lookup, PolicyRows, Records
 from gateway.ledger.writer import Writer
-from gateway.nirec.subjects import LEDGER_KEY
+from gateway.nirec.pseudonyms import PseudonymChain
+from gateway.nirec.storage import DatabaseSubjects
+from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY, check_generations
 from gateway.policy.agreements import check_agreements
-from gateway.policy.bundle import read_bundle, version_and_previous
+from gateway.policy.bundle import read_bundle
 from gateway.signing.answer import SIGNING_KEY
 from gateway.signing.receipt import RECEIPT_KEY
-from gateway.storage import Database
+from gateway.storage import Database, migrate
 
 if TYPE_CHECKING:
-    from threading import Event
+    from collections.abc import Iterator
 
-    from gateway.ports import Clock, Randomness
+    from contracts.loader import Contract
+    from gateway.keys.make import KeyMaker
+    from gateway.keys.stores import OpenKeystore
+    from gateway.ledger.policy_acts import By, PolicyLog
+    from gateway.policy.bundle import Bundle
+    from gateway.ports import Clock, Keystore, Randomness, Stop
     from gateway.settings import Settings
 
 DATABASE = "passerelle.sqlite"
 _EXPIRE_SECONDS = 600
+_TOKEN_SECONDS = 1.0
 
 
 def contracts_folder() -> Path:
@@ -48,86 +65,205 @@ class Composition:
     """All that stands before a process forks: settings, contracts, policy; and the sequencer, which needs no more."""
 
     def __init__(self, settings: Settings, clock: Clock, randomness: Randomness) -> None:
-        """Raises ConfigurationError for a policy, contract or file that cannot be used."""
+        """Raises ConfigurationError for a contract or file that cannot be used; of the policy, see ``follower``."""
         self.settings = settings
         self.clock = clock
         self.randomness = randomness
-        try:
-            self._policy = settings.folders.policy.read_bytes()
-            self.contracts = load_contracts(contracts_folder())
-        except OSError as error:
-            raise ConfigurationError("file_unreadable", path=error.filename, detail=error.strerror) from None
-        except ContractError as error:
-            raise ConfigurationError("contract_invalid", detail=error) from None
-        self.bundle, self.policy_sha256 = read_bundle(self._policy)
-        check_agreements(self.bundle, self.contracts)
+        self.contracts = _contracts()
         self.url = database_url(settings)
         self.locks = settings.folders.db / "writers"
+        self.keys = Keys(settings.folders.keys, settings.keystore, clock, randomness)
+        self.generations = Generations(settings.folders.keys, clock)
+        self._follower: Follower | None = None
+
+    @property
+    def follower(self) -> Follower:
+        """The policy in force, found in the log; it holds no connection, so a process follows it over its own (P1).
+
+        Raises ConfigurationError, LedgerError or StorageUnavailableError at its first use, where none can be found.
+        """
+        if self._follower is None:
+            follower = Follower(PublishedActs(self.settings.folders.log, self.log_key()), self.clock)
+            with self._database() as database:
+                follower.begin(PolicyRows(database))
+            check_agreements(follower.current.bundle, self.contracts)
+            self._follower = follower
+        return self._follower
+
+    @property
+    def bundle(self) -> Bundle:
+        """The policy in force, as far as this process knows; raises as ``follower`` does."""
+        return self.follower.current.bundle
+
+    @property
+    def policy_sha256(self) -> str:
+        """Its hex SHA-256."""
+        return self.follower.current.sha256
+
+    def make_ready(self, bundle: Bundle) -> None:
+        """Before a bundle is activated: it fits the contracts, and each party has the key of its handles (N3).
+
+        Raises ConfigurationError or KeystoreError.
+        """
+        check_agreements(bundle, self.contracts)
+        maker = self.key_maker()
+        try:
+            for name in (handle_key(party) for party in bundle.parties):
+                if not maker.has(name):
+                    maker.make_mac(name)
+        finally:
+            maker.close()
 
     def objects(self) -> dict[str, bytes]:
         """What evidence names that is no certificate: the policy and the contracts, by hex SHA-256."""
-        return {self.policy_sha256: self._policy} | {item.sha256: item.source for item in self.contracts}
+        with self._database() as database:
+            policy = self.follower.content(PolicyRows(database))
+        return {self.policy_sha256: policy} | {item.sha256: item.source for item in self.contracts}
 
     def log_key(self) -> LogKey:
         """The log's public key and origin; raises ConfigurationError."""
-        path = self.settings.folders.keys / "log.vkey"
-        try:
-            return LogKey.parse(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
-        except LedgerError as error:
-            raise ConfigurationError("key_malformed", path=path, detail=error) from None
+        return _log_key(self.settings)
 
     def prepare(self) -> None:
-        """Before the processes start: the keys can be used, the schema is there, a new policy has its leaf (P1)."""
-        self.check_keys()
-        adopt_policy(
-            self.url,
-            policy=self._policy,
-            version_of=version_and_previous,
-            objects=self.objects(),
-            locks=self.locks,
-            clock=self.clock,
-            randomness=self.randomness,
-        )
+        """Before the processes start: the keys can be used, the schema is there, what was tried is recorded (P1)."""
+        self._check_database()
+        migrate(self.url)
+        if not self.settings.keystore.process:
+            self.check_keys()
+        self._compare_copy()
+        self._record_attempts()
         database = Database(self.url, durable=False)
         try:
             # Once, before anybody can call: what of a run before this one may have been lost (L4).
             DatabaseClaims(database, self.clock)
+            self._check_generations(database)
         finally:
             database.dispose()
 
-    def check_adopted(self) -> None:
-        """Raises ConfigurationError unless the policy here is the one that the log says is in force (P1)."""
-        if policy_in_force(self.url) != self.policy_sha256:
-            raise ConfigurationError("policy_not_adopted", path=self.settings.folders.policy)
+    def _check_generations(self, database: Database) -> None:
+        # another key under a generation's name would make every NIREC unknown, and each child twice
+        store = self.nirec_keystore()
+        try:
+            subjects = DatabaseSubjects(database, self.clock, self.randomness)
+            check_generations(subjects, PseudonymChain(store, nirec_key))
+        finally:
+            store.close()
+
+    def check_copy(self) -> None:
+        """What stands in policy.yaml could be used, were it in force; raises ConfigurationError."""
+        bundle, _ = read_bundle(read_policy(self.settings.folders.policy))
+        check_agreements(bundle, self.contracts)
 
     def backlog(self) -> int:
         """How many records wait for the sequencer."""
-        database = Database(self.url, durable=False)
-        try:
+        with self._database() as database:
             return Lookup(database).waiting()
-        finally:
-            database.dispose()
 
     def check_keys(self) -> None:
         """Raises KeystoreError or ConfigurationError unless every key is there, ours alone, and of its form.
 
         Of the log's key nothing is loaded, here or in a worker: only the sequencer can sign with it (S5).
         """
-        self.keystore()
-        for name in ("tls-server", "tls-client", LOG_KEY):
-            check_private(self.settings.folders.keys / f"{name}.key")
+        store = self.keystore()
+        try:
+            store.certificate(self.generations.name(SIGNING_KEY))
+            store.public_key(self.generations.name(RECEIPT_KEY))
+            files = [self.generations.name(kind) for kind in TLS]
+            for name in (*files, *([] if self.keys.in_token(LOG_KEY) else [LOG_KEY])):
+                check_private(self.settings.folders.keys / f"{name}.key")
+        finally:
+            store.close()
         self.log_key()
 
-    def keystore(self) -> FileKeystore:
+    def keystore(self) -> OpenKeystore:
         """A worker's keys: all but the log's (S5); raises KeystoreError."""
-        macs = [CLAIMS_KEY, LEDGER_KEY]
-        macs += [nirec_key(generation) for generation in range(self.settings.nirec.generations)]
+        macs = [self.generations.name(CLAIMS_KEY), LEDGER_KEY, HANDLES_KEY, nirec_key(0)]
         macs += [handle_key(party) for party in self.bundle.parties]
-        return FileKeystore(self.settings.folders.keys, signing=[SIGNING_KEY, RECEIPT_KEY], macs=macs)
+        return self.keys.open(
+            signing=[self.generations.name(kind) for kind in (SIGNING_KEY, RECEIPT_KEY)],
+            macs=macs,
+            later=(SIGNING_KEY, RECEIPT_KEY, CLAIMS_KEY, nirec_key(""), handle_key("")),
+        )
 
-    def sequence(self, stop: Event) -> None:
+    def nirec_keystore(self) -> OpenKeystore:
+        """The pseudonyms' keys alone, for their rotation (N2)."""
+        return self.keys.open(later=[nirec_key("")])
+
+    @property
+    def key_socket(self) -> Path:
+        """Where the process that has the keys is asked."""
+        return self.settings.folders.db / SOCKET
+
+    def serve_keys(self, stop: Stop, supervisor: int | None) -> None:
+        """Runs the process that has the keys until ``stop`` is set; each role can use its own only (S5).
+
+        A token that is away when it begins is waited for: the others are there, and refuse meanwhile.
+        """
+        while True:
+            try:
+                self.check_keys()
+                break
+            except KeystoreError as error:
+                if error.key != "token_absent":
+                    raise
+                structlog.get_logger("keystore").error("token_absent", exc_info=error)
+                if stop.wait(_TOKEN_SECONDS):
+                    return
+        stores = {WORKERS: self.keystore(), SEQUENCER: self.keys.open_one(LOG_KEY)}
+        try:
+            KeyService(self.key_socket, stores, Supervised(supervisor)).run(stop)
+        finally:
+            self.keys.close()
+
+    def _log_keystore(self) -> Keystore:
+        if self.settings.keystore.process:
+            return RemoteKeystore(BlockingChannel(self.key_socket, SEQUENCER), self.settings.folders.keys)
+        return self.keys.open_one(LOG_KEY)
+
+    def key_maker(self) -> KeyMaker:
+        """Makes further keys where the others lie."""
+        return self.keys.maker()
+
+    @contextmanager
+    def _database(self) -> Iterator[Database]:
+        self._check_database()
+        database = Database(self.url, durable=False)
+        try:
+            yield database
+        finally:
+            database.dispose()
+
+    def _check_database(self) -> None:
+        # SQLite would make an empty one
+        path = self.settings.folders.db / DATABASE
+        if not path.is_file():
+            raise ConfigurationError("file_unreadable", path=path, detail=os.strerror(errno.ENOENT))
+
+    def _compare_copy(self) -> None:
+        """policy.yaml is only a copy to read: one that differs is never adopted, and somebody has tried (P1)."""
+        try:
+            copy = sha256(self.settings.folders.policy.read_bytes()).hexdigest()
+        except OSError:
+            copy = None
+        if copy != self.policy_sha256:
+            self.follower.note(Attempt(copy, FILE_DIFFERS))
+
+    def _record_attempts(self) -> None:
+        log = structlog.get_logger("policy")
+        attempts = self.follower.attempts()
+        for attempt in attempts:
+            log.error("policy_refused", policy=attempt.policy, reason=attempt.reason)
+        if not attempts:
+            return
+        try:
+            with policy_log(self.settings, self.clock, self.randomness, by="start") as acts:
+                for attempt in attempts:
+                    acts.refuse_once(attempt.policy, attempt.reason)
+        except (NotRecordedError, StorageUnavailableError) as error:
+            # A full disk keeps nobody from starting: what cannot be recorded now is found again at the next start.
+            log.warning("attempt_not_recorded", exc_info=error)
+
+    def sequence(self, stop: Stop) -> None:
         """Runs the sequencer until ``stop`` is set; it alone can sign checkpoints (S5)."""
         database = Database(self.url, durable=True)
         folder = self.settings.folders.log
@@ -138,7 +274,7 @@ class Composition:
             publisher=Publisher(folder, folder.with_name(f"{folder.name}.tmp")),
             writer=writer,
             key=self.log_key(),
-            keystore=FileKeystore(self.settings.folders.keys, signing=[LOG_KEY]),
+            keystore=self._log_keystore(),
             clock=self.clock,
             randomness=self.randomness,
             locks=self.locks,
@@ -154,7 +290,7 @@ class Composition:
             database.dispose()
 
 
-def _expire(claims: DatabaseClaims, stop: Event) -> None:
+def _expire(claims: DatabaseClaims, stop: Stop) -> None:
     """Forgets old claims from time to time; a failure is tried again, and stops nothing."""
     while not stop.wait(_EXPIRE_SECONDS):
         with suppress(Exception):
@@ -166,16 +302,77 @@ def database_url(settings: Settings) -> str:
     return f"sqlite:///{settings.folders.db / DATABASE}"
 
 
+def policy_log(settings: Settings, clock: Clock, randomness: Randomness, by: By = "command") -> PolicyLog:
+    """The acts about the policy, for a command; raises ConfigurationError where there is no database."""
+    path = settings.folders.db / DATABASE
+    if not path.is_file():
+        raise ConfigurationError("file_unreadable", path=path, detail=os.strerror(errno.ENOENT))
+    return open_policy_log(
+        database_url(settings),
+        published=PublishedActs(settings.folders.log, _log_key(settings)),
+        by=by,
+        locks=settings.folders.db / "writers",
+        clock=clock,
+        randomness=randomness,
+    )
+
+
+def _log_key(settings: Settings) -> LogKey:
+    path = settings.folders.keys / "log.vkey"
+    try:
+        return LogKey.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
+    except LedgerError as error:
+        raise ConfigurationError("key_malformed", path=path, detail=error) from None
+
+
+def is_sequenced(settings: Settings) -> bool:
+    """Whether a sequencer runs here, so that what is recorded is published."""
+    return is_led(settings.folders.db / "writers")
+
+
+def write_copy(settings: Settings, content: bytes) -> None:
+    """Puts the policy in force where people read it; raises OSError."""
+    path = settings.folders.policy
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
 def begin(settings: Settings, clock: Clock, randomness: Randomness) -> str:
-    """Makes the database and the genesis leaf; gives the policy's hex SHA-256; raises LedgerError if there is one."""
+    """Makes the database and the genesis leaf of the policy in the file; gives its hex SHA-256.
+
+    Raises ConfigurationError for a policy, contract or file that cannot be used; LedgerError where a log was begun.
+    """
     settings.folders.db.mkdir(parents=True, exist_ok=True, mode=0o700)
+    policy = read_policy(settings.folders.policy)
     base = Composition(settings, clock, randomness)
+    bundle, _ = read_bundle(policy)
+    check_agreements(bundle, base.contracts)
     return begin_log(
         base.url,
         key=base.log_key(),
-        policy=settings.folders.policy.read_bytes(),
-        objects=base.objects(),
+        policy=policy,
+        objects={item.sha256: item.source for item in base.contracts},
         locks=base.locks,
         clock=clock,
         randomness=randomness,
     )
+
+
+def read_policy(path: Path) -> bytes:
+    """The bytes of a bundle in a file; raises ConfigurationError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
+
+
+def _contracts() -> tuple[Contract, ...]:
+    try:
+        return tuple(load_contracts(contracts_folder()))
+    except OSError as error:
+        raise ConfigurationError("file_unreadable", path=error.filename, detail=error.strerror) from None
+    except ContractError as error:
+        raise ConfigurationError("contract_invalid", detail=error) from None

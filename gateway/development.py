@@ -22,27 +22,35 @@ from certs.profiles import Profile
 from gateway.composition import begin
 from gateway.errors import ConfigurationError
 from gateway.guard.claims import CLAIMS_KEY
-from gateway.keys.make import handle_key, make_mac_key, nirec_key
+from gateway.keys.make import FileKeyMaker, handle_key, nirec_key
+from gateway.keys.request import BehindThePort
+from gateway.keys.stores import Keys
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.sealing import new_period_key
-from gateway.nirec.subjects import LEDGER_KEY
+from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY
 from gateway.sandboxes import create_births
-from gateway.settings import load_settings
+from gateway.settings import KeystoreSettings, load_settings
+from gateway.signing.answer import SIGNING_KEY
+from gateway.signing.receipt import RECEIPT_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from certs.authority import Issued
+    from gateway.keys.make import KeyMaker
     from gateway.ports import Clock, Randomness
 
 GATEWAY = "passerelle"
 REGISTRY = "civil-registry"
 CALLERS = ("cooperative", "ministry")
 ORIGIN = "passerelle.development"
+OFFICERS = ("officer-1", "officer-2", "officer-3")
+_THRESHOLD = 2
 #: What `passerelle demo` leaves in a folder that it may wipe.
 MARKER = ".passerelle-demo"
 _PERIODS = 13
+_ED25519_BYTES = 32
 _HELLO = {"message": "Bonjour, est-ce que la passerelle m'entend?"}
 _YEAR = timedelta(days=365)
 
@@ -65,6 +73,30 @@ _AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
         "ministry", "nirec.verify", "admissibilite", ["outcome", "handle"], True,
         "Entente fictive: admissibilité", "Fictitious agreement: eligibility",
     ),
+    "ENT-2026-03": (
+        "cooperative", "subject.expect", "inscription", ["handle"], False,
+        "Entente fictive: enfants à naître", "Fictitious agreement: children to be born",
+    ),
+    "ENT-2026-04": (
+        "cooperative", "subject.birth", "inscription", ["outcome", "handle"], False,
+        "Entente fictive: naissances", "Fictitious agreement: births",
+    ),
+    "ENT-2026-05": (
+        "cooperative", "subject.merge", "inscription", ["handle"], False,
+        "Entente fictive: dossiers en double", "Fictitious agreement: duplicate files",
+    ),
+    "ENT-2026-06": (
+        "ministry", "subject.expect", "admissibilite", ["handle"], True,
+        "Entente fictive: enfants à naître", "Fictitious agreement: children to be born",
+    ),
+    "ENT-2026-07": (
+        "ministry", "subject.birth", "admissibilite", ["outcome", "handle"], True,
+        "Entente fictive: naissances", "Fictitious agreement: births",
+    ),
+    "ENT-2026-08": (
+        "ministry", "subject.merge", "admissibilite", ["handle"], True,
+        "Entente fictive: dossiers en double", "Fictitious agreement: duplicate files",
+    ),
 }  # fmt: skip
 
 
@@ -81,9 +113,18 @@ class Ports:
 class Development:
     """Makes a development set-up in an empty folder."""
 
-    def __init__(self, folder: Path, ports: Ports, clock: Clock, randomness: Randomness) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ports: Ports,
+        clock: Clock,
+        randomness: Randomness,
+        keystore: KeystoreSettings | None = None,
+    ) -> None:
+        """``keystore`` says where the gateway's keys are made: files, or inside a token (S7)."""
         self._folder = folder
         self._ports = ports
+        self._keystore = keystore or KeystoreSettings()
         self._clock = clock
         self._randomness = randomness
         self._now = clock.now().replace(microsecond=0)
@@ -110,19 +151,27 @@ class Development:
         names = ["gateway.passerelle.test", "localhost"]
         _write(keys / "tls-server", own.issue(Profile.TLS_SERVER, names), own)
         _write(keys / "tls-client", own.issue(Profile.TLS_CLIENT, names[:1]), own)
-        _write(keys / "signing", own.issue(Profile.SIGNING, names[:1]))
-        write_private(keys / "receipts.key", _pkcs8(ec.generate_private_key(ec.SECP256R1())))
-        log = ed25519.Ed25519PrivateKey.generate()
-        write_private(keys / f"{LOG_KEY}.key", _pkcs8(log))
-        vkey = LogKey(ORIGIN, log.public_key().public_bytes_raw()).vkey
+        where = Keys(keys, self._keystore, self._clock, self._randomness)
+        maker = where.maker()
+        behind = BehindThePort(where.open(later=[SIGNING_KEY]), SIGNING_KEY, maker.make_p256(SIGNING_KEY))
+        write_public(keys / f"{SIGNING_KEY}.pem", own.issue(Profile.SIGNING, names[:1], key=behind).pem)
+        maker.make_p256(RECEIPT_KEY)
+        vkey = LogKey(ORIGIN, self._log_key(maker)).vkey
         write_public(keys / "log.vkey", f"{vkey}\n".encode())
         write_public(self._folder / "trust" / "log.vkey", f"{vkey}\n".encode())
-        for name in (CLAIMS_KEY, LEDGER_KEY, nirec_key(0), *(handle_key(party) for party in _TITLES)):
-            make_mac_key(keys, name, self._randomness)
+        for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, nirec_key(0), *(handle_key(party) for party in _TITLES)):
+            maker.make_mac(name)
+        maker.close()
         for name, authority in authorities.items():
             write_public(keys / "authorities" / f"{name}.pem", authority.root.pem)
             for kind, crl in zip(("root", "issuing"), authority.revocation_lists(), strict=True):
                 write_public(keys / "revocation" / f"{name}.{kind}.crl", crl)
+
+    def _log_key(self, maker: KeyMaker) -> bytes:
+        """The public key, 32 bytes; a file where the token has no Ed25519."""
+        if not maker.knows_ed25519():
+            maker = FileKeyMaker(self._folder / "gateway" / "keys", self._randomness)
+        return maker.make_ed25519(LOG_KEY)[-_ED25519_BYTES:]
 
     def _caller(self, name: str, authorities: Mapping[str, DevAuthority]) -> None:
         folder = self._folder / "sandbox" / "parties" / name
@@ -139,7 +188,13 @@ class Development:
         write_public(folder / "party.toml", self._party_toml(name).encode())
 
     def _party_toml(self, name: str) -> str:
-        paths = {"echo": "/v1/echo", "nirec.verify": "/v1/nirec/verifications"}
+        paths = {
+            "echo": "/v1/echo",
+            "nirec.verify": "/v1/nirec/verifications",
+            "subject.expect": "/v1/subjects",
+            "subject.birth": "/v1/subjects/births",
+            "subject.merge": "/v1/subjects/merges",
+        }
         lines = [f'name = "{name}"', f'origin = "{self._origin}"', 'authority = "gateway-root.pem"', ""]
         for word, (party, operation, purpose, *_rest) in _AGREEMENTS.items():
             if party == name:
@@ -184,6 +239,11 @@ url = "https://localhost:{ports.registry}/civil-registry/v1"
 port = {ports.registry}
 control_port = {ports.control}
 """
+        if (kept := self._keystore).kind == "pkcs11":
+            named = {"module": kept.module, "token": kept.token, "pin_file": kept.pin_file}
+            text += '\n[keystore]\nkind = "pkcs11"\n' + "".join(
+                f"{name} = {json.dumps(str(value))}\n" for name, value in named.items()
+            )
         write_public(self._folder / "passerelle.toml", text.encode())
 
     def _trust(self, authorities: Mapping[str, DevAuthority]) -> None:
@@ -203,10 +263,6 @@ control_port = {ports.control}
         return [f"{month // 12}{month % 12 + 1:02}" for month in range(first, first + _PERIODS)]
 
     def _policy(self, authorities: Mapping[str, DevAuthority]) -> None:
-        officer = ed25519.Ed25519PrivateKey.generate()
-        write_private(self._folder / "sandbox" / "officers" / "officer-1.key", _pkcs8(officer))
-        public = _base64(officer.public_key().public_bytes_raw()).decode().strip()
-        write_public(self._folder / "trust" / "officers" / "officer-1.pub", f"{public}\n".encode())
         keys = self._folder / "gateway" / "keys"
         periods = {
             name: sha256((keys / "periods" / f"{name}.pub").read_bytes()).hexdigest() for name in self._period_names()
@@ -218,7 +274,7 @@ control_port = {ports.control}
             "previous": None,
             "validity": validity,
             "gateway": GATEWAY,
-            "officers": {"threshold": 1, "keys": {"officer-1": public}, "recovery": {}, "widening_delay_hours": 0},
+            "officers": {"threshold": _THRESHOLD, "keys": self._officers(), "widening_delay_hours": 0},
             "authorities": {
                 name: {"roots": [item.root.pem.decode()], "intermediates": [item.issuing.pem.decode()]}
                 for name, item in authorities.items()
@@ -237,8 +293,18 @@ control_port = {ports.control}
             "periods": periods,
         }
         text = yaml.safe_dump(bundle, allow_unicode=True, sort_keys=False, width=110)
-        heading = "# The policy: who may do what. One development officer only: never so outside development.\n"
+        heading = "# The policy: who may do what. Its officers' keys lie on one disk: never so outside development.\n"
         write_public(self._folder / "gateway" / "policy.yaml", (heading + text).encode())
+
+    def _officers(self) -> dict[str, str]:
+        """Their public keys by name; the private ones lie apart from all that the gateway has."""
+        keys: dict[str, str] = {}
+        for name in OFFICERS:
+            officer = ed25519.Ed25519PrivateKey.generate()
+            write_private(self._folder / "sandbox" / "officers" / f"{name}.key", _pkcs8(officer))
+            keys[name] = _base64(officer.public_key().public_bytes_raw()).decode().strip()
+            write_public(self._folder / "trust" / "officers" / f"{name}.pub", f"{keys[name]}\n".encode())
+        return keys
 
     def _begin(self) -> None:
         settings = load_settings(self._folder / "passerelle.toml", {})

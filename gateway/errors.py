@@ -46,6 +46,11 @@ class Code(StrEnum):
     EXCHANGE_UNKNOWN = "exchange_unknown"
     ACKNOWLEDGEMENT_DIFFERS = "acknowledgement_differs"
 
+    HANDLE_UNKNOWN = "handle_unknown"
+    MERGE_NEEDED = "merge_needed"
+    MERGE_REFUSED = "merge_refused"
+    SUBJECTS_CHANGED = "subjects_changed"
+
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_UNTRUSTED = "upstream_untrusted"
@@ -68,13 +73,17 @@ class Refusal(PasserelleError):
         code: what is said outside.
         component: the signature component or field name at fault, never a value.
         nonce: the request's nonce where it was strictly valid, for evidence (C6).
+        reason: why a certificate was refused, in one stable word (``expired``, ``revoked``, ...).
     """
 
-    def __init__(self, code: Code, *, component: str | None = None, nonce: str | None = None) -> None:
+    def __init__(
+        self, code: Code, *, component: str | None = None, nonce: str | None = None, reason: str | None = None
+    ) -> None:
         super().__init__(code.value if component is None else f"{code.value}: {component}")
         self.code = code
         self.component = component
         self.nonce = nonce
+        self.reason = reason
 
 
 class ShownError(PasserelleError):

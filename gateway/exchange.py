@@ -16,12 +16,22 @@ from gateway.errors import (
     Refusal,
     StorageUnavailableError,
 )
-from gateway.model import Answer, Nirec, Party, Refused, UpstreamRefusal
+from gateway.model import Answer, Nirec, Party, Refused, SubjectRequest, UpstreamRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gateway.model import Attempt, Claim, DisclosedSubject, Grant, Received, Released, Reply, VerifiedRequest
+    from gateway.model import (
+        Attempt,
+        Claim,
+        Disclosure,
+        Grant,
+        Received,
+        Reduction,
+        Released,
+        Reply,
+        VerifiedRequest,
+    )
     from gateway.ports import Guard, Identity, Ledger, Policy, Signing, Subjects, Translation, Upstream
 
 _JSON = "application/json"
@@ -77,6 +87,7 @@ class Exchange:
             claim = proven = self._guard.claim(message)  # 4  once, everywhere
             grant = proven = self._policy.authorise(claim)  # 5  agreement and purpose
             self._signing.signing_key()  # nobody is asked for an answer that we could not sign
+            self._subjects.check(_handles(grant), party.name)  # nor about a child that the caller does not know
             reply = self._upstreams[message.upstream].call(grant)  # 6  verified upstream answer
             attempts = reply.attempts
             answer = self._reduce(grant, reply)  # 7  only what the agreement names
@@ -92,29 +103,32 @@ class Exchange:
                 return self._ledger.not_recorded(Refused(received, party.name, Refusal(Code.NOT_RECORDED), proven))
             return self._refuse(Refused(received, party.name, Refusal(Code.INTERNAL), proven, attempts))
         failed = Refused(received, party.name, Refusal(Code.NOT_RECORDED), proven, attempts)
-        return self._sealed(failed, lambda: self._ledger.seal(grant, reply, answer))  # 8  durable, then released
+        return self._sealed(failed, lambda: self._seal(grant, reply, answer))  # 8  durable, then released
 
     def _reduce(self, grant: Grant, reply: Reply) -> Answer:
         fields = dict(reply.fields)
-        subjects: tuple[DisclosedSubject, ...] = ()
+        told: Disclosure | None = None
         rule = grant.message.reduction
         if rule is not None:
-            if fields.get(rule.field) == rule.confirmed:
-                subjects = (self._subject(grant, rule.identifier),)
-                fields[rule.handle] = subjects[0].handle
+            if rule.field is None or fields.get(rule.field) == rule.confirmed:
+                told = self._subjects.disclose(_subject_request(grant, rule))
+                fields[rule.handle] = told.subjects[0].handle
             if not grant.tells_not_found:
                 for name, value, said in rule.conceal:
                     if fields.get(name) == value:
                         fields[name] = said
         kept = {name: value for name, value in fields.items() if name in grant.fields}
         body = self._translation.translate_out(grant, dict(kept))
-        return Answer(_OK, _JSON, body, tuple(sorted(kept)), subjects)
+        if told is None:
+            return Answer(_OK, _JSON, body, tuple(sorted(kept)), ())
+        return Answer(_OK, _JSON, body, tuple(sorted(kept)), told.subjects, told.change)
 
-    def _subject(self, grant: Grant, identifier: str) -> DisclosedSubject:
-        nirec = grant.message.fields[identifier]
-        if not isinstance(nirec, Nirec):
-            raise PasserelleError("the contract's identifier is no NIREC")
-        return self._subjects.disclose(nirec, grant.message.request.party.name)
+    def _seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
+        request = grant.message.request
+        try:
+            return self._ledger.seal(grant, reply, answer)
+        except Refusal as changed:  # at the commit the subjects were not those any more that the answer speaks of
+            return self._refuse(Refused(request.received, request.party.name, changed, grant, reply.attempts))
 
     def _refuse(self, refused: Refused) -> Released:
         party, received = refused.party, refused.received
@@ -143,3 +157,23 @@ class Exchange:
         if recorded == received.exchange_id:
             return self._sealed(refused, lambda: self._ledger.seal_refusal(refused))
         return self._sealed(refused, lambda: self._ledger.repeat_refusal(refused, recorded))
+
+
+def _handles(grant: Grant) -> tuple[str, ...]:
+    rule = grant.message.reduction
+    return () if rule is None else tuple(str(grant.message.fields[name]) for name in rule.given)
+
+
+def _subject_request(grant: Grant, rule: Reduction) -> SubjectRequest:
+    message = grant.message
+    nirec = None if rule.identifier is None else message.fields[rule.identifier]
+    if nirec is not None and not isinstance(nirec, Nirec):
+        raise PasserelleError("the contract's identifier is no NIREC")
+    return SubjectRequest(
+        act=rule.act,
+        party=message.request.party.name,
+        nirec=nirec,
+        handles=_handles(grant),
+        reason=None if rule.reason is None else str(message.fields[rule.reason]),
+        gives_handle=rule.handle in grant.fields,
+    )

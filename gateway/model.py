@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from gateway.change import Change
     from gateway.errors import Code
 
 
@@ -141,22 +142,33 @@ class OperationRef:
     sha256: str
 
 
+#: What an exchange does with a subject: names it, makes one without a NIREC, gives it its NIREC, makes two of them one.
+SubjectAct = Literal["disclose", "expect", "attach", "merge"]
+SubjectRole = Literal["survivor", "merged"]
+
+
 @dataclass(frozen=True, slots=True)
 class Reduction:
     """How an answer's fields become what the agreement allows (step 7), as the contract declares it.
 
     Attributes:
-        identifier: the request field that holds a NIREC; None where the operation concerns no subject.
+        identifier: the request field that holds a NIREC; None where the operation has none.
         handle: the answer field that receives the caller's handle for the subject.
-        field, confirmed: the subject is disclosed only when this answer field has this value (N4).
+        field, confirmed: the subject is disclosed only when this answer field has this value (N4); None: always.
         conceal: (field, value, said instead) where the agreement does not tell not_found apart (N4).
+        act: what becomes of the subject.
+        given: the request fields that hold handles of the caller's.
+        reason: the request field that says why two subjects are one.
     """
 
-    identifier: str
+    identifier: str | None
     handle: str
-    field: str
-    confirmed: str
+    field: str | None
+    confirmed: str | None
     conceal: tuple[tuple[str, str, str], ...]
+    act: SubjectAct = "disclose"
+    given: tuple[str, ...] = ()
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,10 +288,39 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class DisclosedSubject:
-    """A subject as evidence names it: by the ledger's keyed hash and by the caller's handle (N3)."""
+    """A subject as evidence names it: by the ledger's keyed hash and by the caller's handle (N3).
+
+    ``role`` is None where it is the only one; else the first is the ``survivor``, and the ``merged`` ones are that one.
+    """
 
     ledger: str
     handle: str
+    role: SubjectRole | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRequest:
+    """What step 7 asks of the subjects for one exchange.
+
+    Attributes:
+        handles: of the caller's, found in the request.
+        gives_handle: whether the agreement lets the caller have the subject's handle.
+    """
+
+    act: SubjectAct
+    party: str
+    nirec: Nirec | None
+    handles: tuple[str, ...]
+    reason: str | None
+    gives_handle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """The subjects of an exchange, the one whose handle is given first; and what it changes about them."""
+
+    subjects: tuple[DisclosedSubject, ...]
+    change: Change | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +332,7 @@ class Answer:
     body: bytes = field(repr=False)
     disclosed: tuple[str, ...]
     subjects: tuple[DisclosedSubject, ...]
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +364,8 @@ class AnswerToSign:
     """All that an answer's signature covers (S2), before it is signed.
 
     ``request`` is the verified request, or None where evidence may keep no digest of it (C6); ``at`` is the leaf's
-    time, None where there is no leaf.
+    time, None where there is no leaf; ``signer`` is the hex SHA-256 of the signing certificate that the evidence names,
+    None where there is no evidence.
     """
 
     status: int
@@ -333,6 +376,7 @@ class AnswerToSign:
     received: Received
     request: VerifiedRequest | None
     at: datetime | None = None
+    signer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import structlog
+
+from gateway.composition import read_policy
+from gateway.ledger.storage import PolicyRows
+from gateway.policy.bundle import read_bundle
 from gateway.storage import Database
 from gateway.watch.observer import KnownPolicy, Observer
 from gateway.watch.snapshots import Collector
@@ -13,24 +19,53 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.composition import Composition
+    from gateway.policy.bundle import Bundle
 
 
 def observer(composition: Composition, snapshots: Path | None) -> Observer:
     """Sees one gateway; ``snapshots`` is where its processes report, if it runs."""
-    settings, bundle = composition.settings, composition.bundle
+    settings = composition.settings
+    databases: list[Database] = []
+
+    def connect() -> Database:
+        databases.append(Database(composition.url, durable=False))
+        return databases[-1]
+
+    def follow() -> KnownPolicy:
+        for database in databases[-1:]:  # none until something was first asked of it
+            composition.follower.follow(PolicyRows(database))
+        return _known(composition.bundle, composition.policy_sha256)
+
+    return Observer(
+        settings.folders,
+        _at_first(composition),
+        DatabaseWatch(connect),
+        Collector(snapshots, composition.clock),
+        composition.clock,
+        (settings.civil_registry.party,),
+        # only who watches a gateway that runs knows an hour worth keeping
+        None if snapshots is None else settings.folders.logs / "hour.json",
+        follow,
+    )
+
+
+def _at_first(composition: Composition) -> KnownPolicy:
+    """The policy in force; where the database does not give it, the readable copy, which is only shown."""
+    try:
+        return _known(composition.bundle, composition.policy_sha256)
+    except Exception as error:  # noqa: BLE001  whatever keeps the database from answering hides nothing else
+        structlog.get_logger("policy").warning("policy_unknown", exc_info=error)
+    return _known(*read_bundle(read_policy(composition.settings.folders.policy)))
+
+
+def _known(bundle: Bundle, sha256: str) -> KnownPolicy:
     authorities = {
         f"{name}.{kind}": pem
         for name, item in bundle.authorities.items()
         for kind, pems in (("root", item.roots), ("issuing", item.intermediates))
         for pem in pems
     }
-    return Observer(
-        settings.folders,
-        KnownPolicy(bundle.version, composition.policy_sha256, bundle.periods, authorities),
-        DatabaseWatch(lambda: Database(composition.url, durable=False)),
-        Collector(snapshots, composition.clock),
-        composition.clock,
-        (settings.civil_registry.party,),
-        # only who watches a gateway that runs knows an hour worth keeping
-        None if snapshots is None else settings.folders.logs / "hour.json",
-    )
+    ends = {("policy", f"version {bundle.version}"): bundle.validity.until}
+    ends |= {("agreement", word): item.validity.until for word, item in bundle.agreements.items()}
+    grace = timedelta(hours=bundle.guard.revocation_grace_hours)
+    return KnownPolicy(bundle.version, sha256, bundle.periods, authorities, grace, ends)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
         AnswerToSign,
         CertificateProof,
         Claim,
-        DisclosedSubject,
+        Disclosure,
         Grant,
         Message,
-        Nirec,
         Party,
         Received,
         Refused,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         Reply,
         SignedAnswer,
         Signer,
+        SubjectRequest,
         VerifiedRequest,
     )
 
@@ -154,10 +154,17 @@ class Upstream(Protocol):
 
 
 class Subjects(Protocol):
-    """NIREC to subject, subject to handles (N2, N3)."""
+    """NIREC to subject, subject to handles, over the years (N2, N3)."""
 
-    def disclose(self, nirec: Nirec, party: str) -> DisclosedSubject:
-        """The subject behind a confirmed NIREC, made if new, named for this party and for the ledger."""
+    def check(self, handles: Sequence[str], party: str) -> None:
+        """Returns if each of these handles was given to this party; raises Refusal, the same for all others (N4)."""
+        ...
+
+    def disclose(self, request: SubjectRequest) -> Disclosure:
+        """The subject, named for this party and for the ledger, and the change that comes with the record.
+
+        Raises Refusal.
+        """
         ...
 
 
@@ -165,7 +172,10 @@ class Ledger(Protocol):
     """Step 8."""
 
     def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
-        """Recorded, then released; a failure to record is an answer without data (``not_recorded``)."""
+        """Recorded, then released; a failure to record is an answer without data (``not_recorded``).
+
+        Raises Refusal where the change that comes with the record cannot be made any more: neither is in then.
+        """
         ...
 
     def seal_refusal(self, refused: Refused) -> Released:
@@ -221,6 +231,30 @@ class ProofReader(Protocol):
 
     def inclusion(self, index: int, digest: bytes) -> Provable | None:
         """The proof for a leaf hash at an index; None until a published checkpoint covers it."""
+        ...
+
+
+class Handler(Protocol):
+    """The eight steps, under whichever policy is in force."""
+
+    def handle(self, received: Received) -> Released:
+        """The signed, recorded answer; a refusal is one too."""
+        ...
+
+
+class Stop(Protocol):
+    """That a process is to end: told at any instant, a signal handler's included."""
+
+    def set(self) -> None:
+        """Tells it; once is enough."""
+        ...
+
+    def is_set(self) -> bool:
+        """Whether it has been told."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Returns when it is told, or after ``timeout`` seconds; whether it was."""
         ...
 
 

@@ -14,8 +14,8 @@ from gateway.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from threading import Event
 
+    from gateway.ports import Stop
     from gateway.settings import Settings
 
 
@@ -33,7 +33,7 @@ def create_births(path: Path, count: int) -> dict[str, dict[str, str]]:
     return {name: asdict(person) for name, person in people.items()}
 
 
-def run_sandbox(settings: Settings, stop: Event, ready: Callable[[], None]) -> None:
+def run_sandbox(settings: Settings, stop: Stop, ready: Callable[[], None]) -> None:
     """Runs the sandbox civil registry until ``stop``; raises ConfigurationError when it is not configured."""
     sandbox = settings.sandbox_civil_registry
     if sandbox is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -47,8 +47,19 @@ class Folders(_Strict):
     keys: Path = Field(Path("gateway/keys"), description="the keystore's files, 0600")
     logs: Path = Field(Path("gateway/logs"), description="JSON logs")
     policy: Path = Field(Path("gateway/policy.yaml"), description="the policy bundle")
-    revocation: Path = Field(Path("gateway/keys/revocation"), description="revocation lists, PARTY.*.crl")
+    revocation: Path = Field(Path("gateway/keys/revocation"), description="revocation data, PARTY.*.crl, *.ocsp")
     signers: Path = Field(Path("gateway/keys/signers"), description="the parties' signing certificates, PARTY.*.pem")
+
+
+class KeystoreSettings(_Strict):
+    """Where the keys are (S7); TLS keys and certificates are files in any case."""
+
+    kind: Literal["files", "pkcs11"] = Field("files", description="where the keys are: files, or a PKCS #11 token")
+    module: Path | None = Field(None, description="the token's PKCS #11 module, a shared library")
+    token: str | None = Field(None, description="the token's label")
+    pin_file: Path | None = Field(None, description="file with the token's PIN, 0600")
+    slow: bool = Field(default=False, description="the token is on a network: each use waits in a thread")
+    process: bool = Field(default=False, description="one process has the keys, and the others ask it (S7)")
 
 
 class LedgerSettings(_Strict):
@@ -58,11 +69,17 @@ class LedgerSettings(_Strict):
     poll_milliseconds: int = Field(100, ge=10, description="how often the sequencer looks for new records")
 
 
+class RevocationSettings(_Strict):
+    """How revocation data is fetched from the addresses that certificates name."""
+
+    refresh_seconds: int = Field(3600, ge=1, description="how often it is fetched at most; sooner where it ends sooner")
+    timeout_seconds: float = Field(10.0, gt=0, description="for the whole of one fetch")
+
+
 class NirecSettings(_Strict):
-    """What a NIREC looks like, and the keys of its pseudonyms."""
+    """What a NIREC looks like; the generations of its pseudonyms' key stand in the database."""
 
     pattern: str = Field(r"\d{13}", description="NIREC pattern; thirteen digits is our working assumption")
-    generations: int = Field(1, ge=1, description="generations of the pseudonym key, all kept in the keystore")
 
 
 class CivilRegistry(_Strict):
@@ -90,7 +107,9 @@ class Settings(_Strict):
 
     listen: Listen
     folders: Folders = Field(default_factory=Folders)
+    keystore: KeystoreSettings = Field(default_factory=KeystoreSettings)
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
+    revocation: RevocationSettings = Field(default_factory=RevocationSettings)
     nirec: NirecSettings = Field(default_factory=NirecSettings)
     civil_registry: CivilRegistry
     sandbox_civil_registry: SandboxRegistry | None = None
@@ -132,7 +151,13 @@ def _overlay(raw: dict[str, Any], key: str, value: str) -> None:
 
 def _absolute(settings: Settings, base: Path) -> Settings:
     folders = {name: base / value for name, value in settings.folders}
-    update: dict[str, Any] = {"folders": Folders(**folders)}
+    keystore = {
+        name: base / value for name in ("module", "pin_file") if (value := getattr(settings.keystore, name)) is not None
+    }
+    update: dict[str, Any] = {
+        "folders": Folders(**folders),
+        "keystore": settings.keystore.model_copy(update=keystore),
+    }
     if settings.sandbox_civil_registry is not None:
         sandbox = settings.sandbox_civil_registry
         update["sandbox_civil_registry"] = sandbox.model_copy(update={"folder": base / sandbox.folder})

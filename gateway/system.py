@@ -1,14 +1,17 @@
-"""The world's side of two ports: the system's clock and its random generator; and how a child ends with its parent."""
+"""The world's side of three ports: the system's clock, its random generator, and how a process learns to end."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import secrets
+import select
 import signal
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from math import ceil
 from uuid import UUID
 
 _PR_SET_PDEATHSIG = 1
@@ -55,6 +58,46 @@ class SystemRandomness:
     def _forget(self) -> None:
         self._lock = threading.Lock()
         self._page, self._at = b"", 0
+
+
+class SystemStop:
+    """ports.Stop, over a pipe.
+
+    threading.Event has a lock, and a handler that runs while the same thread holds it waits for ever: a process that
+    was told twice to end stayed, and kept the lead from those who came after it.
+    """
+
+    def __init__(self) -> None:
+        self._told = False
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+
+    def set(self) -> None:
+        """Tells whoever waits, now and later; nothing here can wait."""
+        self._told = True
+        with suppress(BlockingIOError):
+            os.write(self._write, b"\0")
+
+    def is_set(self) -> bool:
+        """Whether it has been told."""
+        return self._told
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Returns when it is told, or after ``timeout`` seconds; whether it was."""
+        if not self._told:
+            # The byte is never read: each waiter, in any thread, finds it there.
+            poll = select.poll()
+            poll.register(self._read, select.POLLIN)
+            poll.poll(None if timeout is None else ceil(timeout * 1000))
+        return self._told
+
+
+def stop_on_signal() -> SystemStop:
+    """A stop that SIGTERM and SIGINT tell."""
+    stop = SystemStop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def end_with_parent(parent: int) -> None:

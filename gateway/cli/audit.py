@@ -76,6 +76,7 @@ def _show(output: Output, verdict: Verdict) -> None:
         "audit.acknowledged": f"{facts.acknowledged} / {facts.acknowledged + facts.unacknowledged}",
         "audit.refusals": ", ".join(f"{code} {count}" for code, count in facts.refusals) or "0",
         "audit.parties": ", ".join(f"{item.name} {item.exchanges} + {item.refusals}" for item in facts.parties),
+        "audit.policies": output.t("audit.policies_row", changes=len(facts.policies), attempts=len(facts.attempts)),
         "audit.writers": f"{facts.writers} ({facts.writers_open})",
     }
     if verdict.receipts is not None:
@@ -85,9 +86,22 @@ def _show(output: Output, verdict: Verdict) -> None:
     width = max(len(output.t(key)) for key in rows)
     for key, value in rows.items():  # lines, not a table: a root folded over two lines cannot be copied
         output.console.print(f"{output.t(key):{width}}  {value}", markup=False)
+    _policies(output, verdict)
     _disputes_and_findings(output, verdict)
     if verdict.holds:
         _unproven(output, verdict)
+
+
+def _policies(output: Output, verdict: Verdict) -> None:
+    changes, attempts = verdict.facts.policies, verdict.facts.attempts
+    for change in changes[-_SHOWN:]:
+        who, at = ", ".join(change.officers), _local(change.at)
+        output.say("audit.policy_change", version=change.version, sha256=change.sha256, at=at, who=who)
+    for attempt in attempts[-_SHOWN:]:
+        named, at = attempt.sha256 or "—", _local(attempt.at)
+        output.say("audit.policy_attempt", sha256=named, reason=attempt.reason, by=attempt.by, at=at)
+    if (more := max(len(changes), len(attempts)) - _SHOWN) > 0:
+        output.say("audit.more", count=more)
 
 
 def _disputes_and_findings(output: Output, verdict: Verdict) -> None:

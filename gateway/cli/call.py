@@ -169,3 +169,5 @@ def _show_problem(output: Output, problem: dict[str, Any]) -> None:
     output.say("call.next", detail=detail)
     if "component" in problem:
         output.say("call.component", component=problem["component"])
+    if "reason" in problem:
+        output.say("call.reason", reason=problem["reason"])

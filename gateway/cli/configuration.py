@@ -22,6 +22,7 @@ def check(output: Output, config: Path | None) -> None:
     path, settings = settings_of(config)
     composition = compose(settings)
     composition.check_keys()
+    composition.check_copy()
     operations = sum(len(contract.operations) for contract in composition.contracts)
     facts = {
         "parties": len(composition.bundle.parties),

@@ -14,6 +14,7 @@ from certs.files import write_private, write_public
 from certs.profiles import Profile
 from gateway.audit.audit import Beside, audit, remember
 from gateway.cli.call import client_of
+from gateway.cli.demo_officers import DemoOfficers
 from gateway.cli.output import Exit
 from gateway.cli.processes import child, free_ports, switch_registry
 from gateway.client.client import UnreachableError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _ECHO, _VERIFY = "echo", "nirec.verify"
 _WITHIN = 10.0
-_RELEASED = 200
+_RELEASED, _REFUSED = 200, 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class Demo:
             self._key_of_another(),
             self._replay(cooperative),
             self._tampered(cooperative),
+            self._suspended(ministry),
         ]
         return all(results)
 
@@ -160,6 +162,21 @@ class Demo:
         request = self._prepared(client, "cooperative", "confirmed")
         tampered = replace(request, body=request.body.replace(b"20", b"19", 1))
         return self._send("demo.tampered", "cooperative", client, tampered, 400, "digest_mismatch")
+
+    def _suspended(self, ministry: PartyClient) -> bool:
+        officers = DemoOfficers(self._out, self._folder, self._clock)
+        request = self._prepared(ministry, "ministry", "confirmed")
+        if not officers.suspend("ministry"):
+            return False
+        answer = ministry.send(request)
+        ministry.keep(request, answer, self._folder / "receipts")
+        # signed and recorded too; a proof is for parties that are let in
+        self._rows.append(Row(self._out.t("demo.suspended"), "ministry", str(answer.status), _result(answer), "—"))
+        return (
+            (answer.status, _result(answer)) == (_REFUSED, "party_suspended")
+            and officers.reinstate("ministry")
+            and self._call("demo.reinstated", "ministry", ministry, "confirmed", 200, "confirmed")
+        )
 
     def _wrong_certificate(self) -> bool:
         # A stranger: a certificate like ours in everything, from an authority that the policy does not name.

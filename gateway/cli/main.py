@@ -14,11 +14,13 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.cli.frame import reworded, speak
+from gateway.cli.keys_commands import add_keys
 from gateway.cli.output import Exit, Output
+from gateway.cli.policy import add_policy
 from gateway.errors import ConfigurationError, KeystoreError, LedgerError, ShownError, StorageUnavailableError
 from gateway.messages.catalogue import Catalogue, choose_language
 
-Role = Literal["all", "workers", "sequencer"]
+Role = Literal["all", "workers", "sequencer", "refresher", "keystore"]
 Lang = Literal["fr", "en"]
 
 #: Of its usage errors typer exports only this one; the others share its base.
@@ -36,7 +38,9 @@ def build(t: Catalogue) -> typer.Typer:
     _configuring(app, t)
     _using(app, t)
     _explaining(app, t)
+    add_keys(app, t)
     _auditing(app, t)
+    add_policy(app, t)
     return app
 
 
@@ -115,11 +119,22 @@ def _configuring(app: typer.Typer, t: Catalogue) -> None:
     def init(
         folder: Annotated[Path, typer.Argument(help=t("help.init_dir"), metavar="DIR")],
         dev: Annotated[bool, typer.Option("--dev", help=t("help.dev"))] = False,  # noqa: FBT002  a flag
+        policy: Annotated[Path | None, typer.Option("--policy", help=t("help.init_policy"), metavar="FILE")] = None,
+        periods: Annotated[Path | None, typer.Option("--periods", help=t("help.init_periods"), metavar="DIR")] = None,
+        keystore: Annotated[
+            Literal["files", "pkcs11"], typer.Option("--keystore", help=t("help.init_keystore"))
+        ] = "files",
+        module: Annotated[Path | None, typer.Option("--module", help=t("help.init_module"), metavar="FILE")] = None,
+        token: Annotated[str | None, typer.Option("--token", help=t("help.init_token"), metavar="LABEL")] = None,
+        pin_file: Annotated[
+            Path | None, typer.Option("--pin-file", help=t("help.init_pin_file"), metavar="FILE")
+        ] = None,
         as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  the same
     ) -> None:
-        from gateway.cli.initialise import initialise  # noqa: PLC0415  the same
+        from gateway.cli.initialise import initialise, keys_in  # noqa: PLC0415  the same
 
-        initialise(Output(t, as_json), folder, dev=dev)
+        where, output = keys_in(keystore, module, token, pin_file), Output(t, as_json)
+        raise typer.Exit(initialise(output, folder, where, dev=dev, policy=policy, periods=periods))
 
     @config_app.command("check", help=t("help.config_check"))
     def check(
@@ -236,6 +251,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
     from gateway.logs import describe  # noqa: PLC0415  the same
+    from gateway.policy.reasons import PolicyRefused  # noqa: PLC0415  the same
 
     if isinstance(error, _USAGE_ERRORS):
         text = str(error.format_message())
@@ -244,7 +260,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     match error:
         case ConfigurationError() | KeystoreError():
             explained = ("error.configuration", Exit.USAGE, shown)
-        case AnswerError() | LedgerError():
+        case AnswerError() | LedgerError() | PolicyRefused():
             explained = ("error.untrusted", Exit.REFUSED, shown)
         case UnreachableError() | NotStartedError():
             explained = ("error.outside", Exit.OUTSIDE, shown)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +15,13 @@ from gateway.cli.common import compose, settings_of
 from gateway.cli.supervisor import PARENT, Supervisor, check_free
 from gateway.errors import PasserelleError
 from gateway.http.server import ServerOptions, WorkerServer
-from gateway.http.tls import ServerTls, server_context
+from gateway.http.tls import ServerTls, let_in, server_context
 from gateway.logs import alarm, configure_logs
 from gateway.nirec.memory import NirecMask, forbid_core_dumps
 from gateway.overview import observer
+from gateway.refresher import refresh
 from gateway.sandboxes import run_sandbox
-from gateway.system import end_with_parent
+from gateway.system import SystemClock, SystemRandomness, end_with_parent, stop_on_signal
 from gateway.watch.meters import Door, Meters
 from gateway.watch.snapshots import FOLDER, Reporter, snapshot_folder
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from gateway.composition import Composition
     from gateway.model import Received
+    from gateway.policy.bundle import Bundle
     from gateway.ports import Upstream
     from gateway.settings import Settings
 
@@ -49,11 +49,18 @@ def serve(config: Path | None, role: str) -> None:
         end_with_parent(int(os.environ[PARENT]))
     if role == "workers":
         serve_workers(settings)
+    elif role == "keystore":
+        parent = os.environ.get(PARENT)
+        compose(settings).serve_keys(stop_on_signal(), None if parent is None else int(parent))
     elif role == "sequencer":
         compose(settings).sequence(stop_on_signal())
+    elif role == "refresher":
+        refresh(settings, SystemClock(), SystemRandomness(), stop_on_signal())
     else:
         composition = compose(settings)
         composition.prepare()
+        if composition.bundle.development:
+            structlog.get_logger("serve").warning("development_policy", threshold=composition.bundle.officers.threshold)
         snapshots = snapshot_folder(composition.clock)
         try:
             Supervisor(path, settings, composition.backlog, observer(composition, snapshots), snapshots).run()
@@ -64,7 +71,7 @@ def serve(config: Path | None, role: str) -> None:
 def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None = None) -> None:
     """Runs the workers until they are told to stop; ``upstreams`` stand in for the configured ones (benchmarks)."""
     composition = compose(settings)
-    composition.check_adopted()
+    context = listener_tls(composition)
     workers: list[Worker] = []
     counted: list[Meters] = []
     reporters: list[Reporter] = []
@@ -79,7 +86,7 @@ def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None =
             meters.fault()
             alarm(received, fault)
 
-        worker = _worker(lambda: Worker(composition, counted_alarm, upstreams, meters))
+        worker = _worker(lambda: Worker(composition, counted_alarm, upstreams, meters, let_in_authorities))
         workers.append(worker)
         if FOLDER in os.environ:
             reporters.append(Reporter(meters, Path(os.environ[FOLDER]), composition.clock))
@@ -93,10 +100,13 @@ def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None =
         for reporter in reporters:
             reporter.close()
 
+    def let_in_authorities(bundle: Bundle) -> None:
+        let_in(context, authorities_of(bundle))
+
     def at_the_door(what: Door) -> None:
         counted[0].at_the_door(what)
 
-    WorkerServer(options_of(settings), listener_tls(composition), make, close, at_the_door).run()
+    WorkerServer(options_of(settings), context, make, close, at_the_door).run()
 
 
 def _worker(make: Callable[[], Worker]) -> Worker:
@@ -111,11 +121,13 @@ def _worker(make: Callable[[], Worker]) -> Worker:
 
 def listener_tls(composition: Composition) -> SSLContext:
     """The listener's TLS: our certificate, and the authorities of the policy's parties."""
-    keys = composition.settings.folders.keys
-    authorities = [
-        pem for item in composition.bundle.authorities.values() for pem in (*item.roots, *item.intermediates)
-    ]
-    return server_context(ServerTls(keys / "tls-server.pem", keys / "tls-server.key", authorities))
+    keys, name = composition.settings.folders.keys, composition.generations.name("tls-server")
+    return server_context(ServerTls(keys / f"{name}.pem", keys / f"{name}.key", authorities_of(composition.bundle)))
+
+
+def authorities_of(bundle: Bundle) -> list[str]:
+    """Every certificate, PEM, by which a policy's parties are known."""
+    return [pem for item in bundle.authorities.values() for pem in (*item.roots, *item.intermediates)]
 
 
 def options_of(settings: Settings) -> ServerOptions:
@@ -139,11 +151,3 @@ def sandbox(config: Path | None) -> None:
         for port in (registry.port, registry.control_port):
             check_free(registry.host, port)
     run_sandbox(settings, stop_on_signal(), lambda: None)
-
-
-def stop_on_signal() -> threading.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

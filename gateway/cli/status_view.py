@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.fitting import Column, FittedTable
-from gateway.watch.alarms import CERTIFICATE_DAYS, LIST_DAYS, raised
+from gateway.watch.alarms import LIST_DAYS, REVOCATION, WARNING_DAYS, raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -233,7 +233,7 @@ def _chosen(certificates: Iterable[CertificateFacts]) -> list[CertificateFacts]:
 
 
 def _soon(item: CertificateFacts) -> float:
-    return LIST_DAYS if item.kind == "list" else CERTIFICATE_DAYS
+    return LIST_DAYS if item.kind in REVOCATION else WARNING_DAYS
 
 
 def _local(moment: str | None) -> str:

@@ -1,4 +1,4 @@
-"""`passerelle serve`: the workers and the sequencer as children, started in order, restarted, stopped in order."""
+"""`passerelle serve`: its roles as children, started in order, restarted, stopped in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import structlog
 from gateway.cli.output import Exit
 from gateway.errors import ConfigurationError
 from gateway.http.health import HealthListener
-from gateway.system import SystemClock
+from gateway.keys.service import SOCKET
+from gateway.system import SystemClock, SystemStop
 from gateway.watch.facts import Role, to_json
 from gateway.watch.history import HOUR
 from gateway.watch.metrics import CONTENT_TYPE, exposition
@@ -32,7 +33,12 @@ if TYPE_CHECKING:
     from gateway.watch.facts import Facts
     from gateway.watch.observer import Observer
 
-_ROLES = ("sequencer", "workers")
+_ROLES = ("sequencer", "workers", "refresher")
+#: Exchanges need these; without the refresher revocation data only grows old, and the alarms tell of it.
+_NEEDED = ("sequencer", "workers")
+#: Before all others, where there is one: they ask it for every signature (S7).
+_KEYSTORE = "keystore"
+_KEYSTORE_SECONDS = 10.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _HEALTHY = 60.0
@@ -43,7 +49,7 @@ PARENT = "SUPERVISED_BY"
 
 
 class Supervisor:
-    """Keeps both roles running until it is told to stop; then no new exchange begins, and those begun finish."""
+    """Keeps all roles running until it is told to stop; then no new exchange begins, and those begun finish."""
 
     def __init__(
         self, config: Path, settings: Settings, backlog: Callable[[], int], observer: Observer, snapshots: Path
@@ -53,14 +59,16 @@ class Supervisor:
         self._settings = settings
         self._backlog = backlog
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._pauses: dict[str, float] = dict.fromkeys(_ROLES, _FIRST_PAUSE)
+        self._roles = (_KEYSTORE, *_ROLES) if settings.keystore.process else _ROLES
+        self._pauses: dict[str, float] = dict.fromkeys(self._roles, _FIRST_PAUSE)
         self._started: dict[str, float] = {}
         self._since: dict[str, str] = {}
-        self._restarts: dict[str, list[float]] = {role: [] for role in _ROLES}
+        self._restarts: dict[str, list[float]] = {role: [] for role in self._roles}
         self._exits: dict[str, int] = {}
+        self._again: dict[str, float] = {}
         self._observer = observer
         self._snapshots = snapshots
-        self._stop = threading.Event()
+        self._stop = SystemStop()
         self._log = structlog.get_logger("supervisor")
 
     def run(self) -> None:
@@ -75,8 +83,10 @@ class Supervisor:
         watching = threading.Thread(target=self._watch, name="watch", daemon=True)
         watching.start()
         try:
-            for role in _ROLES:
+            for role in self._roles:
                 self._start(role)
+                if role == _KEYSTORE:
+                    self._await_keystore()
             while not self._stop.wait(_LOOK):
                 self._restart_the_dead()
         finally:
@@ -89,12 +99,12 @@ class Supervisor:
 
     def ready(self) -> Mapping[str, bool]:
         """What must be true before callers are sent here."""
-        alive = {role: self._alive(role) for role in _ROLES}
+        alive = {role: self._alive(role) for role in self._roles if role in (_KEYSTORE, *_NEEDED)}
         return alive | {"listening": self._listening(), "sequencing": self._sequencing()}
 
     def facts(self) -> Facts:
         """What an operator asks for."""
-        return self._observer.facts(tuple(self._role(role) for role in _ROLES))
+        return self._observer.facts(tuple(self._role(role) for role in self._roles))
 
     def _status(self) -> Page:
         return "application/json", to_json(self.facts())
@@ -157,8 +167,21 @@ class Supervisor:
         self._since[role] = SystemClock().now().isoformat(timespec="seconds")
         self._log.info("started", role=role, pid=self._children[role].pid)
 
+    def _await_keystore(self) -> None:
+        """Until its socket is there, it has ended or had its time: the others would only fail and begin again."""
+        until = time.monotonic() + _KEYSTORE_SECONDS
+        path = self._settings.folders.db / SOCKET
+        while not path.is_socket() and self._alive(_KEYSTORE) and time.monotonic() < until:
+            if self._stop.wait(_LOOK):
+                return
+
     def _restart_the_dead(self) -> None:
-        for role in _ROLES:
+        for role in self._roles:
+            if role in self._again:
+                if time.monotonic() >= self._again[role]:
+                    del self._again[role]
+                    self._start(role)
+                continue
             code = self._children[role].poll()
             if code is None:
                 continue
@@ -172,12 +195,12 @@ class Supervisor:
             self._pauses[role] = min(2 * pause, _LONGEST_PAUSE)
             self._exits[role] = code
             self._restarts[role].append(time.monotonic())
-            if not self._stop.wait(pause):
-                self._start(role)
+            # waited for apart: one that ends again and again keeps no other from its restart
+            self._again[role] = time.monotonic() + pause
 
     def _end(self) -> None:
         # The workers first: whatever they still record, the sequencer then publishes.
-        for role in reversed(_ROLES):
+        for role in reversed(self._roles):
             child = self._children.get(role)
             if child is None:
                 continue

@@ -10,7 +10,7 @@ from gateway.errors import Code, Refusal
 from gateway.model import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -26,6 +26,8 @@ NONCE_KEPT = timedelta(minutes=10)
 #: How far ahead of ours a caller's clock may be (S1): a claim that was lost can bear a time so much later.
 AHEAD = timedelta(seconds=30)
 SALT_KEPT = timedelta(hours=24)
+#: How long after a rotation claims are made under the former key too: as long as the last ones under it are remembered.
+OVERLAP = SALT_KEPT + timedelta(minutes=10)
 
 
 class ClaimStore(Protocol):
@@ -47,9 +49,17 @@ class ClaimStore(Protocol):
 class ClaimGuard:
     """ports.Guard. What is stored of a nonce or a salt is its HMAC with the party, never itself (C4)."""
 
-    def __init__(self, store: ClaimStore, keystore: Keystore, refusals_per_minute: int) -> None:
+    def __init__(
+        self,
+        store: ClaimStore,
+        keystore: Keystore,
+        refusals_per_minute: int,
+        keys: Callable[[], Sequence[str]] = lambda: (CLAIMS_KEY,),
+    ) -> None:
+        """``keys`` names the key of new claims and, for OVERLAP after it was rotated, the former one behind it."""
         self._store = store
         self._keystore = keystore
+        self._keys = keys
         self._most_refusals = refusals_per_minute
         self._lock = threading.Lock()
         self._minute = ""
@@ -63,10 +73,10 @@ class ClaimGuard:
             raise Refusal(Code.CREATED_OUT_OF_WINDOW, component="created", nonce=signature.nonce)
         party = message.request.party.name.encode()
         at = message.request.received.at
-        nonce = self._mac(NONCE, signature.key.sha256.encode(), signature.nonce.encode())
-        rows = [(NONCE, nonce, at + NONCE_KEPT)]
+        nonce = (NONCE, signature.key.sha256.encode(), signature.nonce.encode())
+        rows = [(NONCE, mac, at + NONCE_KEPT) for mac in self._macs(*nonce)]
         if message.salt is not None:
-            rows.append((SALT, self._mac(SALT, party, message.salt), at + SALT_KEPT))
+            rows += [(SALT, mac, at + SALT_KEPT) for mac in self._macs(SALT, party, message.salt)]
         taken = self._store.claim(rows)
         if NONCE in taken:
             raise Refusal(Code.REPLAYED, component="nonce", nonce=signature.nonce)
@@ -76,12 +86,13 @@ class ClaimGuard:
 
     def claim_salt(self, party: str, salt: bytes, at: datetime) -> bool:
         """Whether the salt of this party's answer is one that it never used before; claimed like a caller's (C4)."""
-        return not self._store.claim([(SALT, self._mac(SALT, party.encode(), salt), at + SALT_KEPT)])
+        macs = self._macs(SALT, party.encode(), salt)
+        return not self._store.claim([(SALT, mac, at + SALT_KEPT) for mac in macs])
 
     def first_refusal(self, key: str, received: Received) -> UUID:
         """The exchange id under which this minute's refusals of ``key`` are recorded."""
         minute = received.at.strftime("%Y-%m-%dT%H:%MZ")
-        return self._store.first_refusal(self._mac("refusal", key.encode()), minute, received.exchange_id)
+        return self._store.first_refusal(self._macs("refusal", key.encode())[0], minute, received.exchange_id)
 
     def refusals_exceeded(self, party: str, at: datetime) -> bool:
         """Counts one more refusal of this party in this worker and minute."""
@@ -92,6 +103,11 @@ class ClaimGuard:
             count = self._refusals[party] = self._refusals.get(party, 0) + 1
         return count > self._most_refusals
 
-    def _mac(self, *parts: str | bytes) -> bytes:
+    def _macs(self, *parts: str | bytes) -> list[bytes]:
+        """Under the key in use, and under one that was in use when a claim still remembered may have been made.
+
+        Both are inserted: so a worker that has not heard of the new key yet finds what one that has claimed, too.
+        """
         encoded = [part.encode() if isinstance(part, str) else part for part in parts]
-        return self._keystore.mac(CLAIMS_KEY, b"".join(len(part).to_bytes(4) + part for part in encoded))
+        text = b"".join(len(part).to_bytes(4) + part for part in encoded)
+        return [self._keystore.mac(key, text) for key in self._keys()]

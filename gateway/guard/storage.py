@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _Rows = list[tuple[str, bytes, datetime]]
 _INSERT = "INSERT INTO claims (kind, key, expires) VALUES "
 _ROW = "(?,?,?)"
-_KEEP = " ON CONFLICT DO NOTHING RETURNING kind"
+_KEEP = " ON CONFLICT DO NOTHING RETURNING kind, key"
 _GRACE = timedelta(hours=1)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _UPTIME = Path("/proc/uptime")
@@ -122,8 +122,8 @@ def _uptime() -> timedelta:
 
 def _taken(connection: Connection, rows: _Rows) -> frozenset[str]:
     statement = _INSERT + ",".join([_ROW] * len(rows)) + _KEEP
-    fresh = {kind for (kind,) in connection.exec_driver_sql(statement, _values(rows))}
-    return frozenset(kind for kind, _, _ in rows) - fresh
+    fresh = {(kind, bytes(key)) for kind, key in connection.exec_driver_sql(statement, _values(rows))}
+    return frozenset(kind for kind, key, _ in rows if (kind, key) not in fresh)
 
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"

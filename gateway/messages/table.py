@@ -72,6 +72,8 @@ class ErrorTable:
         }
         if refusal.component is not None:
             problem["component"] = refusal.component
+        if refusal.reason is not None:
+            problem["reason"] = refusal.reason
         retry = getattr(refusal, "retry_after", None) or row.retry_after
         headers = [("Content-Language", f"{language}, {other}")]
         if retry is not None:

@@ -146,7 +146,9 @@ def _reduction(rule: ReductionRule | None) -> Reduction | None:
     if rule is None:
         return None
     conceal = tuple((item.field, item.value, item.said) for item in rule.conceal)
-    return Reduction(rule.identifier, rule.handle, rule.field, rule.confirmed, conceal)
+    return Reduction(
+        rule.identifier, rule.handle, rule.field, rule.confirmed, conceal, rule.act, rule.given, rule.reason
+    )
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:

@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.cli.common import compose
 from gateway.cli.configuration import setting_names
 from gateway.cli.main import run
-from gateway.errors import ConfigurationError
 from gateway.messages.catalogue import choose_language, texts
-from gateway.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,16 +182,6 @@ def test_an_agreement_that_could_never_be_answered_is_an_error_at_start(
     policy.write_text(text, encoding="utf-8")
     assert run(["config", "check", "--config", str(made / "passerelle.toml")]) == code
     assert ("agreements." in capsys.readouterr().err) == bool(code)
-
-
-def test_workers_do_not_start_under_a_policy_that_the_log_does_not_know(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    policy = made / "gateway" / "policy.yaml"
-    policy.write_text(policy.read_text(encoding="utf-8") + "# another\n", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="policy_not_adopted"):
-        compose(load_settings(made / "passerelle.toml", {})).check_adopted()
-    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"message":"\\ud800"}', "[]", "not json"])

@@ -35,7 +35,13 @@ def test_the_frame_of_help_is_french_in_french(line: str, capsys: pytest.Capture
         ("call echo", "Il manque l'option '--as'."),
         ("audit verify", "Il manque l'argument 'LOG'."),
         ("version one", "Argument en trop: one"),
-        ("serve --role king", "Valeur refusée pour '--role': 'king' n'est pas l'une de 'all', 'workers', 'sequencer'."),
+        (
+            "serve --role king",
+            (
+                "Valeur refusée pour '--role': 'king' n'est pas l'une de "
+                "'all', 'workers', 'sequencer', 'refresher', 'keystore'."
+            ),
+        ),
         ("status --config", "L'option '--config' demande une valeur."),
     ],
 )

@@ -67,6 +67,16 @@ _BROKEN: dict[str, tuple[Callable[[Contract], None], str]] = {
         _set("response", "properties", "handle", "sensitivity", value="personal"),
         "a handle in the answer",
     ),
+    "handles_that_a_verification_has_not": (_set("reduction", "given", value=["birth_date"]), "needs 0 required"),
+    "reason_without_a_merge": (_set("reduction", "reason", value="birth_date"), "and nothing else"),
+    "disclosed_whatever_the_answer": (_set("reduction", "confirmed", value=None), "does not have"),
+    "merge_of_identifiers": (
+        lambda contract: _operation(contract)["reduction"].update(
+            act="merge", given=["nirec", "birth_date"], reason="birth_date"
+        ),
+        "needs 2 required public",
+    ),
+    "birth_of_nobody_expected": (_set("reduction", "act", value="attach"), "needs 1 required"),
     "reduction_without_identifier": (_set("reduction", "identifier", value="family_name"), "needs an identifier"),
     "reduction_of_an_unknown_field": (_set("reduction", "field", value="other"), "does not have"),
     "unknown_key": (_set("surprise", value=1), "surprise"),

@@ -168,10 +168,10 @@ class LiveGateway:
         issued = authority.issue(profile, names or [f"{party}.passerelle.test"], **how)
         return self.write(issued, authority)
 
-    def write(self, issued: Issued, authority: DevAuthority) -> Path:
+    def write(self, issued: Issued, authority: DevAuthority, above: Issued | None = None) -> Path:
         stem = self.folder / "more" / f"{issued.certificate.serial_number:x}"
         write_private(stem.with_suffix(".key"), issued.key_pem)
-        write_public(stem.with_suffix(".pem"), issued.pem + authority.issuing.pem)
+        write_public(stem.with_suffix(".pem"), issued.pem + (above or authority.issuing).pem)
         return stem
 
     def client(self, party: str) -> PartyClient:

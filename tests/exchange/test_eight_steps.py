@@ -15,6 +15,7 @@ from gateway.model import (
     CertificateProof,
     Claim,
     DisclosedSubject,
+    Disclosure,
     Grant,
     Nirec,
     Party,
@@ -28,7 +29,9 @@ from tests.adapters.fakes import ShiftedClock
 from tests.guard.test_claims import message
 
 if TYPE_CHECKING:
-    from gateway.model import Answer, Message, Received, VerifiedRequest
+    from collections.abc import Sequence
+
+    from gateway.model import Answer, Message, Received, SubjectRequest, VerifiedRequest
 
 PROOF = CertificateProof("aa", (), ())
 RULE = Reduction("nirec", "handle", "outcome", "confirmed", (("outcome", "not_found", "not_confirmed"),))
@@ -88,9 +91,12 @@ class Everything:
         self._step("call")
         return Reply("registry", {"outcome": self.outcome, "more": "than agreed"}, ())
 
-    def disclose(self, nirec: Nirec, party: str) -> DisclosedSubject:
+    def check(self, handles: Sequence[str], party: str) -> None:
+        self._step("check")
+
+    def disclose(self, request: SubjectRequest) -> Disclosure:
         self._step("disclose")
-        return DisclosedSubject("ledger", f"handle of {party}")
+        return Disclosure((DisclosedSubject("ledger", f"handle of {request.party}"),), None)
 
     def translate_out(self, grant: Grant, fields: dict[str, object]) -> bytes:
         self._step("translate_out")
@@ -260,3 +266,20 @@ def test_only_what_the_agreement_names_is_let_out() -> None:
     answer, shown = world.answers[0]
     assert shown == {"outcome": "confirmed"}
     assert answer.disclosed == ("outcome",)
+
+
+def test_a_handle_that_the_caller_was_not_given_is_refused_before_anybody_is_asked() -> None:
+    world = Everything(fails={"check": Refusal(Code.HANDLE_UNKNOWN)})
+    world.handle()
+    assert world.steps[-1] == "check"
+    assert "call" not in world.steps
+    assert [refused.refusal.code for refused in world.refused] == [Code.HANDLE_UNKNOWN]
+    assert isinstance(world.refused[0].proven, Grant)
+
+
+def test_subjects_that_changed_before_the_commit_are_a_refusal_with_what_was_tried() -> None:
+    world = Everything(fails={"seal": Refusal(Code.SUBJECTS_CHANGED)})
+    assert world.handle().status == 400
+    assert [refused.refusal.code for refused in world.refused] == [Code.SUBJECTS_CHANGED]
+    assert isinstance(world.refused[0].proven, Grant)
+    assert (world.answers, world.alarms) == ([], [])
