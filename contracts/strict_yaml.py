@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 class _StrictLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "an alias", None)
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # its stubs give it no types
+            raise yaml.composer.ComposerError(None, None, "an alias", mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:  # noqa: FBT001, FBT002  the library's own signature
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if len(set(keys)) != len(keys):
-            raise yaml.constructor.ConstructorError(None, None, "a key is repeated", node.start_mark)
+        keys = set()
+        for key, _ in node.value:
+            if (name := self.construct_object(key, deep=True)) in keys:
+                raise yaml.constructor.ConstructorError(None, None, "a key is repeated", key.start_mark)
+            keys.add(name)
         return super().construct_mapping(node, deep=deep)
 
 

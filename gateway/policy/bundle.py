@@ -237,10 +237,20 @@ def read_bundle(content: bytes) -> tuple[Bundle, str]:
         raise ConfigurationError("policy_invalid", where="/", detail="too many marks")
     try:
         bundle = Bundle.model_validate(load_yaml(content))
-    except yaml.YAMLError:
-        raise ConfigurationError("policy_not_yaml") from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError("policy_not_yaml", where=_line(error), detail=_problem(error)) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError("policy_invalid", where=where or "/", detail=first["msg"]) from None
     return bundle, sha256(content).hexdigest()
+
+
+def _line(error: yaml.YAMLError) -> str:
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    return "/" if mark is None else f"L{mark.line + 1}"
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong with the YAML, in the library's few words, which quote nothing but a character or a type."""
+    return "YAML" if not isinstance(error, yaml.MarkedYAMLError) else f"YAML, {error.problem}"

@@ -96,6 +96,21 @@ def test_what_is_no_policy(content: bytes) -> None:
         read_bundle(content)
 
 
+@pytest.mark.parametrize(
+    ("content", "where", "said"),
+    [
+        (b"version: 1\norigin: a\nversion: 2\n", "L3", "a key is repeated"),
+        (b"a: &x 1\n\nb: *x\n", "L3", "an alias"),
+        (b"a: 1\nb: [\n", "L3", "expected"),
+    ],
+)
+def test_what_is_no_yaml_says_where_and_why(content: bytes, where: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        read_bundle(content)
+    assert error.value.values["where"] == where
+    assert said in str(error.value.values["detail"])
+
+
 def asked(**changes: Any) -> Message:
     """The ministry's request for a verification, as claimed."""
     made = message(ShiftedClock(), "n")
