@@ -25,7 +25,8 @@ _NONE = 12
 def test_a_worker_with_too_few_descriptors_serves_whom_it_can(night: Night) -> None:
     workers = night.workers()
     limits = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] for pid in workers}
-    most = {pid: open_files(pid) + _ROOM + 5 for pid in workers}
+    # and what a worker opens for itself meanwhile: a look at the policy, a database's files
+    most = {pid: open_files(pid) + _ROOM + 20 for pid in workers}
     with ExitStack() as stack:
         stack.enter_context(idle_connections(night, _MANY))
         talking = stack.enter_context(idle_connections(night, 4))
@@ -40,7 +41,7 @@ def test_a_worker_with_too_few_descriptors_serves_whom_it_can(night: Night) -> N
         stack.enter_context(idle_connections(night, _MANY))
         for _ in range(5):
             assert night.verified(night.draft().signed()).status == 200
-        assert all(open_files(pid) <= most[pid] for pid in workers)
+        assert until(lambda: all(open_files(pid) <= most[pid] for pid in workers), 10)
     for pid, limit in limits.items():
         descriptors(pid, limit)
     assert night.tries()
