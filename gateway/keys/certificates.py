@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -11,7 +13,6 @@ from gateway.errors import KeystoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 class CertificateFiles:
@@ -22,23 +23,25 @@ class CertificateFiles:
         self._folder = folder
         self._public_key = public_key
         self._kept: dict[str, tuple[tuple[int, int], bytes]] = {}
+        self._paths: dict[str, str] = {}
 
     def certificate(self, name: str) -> bytes:
         """DER of the first certificate in NAME.pem; raises KeystoreError: missing, or of another key."""
-        path = self._folder / f"{name}.pem"
+        kept = self._kept.get(name)
+        path = self._paths.get(name) or str(self._folder / f"{name}.pem")
         try:
-            status = path.stat()
+            # twice an exchange: making a Path each time would cost five times the call itself
+            status = os.stat(path)  # noqa: PTH116  for that reason
             state = (status.st_mtime_ns, status.st_ino)
-            kept = self._kept.get(name)
             if kept is not None and kept[0] == state:
                 return kept[1]
-            loaded = x509.load_pem_x509_certificate(path.read_bytes())
+            loaded = x509.load_pem_x509_certificate(Path(path).read_bytes())
         except (OSError, ValueError):
             raise KeystoreError("certificate_missing", path=path) from None
         if spki(loaded) != self._public_key(name):
             raise KeystoreError("certificate_of_another_key", path=path)
         der = loaded.public_bytes(Encoding.DER)
-        self._kept[name] = (state, der)
+        self._kept[name], self._paths[name] = (state, der), path
         return der
 
 
