@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.errors import LedgerError
 from gateway.ledger.encoding import FormatError
 from gateway.ledger.leaf import KINDS, VERSION, unpack_leaf
+from gateway.ledger.merkle import CompactRange, leaf_hash
 from gateway.ledger.publish import CHECKPOINT
 from gateway.ledger.reader import LogReader
 from gateway.ledger.record import unpack_record
@@ -36,18 +37,21 @@ class Settled:
 
 
 class PublishedActs:
-    """Reads a log's directory, which may grow meanwhile; what is full is read once."""
+    """Reads a log's directory, which may grow meanwhile; what is full is read, and hashed, once.
+
+    What is read must lead to the root that the log's key has signed: a leaf taken out of an old bundle is missed.
+    """
 
     def __init__(self, directory: Path, key: LogKey) -> None:
         self._directory = directory
         self._reader = LogReader(directory, key)
-        self._full = 0
+        self._tree = CompactRange()
         self._leaves: tuple[tuple[int, bytes], ...] = ()
 
     def leaves(self) -> tuple[bytes, ...]:
         """The leaves of kind genesis and policy in their order; none where nothing is published yet.
 
-        Raises LedgerError when the checkpoint is not signed by the log's key, or its files are not there.
+        Raises LedgerError when the checkpoint is not signed by the log's key, or its files are not there, or others.
         """
         return tuple(leaf for _, leaf in self._all())
 
@@ -102,7 +106,7 @@ class PublishedActs:
         for _ in range(_TRIES):
             _, checkpoint = self._reader.checkpoint()
             try:
-                return self._read(checkpoint.size)
+                return self._read(checkpoint.size, checkpoint.root)
             except FileNotFoundError:
                 continue  # the log grew, and the partial bundle of this size is gone
         raise LedgerError("the log's entries are missing under its checkpoint")
@@ -114,15 +118,27 @@ class PublishedActs:
         except OSError:
             return None
 
-    def _read(self, size: int) -> tuple[tuple[int, bytes], ...]:
-        while self._full < size // WIDTH:
-            self._leaves += self._bundle(self._full, WIDTH)
-            self._full += 1
-        return self._leaves + (self._bundle(size // WIDTH, size % WIDTH) if size % WIDTH else ())
+    def _read(self, size: int, root: bytes) -> tuple[tuple[int, bytes], ...]:
+        tree, leaves = self._tree.copy(), self._leaves
+        while tree.size < size:
+            width = min(WIDTH, size - tree.size)
+            leaves += self._bundle(tree, width)
+            if width == WIDTH:
+                # before the root is compared: an error leaves this reader as useless as the log that it has read
+                self._tree, self._leaves = tree.copy(), leaves
+        if tree.root() != root:
+            raise LedgerError("the published entries do not lead to the published checkpoint")
+        return leaves
 
-    def _bundle(self, index: int, width: int) -> tuple[tuple[int, bytes], ...]:
-        entries = unpack_entries((self._directory / entries_path(index, width)).read_bytes())
-        return tuple((at, entry) for at, entry in enumerate(entries, index * WIDTH) if entry.startswith(_ACTS))
+    def _bundle(self, tree: CompactRange, width: int) -> tuple[tuple[int, bytes], ...]:
+        """The acts in the bundle that begins where the tree ends; the tree then has all of it."""
+        first = tree.size
+        entries = unpack_entries((self._directory / entries_path(first // WIDTH, width)).read_bytes())
+        if len(entries) != width:
+            raise LedgerError("a published bundle has other than its number of entries")
+        for entry in entries:
+            tree.append(leaf_hash(entry))
+        return tuple((at, entry) for at, entry in enumerate(entries, first) if entry.startswith(_ACTS))
 
 
 def _is_bound(leaf: bytes, record: bytes | None) -> bool:

@@ -15,6 +15,7 @@ from gateway.ledger.policy_published import PublishedActs
 from gateway.ledger.record import Record
 from gateway.ledger.rows import StoredLeaf
 from gateway.ledger.storage import PolicyRows
+from gateway.ledger.tiles import pack_entries, unpack_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,6 +208,24 @@ def test_published_acts_at_the_edges_of_bundles(size: int, log: PolicyLog, bench
     assert PublishedActs(bench.directory, bench.key).leaves() == reader.leaves()
     assert reader.object(genesis) == b"version: 1\n"
     assert reader.object("00" * 32) is None
+
+
+@pytest.mark.parametrize("size", [3, 300])
+def test_a_leaf_taken_out_of_the_published_entries_is_missed(size: int, log: PolicyLog, bench: Bench) -> None:
+    log.refuse(None, "one")
+    writer = bench.writer(bench.records())
+    drafts = [writer.draft("exchange", bench.randomness.uuid(), bench.clock.now(), b"{}") for _ in range(size)]
+    bench.records().add([writer.row(draft) for draft in drafts])
+    published(bench)
+    reader = PublishedActs(bench.directory, bench.key)
+    leaf = reader.leaves()[-1]
+    bundle = min(path for path in (bench.directory / "tile" / "entries").rglob("*") if path.is_file())
+    entries = unpack_entries(bundle.read_bytes())
+    entries = entries[-1:] + [entry for entry in entries if entry != leaf]
+    bundle.chmod(0o644)
+    bundle.write_bytes(pack_entries(entries))
+    with pytest.raises(LedgerError):
+        PublishedActs(bench.directory, bench.key).leaves()
 
 
 def test_the_published_log_shows_a_leaf_with_its_record_only(log: PolicyLog, bench: Bench, genesis: str) -> None:
