@@ -80,15 +80,27 @@ class BlockingChannel:
     def ask(self, request: bytes) -> bytes:
         """The reply's frame; raises KeystoreError where the other process does not answer."""
         with self._lock:
+            was_there = self._connection is not None
             try:
-                if self._connection is None:
-                    self._connection = connect(
-                        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), self._path, self._role
-                    )
-                return exchange(self._connection, request)
+                return self._exchanged(request)
+            except ConnectionError:
+                self._end()
+                if not was_there:
+                    raise KeystoreError("keystore_unreachable") from None
             except OSError:
                 self._end()
                 raise KeystoreError("keystore_unreachable") from None
+            # the other process was restarted since: a question changes nothing there, so it is put again
+            try:
+                return self._exchanged(request)
+            except OSError:
+                self._end()
+                raise KeystoreError("keystore_unreachable") from None
+
+    def _exchanged(self, request: bytes) -> bytes:
+        if self._connection is None:
+            self._connection = connect(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), self._path, self._role)
+        return exchange(self._connection, request)
 
     def close(self) -> None:
         """Ends the connection."""

@@ -93,7 +93,7 @@ def test_the_process_is_killed_and_comes_back(gateway: KeyProcessGateway) -> Non
     os.kill(stopped, signal.SIGKILL)
     assert told(gateway) == (503, "not_recorded")
     assert gateway.counter() == asked, "the registry was asked for what could not be recorded"
-    assert until(lambda: all(told(gateway) == (200, None) for _ in range(4)), 20)
+    assert until(lambda: all(told(gateway) == (200, None) for _ in range(8)), 20)
     assert workers(gateway.processes["gateway"].pid) == before, "no other process was restarted"
     exchanged(gateway)
     verdict = audit(gateway.folder / "gateway" / "log", gateway.folder / "trust")

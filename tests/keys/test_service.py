@@ -161,6 +161,21 @@ def test_it_fails_closed_and_recovers(folder: Path, channel: Callable[[Path, str
         store.close()
 
 
+def test_a_thread_asks_again_once_where_its_connection_has_ended_since(folder: Path) -> None:
+    channel = BlockingChannel(folder / SOCKET, WORKERS)
+    store = RemoteKeystore(channel, folder)
+    with served(folder):
+        before = store.mac("claims", b"data")
+        first = channel._connection
+        assert first is not None
+        first.shutdown(socket.SHUT_RDWR)  # as when the other process was killed and is there again
+        assert store.mac("claims", b"data") == before
+        assert channel._connection is not first
+    store.close()
+    with pytest.raises(KeystoreError, match="keystore_unreachable"):
+        store.mac("claims", b"data")
+
+
 def test_many_greenlets_share_one_connection_and_get_their_own_replies(folder: Path) -> None:
     direct = FileKeystore(folder, macs=["claims"])
     with served(folder) as path:
