@@ -75,7 +75,7 @@ def _show(output: Output, verdict: Verdict) -> None:
         "audit.exchanges": facts.exchanges,
         "audit.acknowledged": f"{facts.acknowledged} / {facts.acknowledged + facts.unacknowledged}",
         "audit.refusals": ", ".join(f"{code} {count}" for code, count in facts.refusals) or "0",
-        "audit.parties": ", ".join(f"{item.name} {item.exchanges} + {item.refusals}" for item in facts.parties),
+        "audit.parties": ", ".join(f"{item.name or '—'} {item.exchanges} + {item.refusals}" for item in facts.parties),
         "audit.policies": output.t("audit.policies_row", changes=len(facts.policies), attempts=len(facts.attempts)),
         "audit.writers": f"{facts.writers} ({facts.writers_open})",
     }

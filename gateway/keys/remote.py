@@ -80,17 +80,16 @@ class BlockingChannel:
     def ask(self, request: bytes) -> bytes:
         """The reply's frame; raises KeystoreError where the other process does not answer."""
         with self._lock:
-            was_there = self._connection is not None
-            try:
-                return self._exchanged(request)
-            except ConnectionError:
-                self._end()
-                if not was_there:
+            # Where the other process was restarted since, an old connection ends at the first question, which changes
+            # nothing there: it is put once more.
+            if self._connection is not None:
+                try:
+                    return self._exchanged(request)
+                except ConnectionError:
+                    self._end()
+                except OSError:
+                    self._end()
                     raise KeystoreError("keystore_unreachable") from None
-            except OSError:
-                self._end()
-                raise KeystoreError("keystore_unreachable") from None
-            # the other process was restarted since: a question changes nothing there, so it is put again
             try:
                 return self._exchanged(request)
             except OSError:
