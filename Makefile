@@ -21,11 +21,11 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 -rs --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 -rsfE --cov --cov-report=term
 
 # Each fault is in `make test` once; here those at random moments come FAULT_ROUNDS times. As root, or some are skipped.
 faults: $(VENV)/.dev
-	FAULT_ROUNDS=$${FAULT_ROUNDS:-50} $(BIN)/python -m pytest -n 2 -rs tests/faults
+	FAULT_ROUNDS=$${FAULT_ROUNDS:-50} $(BIN)/python -m pytest -n 2 -rsfE tests/faults
 
 bench: $(VENV)/.run
 	$(BIN)/python benchmarks/run.py

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from importlib.metadata import version
 from shlex import quote
@@ -15,6 +14,7 @@ from gateway.cli.common import compose, settings_of
 from gateway.cli.output import Exit
 from gateway.cli.status_view import StatusView
 from gateway.overview import observer
+from gateway.system import stop_on_signal
 from gateway.watch.alarms import raised
 from gateway.watch.facts import UnreadableFactsError, from_json
 
@@ -71,15 +71,14 @@ def _view(output: Output, facts: Facts) -> RenderableType:
 
 
 def _watch(output: Output, settings: Settings) -> Exit:
+    # Not by KeyboardInterrupt: raised inside some library's destructor, it is printed and forgotten, and we go on.
+    stop = stop_on_signal()
     facts = read(settings)
-    try:
-        with Live(_view(output, facts), console=output.console, auto_refresh=False) as live:
-            while True:
-                time.sleep(_EVERY)
-                facts = read(settings)
-                live.update(_view(output, facts), refresh=True)
-    except KeyboardInterrupt:
-        return _code(facts)
+    with Live(_view(output, facts), console=output.console, auto_refresh=False) as live:
+        while not stop.wait(_EVERY):
+            facts = read(settings)
+            live.update(_view(output, facts), refresh=True)
+    return _code(facts)
 
 
 def _code(facts: Facts) -> Exit:
