@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from gateway.errors import ConfigurationError, StorageUnavailableError
 from gateway.guard import storage as guard_storage
 from gateway.guard.storage import DatabaseClaims, _Pending
-from gateway.ledger import storage as ledger_storage
+from gateway.ledger.storage import tables
 from gateway.storage import Database, GroupCommit, StorageError, migrate
 from gateway.system import SystemClock
 from tests.adapters.fakes import until
@@ -282,7 +282,7 @@ def test_the_ledger_s_tables_are_those_that_the_migrations_make(database: Databa
             name: {str(row[1]) for row in connection.exec_driver_sql(f"PRAGMA table_info({name})")}
             for name in ("writers", "records", "log_state", "objects")
         }
-    assert present == {table.name: set(table.columns.keys()) for table in ledger_storage._METADATA.sorted_tables}
+    assert present == {table.name: set(table.columns.keys()) for table in tables.METADATA.sorted_tables}
 
 
 @contextmanager
@@ -301,7 +301,7 @@ def test_a_locked_database_is_waited_for_once_and_then_by_nobody(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever comes after one that has waited in vain is refused at once; the first success ends that."""
-    monkeypatch.setattr("gateway.storage.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("gateway.storage.sqlite.PATIENCE_SECONDS", 0.2)
     insert = "INSERT INTO claims VALUES ('nonce', ?, '2026')"
 
     def patience() -> int:

@@ -238,7 +238,7 @@ def test_the_file_holds_no_former_pseudonym(database: Database, tmp_path: Path) 
 
 def test_a_reader_that_stays_does_not_stop_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     everybody(database)
-    monkeypatch.setattr("gateway.storage._EMPTY_TRIES", 1)
+    monkeypatch.setattr("gateway.storage.sqlite._EMPTY_TRIES", 1)
     with database.reading() as connection:
         connection.exec_driver_sql("SELECT count(*) FROM pseudonyms").scalar()
         assert rotate(database, LateKeys())[-1].done == 60

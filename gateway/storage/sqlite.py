@@ -1,40 +1,31 @@
-"""The database beneath every room's storage.py: transactions, group commit, migrations.
-
-What lives here: how a transaction begins, waits and becomes durable. What may not: any room's table.
-"""
+"""SQLite: one file, one machine, one writer at a time (DESIGN, section 9; docs/decisions/0007)."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import threading
-from collections import deque
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from gateway.errors import ConfigurationError, PasserelleError, Refusal, StorageUnavailableError
+from gateway.errors import ConfigurationError, StorageUnavailableError
+from gateway.storage.group import GroupCommit, StorageError
 from gateway.turn import Turn
 from gateway.waiting import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
-    from gateway.change import Change
-    from gateway.ports import Baton, Waiting
+    from gateway.ports import Waiting
 
 T = TypeVar("T")
 
-#: How long a writer who has the turn waits for a foreign program that holds the database; whoever is next waits
 #: behind him for as long again, so this is what bounds a caller's wait.
 PATIENCE_SECONDS = 1.0
 #: For so long after such a wait was in vain, nobody waits again: those who come are refused at once.
@@ -47,10 +38,6 @@ _STATEMENTS_KEPT = 512
 #: What is deleted or rewritten is overwritten in the file too: a copy made later must not hold it (N2).
 _PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-16000", "secure_delete=ON")
 _EMPTY_TRIES, _EMPTY_PATIENCE, _EMPTY_PAUSE = 30, 0.02, 0.05
-
-
-class StorageError(PasserelleError):
-    """The database is used in a way that cannot be safe, or a commit ended without a result."""
 
 
 class Database:
@@ -237,164 +224,3 @@ class Database:
     def _check_process(self) -> None:
         if os.getpid() != self._process:
             raise StorageError("a Database was carried over a fork; make it in the process that uses it")
-
-
-class _Ticket(Generic[T]):
-    __slots__ = ("done", "entry", "error", "given", "wake")
-
-    def __init__(self, entry: T, wake: Baton) -> None:
-        self.entry = entry
-        self.done = False
-        self.given = False  # the lead, while it stands in the queue
-        self.error: Exception | None = None
-        self.wake = wake
-
-
-class GroupCommit(Generic[T]):
-    """Many requests' entries in one transaction, without a thread of its own.
-
-    The first to come leads: it takes the turn, commits all that has queued by then, wakes those whose entries
-    are in, and hands the lead to the first that came meanwhile. Each waits for a baton of its own, so that nobody
-    wakes for nothing.
-    ``write`` commits a batch and gives one result per entry, in order: None, or why that entry is not in.
-    If ``write`` raises, nothing of the batch is in, and each entry is tried alone; but if the database itself is not
-    to be had, all of them have waited enough.
-    """
-
-    def __init__(
-        self,
-        write: Callable[[Sequence[T]], Sequence[Exception | None]],
-        *,
-        turn: AbstractContextManager[None],
-        waiting: Waiting | None = None,
-        eagerly: Callable[[Callable[[], None]], bool] | None = None,
-        limit: int = 256,
-    ) -> None:
-        self._write = write
-        self._turn = turn
-        self._waiting = waiting or Threads()
-        self._eagerly = eagerly
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._queue: deque[_Ticket[T]] = deque()
-        self._led = False
-
-    def commit(self, entry: T) -> None:
-        """Returns when the entry is committed; raises what kept it out."""
-        ticket = _Ticket(entry, self._waiting.baton())
-        with self._lock:
-            self._queue.append(ticket)
-            waits, self._led = self._led, True
-        if waits:
-            try:
-                ticket.wake.acquire()  # woken when done, or to lead
-            except BaseException:
-                self._leave(ticket)
-                raise
-        if not ticket.done:
-            self._lead()
-        if ticket.error is not None:
-            raise ticket.error
-
-    def _leave(self, ticket: _Ticket[T]) -> None:
-        """Who is torn away while it waits must not be made the leader that everybody waits for."""
-        heir: _Ticket[T] | None = None
-        with self._lock:
-            if ticket in self._queue:
-                first = self._queue[0] is ticket
-                self._queue.remove(ticket)
-                if first and ticket.given:
-                    heir = self._queue[0] if self._queue else None
-                    self._led = heir is not None
-        if heir is not None:
-            self._give_lead(heir)
-
-    @staticmethod
-    def _give_lead(heir: _Ticket[T]) -> None:
-        heir.given = True
-        heir.wake.release()
-
-    def _lead(self) -> None:
-        batch: list[_Ticket[T]] = []
-        try:
-            if self._eagerly is not None:
-                self._waiting.pause(0)  # whoever is as far already comes along
-            if self._eagerly is None or not self._eagerly(lambda: self._write_taken(batch)):
-                self._waiting.blocking(lambda: self._commit(batch))
-        finally:
-            with self._lock:
-                if not batch:  # the turn could not be taken: nobody who waits for this lead may wait for ever
-                    batch += self._queue
-                    self._queue.clear()
-                heir = self._queue[0] if self._queue else None
-                self._led = heir is not None
-            for ticket in batch:
-                if not ticket.done:
-                    # a leader that is torn away (SystemExit in a worker) must not leave the others waiting
-                    ticket.error = StorageError("the commit ended without a result")
-                    ticket.done = True
-                ticket.wake.release()
-            if heir is not None:
-                self._give_lead(heir)
-
-    def _commit(self, batch: list[_Ticket[T]]) -> None:
-        with self._turn:
-            # only now, so that whoever came while the turn was waited for is in as well
-            self._take(batch)
-            self._settle(batch)
-
-    def _write_taken(self, batch: list[_Ticket[T]]) -> None:
-        """In haste: what fails here is not told to anybody, since the patient way tries it again."""
-        self._take(batch)
-        results = self._write([ticket.entry for ticket in batch])
-        for ticket, result in zip(batch, results, strict=True):
-            ticket.error = result
-            ticket.done = True
-
-    def _take(self, batch: list[_Ticket[T]]) -> None:
-        with self._lock:
-            batch += [self._queue.popleft() for _ in range(min(len(self._queue), self._limit - len(batch)))]
-
-    def _settle(self, batch: Sequence[_Ticket[T]]) -> None:
-        results: Sequence[Exception | None]
-        try:
-            results = self._write([ticket.entry for ticket in batch])
-        except StorageUnavailableError as error:
-            # one for each: an exception that is raised in many places gathers all of their places
-            results = [StorageUnavailableError(*error.args) for _ in batch]
-        except Exception as error:  # noqa: BLE001 - whatever kept the batch out is given to the entry's own thread
-            if len(batch) > 1:
-                for ticket in batch:
-                    self._settle([ticket])
-                return
-            results = [error]
-        for ticket, result in zip(batch, results, strict=True):
-            ticket.error = result
-            ticket.done = True
-
-
-def make_change(connection: Connection, change: Change) -> None:
-    """Writes a change in somebody's transaction; raises Refusal where it cannot be made, and the caller rolls back."""
-    try:
-        for statement in change.statements:
-            touched = connection.exec_driver_sql(statement.text, statement.values).rowcount
-            if statement.rows is not None and touched != statement.rows:
-                raise Refusal(change.conflict)
-    except IntegrityError:
-        raise Refusal(change.conflict) from None
-
-
-def migrate(url: str) -> None:
-    """Brings the database to the newest schema, in one transaction; makes it where there is none.
-
-    Raises StorageUnavailableError where the file cannot be opened or written.
-    """
-    database = Database(url, durable=True)
-    try:
-        with database.writing() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    finally:
-        database.dispose()
