@@ -30,7 +30,7 @@ class Root:
 
     def run(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """One statement, committed."""
-        with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
+        with closing(sqlite3.connect(self.path, timeout=40)) as connection, connection:
             return connection.execute(statement, values).fetchall()
 
     def act(
@@ -59,7 +59,7 @@ class Root:
         """Inserts a plain record of a writer that nobody knew."""
         record = Record(bytes(range(32)), evidence)
         leaf = Leaf(kind, uuid4(), uuid4(), 0, at or SystemClock().now(), binding(record.salt32, evidence))
-        with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
+        with closing(sqlite3.connect(self.path, timeout=40)) as connection, connection:
             connection.execute(
                 "INSERT INTO writers (id, period, role, state, opened_at) VALUES (?, ?, 'init', 'open', ?)",
                 (leaf.writer.bytes, leaf.period, timestamp(leaf.time)),

@@ -40,7 +40,7 @@ def test_a_stop_is_seen_by_every_thread_that_waits() -> None:
         thread.start()
     stop.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(40)
     assert seen == [True, True, True]
     assert stop.is_set()
     assert stop.wait(0)
@@ -58,7 +58,7 @@ def test_sigterm_tells_it() -> None:
     try:
         stop = stop_on_signal()
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.wait(10)
+        assert stop.wait(40)
     finally:
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGINT, before[1])

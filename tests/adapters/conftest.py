@@ -115,10 +115,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     stop, ready = threading.Event(), threading.Event()
     thread = threading.Thread(target=serve, args=(settings, stop, ready.set))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(40)
     yield World(folder, gateway, registry, settings, examples(folder / "births.db"))
     stop.set()
-    thread.join(10)
+    thread.join(40)
     assert not thread.is_alive()
 
 

@@ -20,7 +20,7 @@ from gateway.model import UpstreamRefusal
 from gateway.signing import soap_names as n
 from gateway.signing.soap_facts import check_signed_part
 from tests.adapters.conftest import FAST, World, grant_for
-from tests.adapters.fakes import Organisation, free_port
+from tests.adapters.fakes import LOADED, Organisation, free_port, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +113,7 @@ def test_a_slow_registry_ends_at_the_deadline(world: World) -> None:
     world.behave("slow", 1500)
     started = time.monotonic()
     refusal = refused(world.adapter(replace(FAST, deadline=1.2, attempt_timeout=0.4)), world)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < LOADED * 1.2
     assert refusal.code is Code.UPSTREAM_TIMEOUT
     assert len(refusal.attempts) >= 2
     assert refusal.retry_after is not None
@@ -135,7 +135,7 @@ def test_a_dead_registry_is_refused_in_far_under_a_second(world: World) -> None:
         codes.append(refusal.code)
     started = time.monotonic()
     last = refused(adapter, world)
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < LOADED * 0.2
     assert last.attempts == ()
     assert last.retry_after is not None
     assert {*codes, last.code} == {Code.UPSTREAM_UNAVAILABLE}
@@ -152,14 +152,15 @@ def test_a_registry_that_comes_back_is_asked_again_in_the_same_call(world: World
 
 
 def test_a_saturated_adapter_refuses_at_once(world: World) -> None:
-    world.behave("slow", 500)
+    world.behave("slow", 1800)
     adapter = world.adapter(ResilienceSettings(concurrency=1))
     thread = threading.Thread(target=adapter.call, args=(grant_for(world.examples.confirmed),))
+    before = world.requests()
     thread.start()
-    time.sleep(0.2)
+    assert until(lambda: world.requests() > before, 10)
     started = time.monotonic()
     refusal = refused(adapter, world)
-    assert time.monotonic() - started < 0.1
+    assert time.monotonic() - started < LOADED * 0.3
     assert (refusal.code, refusal.attempts, refusal.retry_after) == (Code.UPSTREAM_UNAVAILABLE, (), 1)
     thread.join()
 
@@ -167,7 +168,7 @@ def test_a_saturated_adapter_refuses_at_once(world: World) -> None:
 def test_nobody_listening_is_unavailable(world: World) -> None:
     started = time.monotonic()
     refusal = refused(world.adapter(url=f"https://localhost:{free_port()}/civil-registry/v1"), world)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < LOADED
     assert refusal.code is Code.UPSTREAM_UNAVAILABLE
     assert refusal.attempts[0].answer is None
 
@@ -208,7 +209,7 @@ def test_a_trickle_does_not_outlive_its_attempt(world: World) -> None:
         url = f"https://localhost:{listener.getsockname()[1]}/civil-registry/v1"
         started = time.monotonic()
         refusal = refused(world.adapter(replace(FAST, attempts=1), url=url), world)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < LOADED * 1.2
         stop.set()
         thread.join()
     assert refusal.code is Code.UPSTREAM_TIMEOUT

@@ -61,7 +61,7 @@ def snapshots_of(gateway: LiveGateway) -> Path:
 
 
 def metrics(gateway: LiveGateway) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.ports.health}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.ports.health}/metrics", timeout=30) as answer:
         return str(answer.read(), "utf-8")
 
 

@@ -261,13 +261,13 @@ class LiveGateway:
 
     def counter(self) -> int:
         """How many requests reached the registry."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports.control}/counter", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports.control}/counter", timeout=30) as answer:
             return int(json.load(answer)["requests"])
 
     def behave(self, mode: str, delay_ms: int = 0) -> None:
         data = json.dumps({"mode": mode, "delay_ms": delay_ms}).encode()
         address = f"http://127.0.0.1:{self.ports.control}/behaviour"
-        with urllib.request.urlopen(urllib.request.Request(address, data), timeout=5) as answer:
+        with urllib.request.urlopen(urllib.request.Request(address, data), timeout=30) as answer:
             assert answer.status == 200
 
 
@@ -280,7 +280,7 @@ def read_issued(stem: Path) -> Issued:
 
 def status_of(url: str) -> int | None:
     try:
-        with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310  loopback, named by the test
+        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  loopback, named by the test
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
-from tests.adapters.fakes import until
+from tests.adapters.fakes import LOADED, until
 from tests.exchange.live import LiveGateway, Shown, descendants, workers
 
 if TYPE_CHECKING:
@@ -40,11 +40,16 @@ def test_replay_after_a_restart_and_a_clean_stop(own: LiveGateway) -> None:
     assert own.verified(own.draft().signed()).status == 200
 
 
-def test_an_exchange_in_flight_finishes_at_sigterm_while_new_connections_are_refused(own: LiveGateway) -> None:
+def test_an_exchange_in_flight_finishes_at_sigterm_while_new_connections_are_refused(
+    own: LiveGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the answer is slower than the listeners are to close, on a machine that others load
+    monkeypatch.setenv("PASSERELLE_CIVIL_REGISTRY__ATTEMPT_SECONDS", "15")
+    monkeypatch.setenv("PASSERELLE_CIVIL_REGISTRY__DEADLINE_SECONDS", "18")
     own.start_sandbox()
     own.start()
     assert own.verified(own.verification().signed()).status == 200
-    own.behave("slow", 1800)
+    own.behave("slow", 6000)
     request = own.verification("twin").signed()
     answers: list[Shown] = []
     calling = threading.Thread(target=lambda: answers.append(own.exchange(request)))
@@ -54,9 +59,9 @@ def test_an_exchange_in_flight_finishes_at_sigterm_while_new_connections_are_ref
     process = own.processes["gateway"]
     process.send_signal(signal.SIGTERM)
 
-    assert until(lambda: not own.listens(), 1.6)
+    assert until(lambda: not own.listens(), 1.3)
     assert not answers
-    calling.join(10)
+    calling.join(40)
     assert own.verify(request, answers[0]).status == 200
     # what was recorded last is published before the end
     assert own.stop() == 0
@@ -74,7 +79,7 @@ def test_the_gateways_children_end_with_it_even_when_it_is_killed(own: LiveGatew
     assert len(children) >= 4
     process = own.processes.pop("gateway")
     process.kill()
-    process.wait(5)
+    process.wait(40)
     assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), 30)
 
 
@@ -91,7 +96,7 @@ def test_a_worker_that_dies_is_replaced(own: LiveGateway) -> None:
 def test_keys_that_others_can_read_stop_the_start(own: LiveGateway, name: str) -> None:
     path = own.keys / name
     path.chmod(0o640)
-    assert own.spawn("serve").wait(20) == 2
+    assert own.spawn("serve").wait(40) == 2
     said = (own.folder / "stderr.txt").read_text()
     assert name in said
     assert "Traceback" not in said
@@ -141,7 +146,7 @@ def test_a_restarted_sandbox_is_found_again(own: LiveGateway) -> None:
     gone = own.exchange(request)
     assert (gone.status, gone.json()["code"]) == (503, "upstream_unavailable")
     assert int(gone.headers["retry-after"]) >= 1
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < LOADED
     own.start_sandbox()
     assert until(lambda: own.exchange(own.verification().signed()).status == 200, 12)
 

@@ -65,7 +65,7 @@ def but_its_place(officers: Officers) -> dict[str, Any]:
 
 def policy_shown(gateway: LiveGateway) -> str:
     """The policy that the supervisor says is in force."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.ports.health}/status", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.ports.health}/status", timeout=30) as answer:
         return str(json.load(answer)["policy"]["sha256"])
 
 
@@ -146,7 +146,7 @@ def test_the_switch_drops_no_exchange(gateway: LiveGateway) -> None:
         assert until(lambda: len(answers) > before + 20, 20)  # noqa: B023  the same
     stop.set()
     for caller in callers:
-        caller.join(20)
+        caller.join(40)
         assert not caller.is_alive()
     assert {code(shown) for shown in answers} == {"released"}
 
@@ -160,7 +160,7 @@ def test_an_exchange_under_way_ends_under_the_policy_that_granted_it(gateway: Li
     assert until(lambda: gateway.counter() > before, 5)
     Officers(gateway.folder).change(suspend)
     assert until(lambda: gateway.exchange(gateway.draft().signed()).status == 403, SECONDS + SLACK)
-    calling.join(10)
+    calling.join(40)
     gateway.behave("normal")
     assert gateway.verify(request, answers[0]).status == 200
 

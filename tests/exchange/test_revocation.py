@@ -114,7 +114,7 @@ class Published(LiveGateway):
         return until(lambda: [self.told(party) for _ in range(6)] == [(code, reason)] * 6, 20)
 
     def facts(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports.health}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports.health}/metrics", timeout=30) as answer:
             lines = [line for line in answer.read().decode().splitlines() if line.startswith("passerelle_alarm{")]
         return {line.split('"')[1]: float(line.split()[-1]) for line in lines}
 
@@ -188,7 +188,7 @@ def test_lists_are_fetched_and_in_force_within_seconds_and_never_go_back(publish
 
 def test_a_refresher_that_is_killed_comes_back_and_no_exchange_waits_for_it(published: Published) -> None:
     def facts() -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{published.ports.health}/status", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{published.ports.health}/status", timeout=30) as answer:
             roles: list[dict[str, Any]] = json.load(answer)["roles"]
         return next(role for role in roles if role["name"] == "refresher")
 

@@ -227,7 +227,7 @@ def test_a_retry_after_a_crash_between_the_confirmation_and_the_commit_ends_righ
         gateway = town.processes.pop("gateway")
         for pid in (gateway.pid, *descendants(gateway.pid)):
             os.kill(pid, signal.SIGKILL)
-        gateway.wait(10)
+        gateway.wait(40)
         with pytest.raises(UnreachableError):
             under_way.result(30)
     town.behave("normal")

@@ -87,7 +87,7 @@ class Night(LiveGateway):
         """Everything at once, as when the power goes, but for what the kernel has already taken."""
         process = self.processes.pop("gateway")
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(40)
 
     def recovered(self, seconds: float = 40) -> None:
         """Returns when it says that it is ready and answers again."""

@@ -66,8 +66,8 @@ def test_with_no_descriptor_left_at_all_callers_wait_and_no_worker_ends(night: N
 
 
 def served(night: Night) -> bool:
-    """Whether a newcomer is: it has said nothing yet, so among hundreds that come it may have to come again, once."""
-    return night.tries() or night.tries()
+    """Whether a newcomer is: it has said nothing yet, so among hundreds that come it may have to come again."""
+    return any(night.tries() for _ in range(5))
 
 
 def said(night: Night, connection: http.client.HTTPSConnection) -> int | None:

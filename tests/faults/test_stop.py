@@ -71,7 +71,7 @@ def test_a_hung_upstream_does_not_keep_a_worker_longer_than_it_may(hung: tuple[N
     process.send_signal(signal.SIGTERM)
     assert until(lambda: process.poll() is not None, 14), "it waits for the upstream"
     assert night.stop() == 0
-    calling.join(10)
+    calling.join(40)
     assert ended
     assert "200" not in ended
     lines = night.lines()

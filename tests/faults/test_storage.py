@@ -24,7 +24,7 @@ _JWKS = "/.well-known/jwks.json"
 @contextlib.contextmanager
 def locked(database: Path) -> Iterator[None]:
     """Another program has the database."""
-    connection = sqlite3.connect(database, isolation_level=None, timeout=10)
+    connection = sqlite3.connect(database, isolation_level=None, timeout=40)
     try:
         connection.execute("BEGIN EXCLUSIVE")
         yield

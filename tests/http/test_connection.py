@@ -84,7 +84,7 @@ def test_who_asks_for_much_in_one_breath_does_not_keep_the_loop_to_itself() -> N
             gevent.sleep(0)
 
     beside = gevent.spawn(other)
-    gevent.spawn(Connection(raw, ("127.0.0.1", 1), house).serve).join(10)
+    gevent.spawn(Connection(raw, ("127.0.0.1", 1), house).serve).join(40)
     beside.kill()
     assert house.errors == []
     assert peer.heard.count(b"HTTP/1.1 200 OK") == _MANY

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 def test_the_loop_serves_others_while_work_blocks() -> None:
     elsewhere = Elsewhere(2)
     done = threading.Event()
-    blocked = gevent.spawn(elsewhere.blocking, lambda: done.wait(10))
+    blocked = gevent.spawn(elsewhere.blocking, lambda: done.wait(40))
     other = gevent.spawn(done.set)  # only the loop can run this, and only this ends the wait
     for each in (blocked, other):
-        each.get(timeout=10)
+        each.get(timeout=40)
     assert blocked.value is True
 
 
@@ -71,8 +71,8 @@ def test_a_baton_of_the_loop_is_given_from_a_thread(*, early: bool) -> None:
         order.append("had")
 
     waiting = gevent.spawn(wait)
-    gevent.spawn(elsewhere.blocking, give).get(timeout=10)
-    waiting.get(timeout=10)
+    gevent.spawn(elsewhere.blocking, give).get(timeout=40)
+    waiting.get(timeout=40)
     assert order == ["given", "had"]
 
 
@@ -83,7 +83,7 @@ def test_a_baton_made_in_a_thread_blocks_that_thread_only() -> None:
     gevent.sleep(0.01)
     assert not waiting.ready()
     baton.release()
-    gevent.joinall([waiting], timeout=10, raise_error=True)
+    gevent.joinall([waiting], timeout=40, raise_error=True)
     assert waiting.ready()
 
 
@@ -111,7 +111,7 @@ def test_claims_wait_elsewhere_for_a_turn_that_another_has(tmp_path: Path) -> No
         claiming = gevent.spawn(claims.claim, [("nonce", b"n", SystemClock().now())])
         gevent.sleep(0.02)  # the loop goes on meanwhile
         assert not claiming.ready()
-    gevent.joinall([claiming], timeout=10, raise_error=True)
+    gevent.joinall([claiming], timeout=40, raise_error=True)
     assert claiming.value == frozenset()
     assert database._direct is not None
     for each in (other, database):
@@ -130,7 +130,7 @@ def test_claims_wait_elsewhere_for_a_database_that_another_program_has(tmp_path:
     assert not claiming.ready()
     other.execute("ROLLBACK")
     other.close()
-    gevent.joinall([claiming], timeout=10, raise_error=True)
+    gevent.joinall([claiming], timeout=40, raise_error=True)
     assert claiming.value == frozenset()
     database.dispose()
 
@@ -146,7 +146,7 @@ def test_many_greenlets_share_commits(tmp_path: Path) -> None:
         return [None] * len(batch)
 
     group = database.group(write)
-    gevent.joinall([gevent.spawn(group.commit, number) for number in range(20)], timeout=10, raise_error=True)
+    gevent.joinall([gevent.spawn(group.commit, number) for number in range(20)], timeout=40, raise_error=True)
     assert sum(batches) == 20
     assert len(batches) < 20
     database.dispose()
@@ -160,7 +160,7 @@ def test_who_is_torn_away_while_it_waits_takes_no_lead_with_it(tmp_path: Path) -
     go = threading.Event()
 
     def write(batch: Sequence[int]) -> list[Exception | None]:
-        go.wait(10)
+        go.wait(40)
         return [None] * len(batch)
 
     group = database.group(write)
@@ -170,8 +170,8 @@ def test_who_is_torn_away_while_it_waits_takes_no_lead_with_it(tmp_path: Path) -
     gevent.sleep(0.01)
     torn.kill()
     go.set()
-    leader.get(timeout=10)
-    patient.get(timeout=10)
-    gevent.spawn(group.commit, 4).get(timeout=10)
+    leader.get(timeout=40)
+    patient.get(timeout=40)
+    gevent.spawn(group.commit, 4).get(timeout=40)
     assert not group._led
     database.dispose()

@@ -57,7 +57,7 @@ def served(folder: Path, admits: Admission = lambda _pid, _uid, _role: True) -> 
         yield path
     finally:
         stop.set()
-        thread.join(5)
+        thread.join(40)
         assert not thread.is_alive()
 
 
@@ -187,7 +187,7 @@ def test_many_greenlets_share_one_connection_and_get_their_own_replies(folder: P
         found: list[bytes] = []
         thread = threading.Thread(target=lambda: found.append(store.mac("claims", b"from a thread")))
         thread.start()
-        thread.join(5)
+        thread.join(40)
         assert found == [direct.mac("claims", b"from a thread")]
         store.close()
 
@@ -218,4 +218,4 @@ def test_a_place_is_by_descent() -> None:
         assert not Supervised(None)(below, uid + 1, SEQUENCER)
         assert parent_of(2**22 + 1) is None
     finally:
-        process.communicate(b"end\n", timeout=10)
+        process.communicate(b"end\n", timeout=40)

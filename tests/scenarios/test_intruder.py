@@ -76,7 +76,7 @@ def told(gateway: LiveGateway) -> set[str]:
 
 def rings(gateway: LiveGateway, alarm: str) -> bool:
     """Whether the supervisor's metrics say so."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.ports.health}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.ports.health}/metrics", timeout=30) as answer:
         return f'passerelle_alarm{{alarm="{alarm}"}} 1.0' in answer.read().decode()
 
 
@@ -94,7 +94,7 @@ def does_not_start(gateway: LiveGateway) -> bool:
     """Whether `serve` ends by itself, because the ledger is not what it must be."""
     process = gateway.spawn("serve")
     try:
-        return process.wait(20) == _REFUSED
+        return process.wait(40) == _REFUSED
     finally:
         process.kill()
         process.wait()
