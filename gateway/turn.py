@@ -59,5 +59,7 @@ class Turn:
         self._threads.release()
 
     def close(self) -> None:
-        """Gives the file back; the turn cannot be taken after it."""
-        os.close(self._file)
+        """Gives the file back; the turn cannot be taken after it, and may be closed again."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)

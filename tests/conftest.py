@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.exchange.live import LiveGateway
+from tests.postgres.fixtures import any_url, postgresql, programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+__all__ = ["any_url", "postgresql", "programs"]
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from gateway.model import Message, Received
+    from gateway.model import Message, Received, RequestSignature
     from gateway.ports import Keystore
 
 NONCE = "nonce"
@@ -42,7 +42,7 @@ class ClaimStore(Protocol):
         ...
 
     def lost_before(self) -> datetime | None:
-        """Claims made before this moment may have been lost with the machine's power (L4); None if none can be."""
+        """Claims made before this moment may have been lost with their machine or server (L4); None if none can be."""
         ...
 
 
@@ -68,9 +68,7 @@ class ClaimGuard:
     def claim(self, message: Message) -> Claim:
         """The claim; raises Refusal: replayed, salt_repeated, created_out_of_window."""
         signature = message.request.signature
-        lost = self._store.lost_before()
-        if lost is not None and signature.created <= (lost + AHEAD).timestamp():
-            raise Refusal(Code.CREATED_OUT_OF_WINDOW, component="created", nonce=signature.nonce)
+        self._check_not_lost(signature)
         party = message.request.party.name.encode()
         at = message.request.received.at
         nonce = (NONCE, signature.key.sha256.encode(), signature.nonce.encode())
@@ -78,11 +76,17 @@ class ClaimGuard:
         if message.salt is not None:
             rows += [(SALT, mac, at + SALT_KEPT) for mac in self._macs(SALT, party, message.salt)]
         taken = self._store.claim(rows)
+        self._check_not_lost(signature)  # the database may have been lost since, and this claim's former self with it
         if NONCE in taken:
             raise Refusal(Code.REPLAYED, component="nonce", nonce=signature.nonce)
         if SALT in taken:
             raise Refusal(Code.SALT_REPEATED, component="salt", nonce=signature.nonce)
         return Claim(message)
+
+    def _check_not_lost(self, signature: RequestSignature) -> None:
+        lost = self._store.lost_before()
+        if lost is not None and signature.created <= (lost + AHEAD).timestamp():
+            raise Refusal(Code.CREATED_OUT_OF_WINDOW, component="created", nonce=signature.nonce)
 
     def claim_salt(self, party: str, salt: bytes, at: datetime) -> bool:
         """Whether the salt of this party's answer is one that it never used before; claimed like a caller's (C4)."""

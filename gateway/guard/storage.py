@@ -1,16 +1,18 @@
 """Claims and first refusals in the database, seen by every worker.
 
 A claim is committed before step 5 without a sync of its own; the record's durable commit flushes it, since both
-go through one write-ahead log (L4). After a power loss, signatures made before it are refused (``lost_before``).
+go through one write-ahead log (L4). After a power loss, a server's crash or its standby's promotion, signatures made
+before it are refused (``lost_before``).
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from sqlite3 import IntegrityError
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from gateway.storage import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +29,7 @@ _KEEP = " ON CONFLICT DO NOTHING RETURNING kind, key"
 _GRACE = timedelta(hours=1)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _UPTIME = Path("/proc/uptime")
+_RESTORED = b"restored"
 _RUNS = "SELECT key, expires FROM claims WHERE kind = 'boot'"
 
 
@@ -56,10 +59,11 @@ class DatabaseClaims:
         return pending.taken
 
     def _write(self, batch: Sequence[_Pending]) -> Sequence[Exception | None]:
-        rows = [row for pending in batch for row in pending.rows]
+        # in one order, so that two machines with the same keys wait for each other and not in a ring
+        rows = sorted(row for pending in batch for row in pending.rows)
         try:
             self._database.write_once(_INSERT + ",".join([_ROW] * len(rows)), _values(rows))
-        except IntegrityError:
+        except ConflictError:
             # a key is there already, or twice in this batch: nothing is in, and each request is looked at alone
             # in one transaction: if it fails, none of them is in, and none finds its own rows when it tries again
             with self._database.writing() as connection:
@@ -83,7 +87,12 @@ class DatabaseClaims:
         return UUID(bytes=bytes(kept))
 
     def lost_before(self) -> datetime | None:
-        """When this machine's present run began; None for a database that knows no earlier one."""
+        """When the present run of the machine, or of its server, began; None for a database that knows no earlier one.
+
+        Asked before a claim and after it: a server may have been lost, and its standby promoted, in between.
+        """
+        if self._database.connected != self._connected:
+            self._lost_before = self._database.waiting.blocking(self._begun)
         return self._lost_before
 
     def expire(self) -> None:
@@ -95,16 +104,28 @@ class DatabaseClaims:
             connection.exec_driver_sql("DELETE FROM first_refusals WHERE minute < ?", (now.strftime("%Y-%m-%d"),))
 
     def _begun(self) -> datetime | None:
-        boot = _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else "unknown"
-        key = boot.encode()
+        self._connected = self._database.connected
+        key, began = self._database.run(self._clock.now()) or self._machine()
         runs = self._runs()
         if key not in runs:
             with self._database.writing() as connection:
-                connection.exec_driver_sql(
-                    f"{_INSERT}(?,?,?) ON CONFLICT DO NOTHING", ("boot", key, _text(self._clock.now() - _uptime()))
-                )
+                connection.exec_driver_sql(f"{_INSERT}(?,?,?) ON CONFLICT DO NOTHING", ("boot", key, _text(began)))
             runs = self._runs()
         return runs[key] if len(runs) > 1 else None
+
+    def refuse_earlier(self) -> None:
+        """Claims made up to now may have been lost with their database: signatures made before are refused (L4)."""
+        now = self._clock.now()
+        key, _ = self._database.run(now) or self._machine()
+        with self._database.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM claims WHERE kind = 'boot'")
+            for run in (_RESTORED, key):
+                connection.exec_driver_sql(f"{_INSERT}(?,?,?)", ("boot", run, _text(now)))
+        self._lost_before = self._begun()
+
+    def _machine(self) -> tuple[bytes, datetime]:
+        boot = _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else "unknown"
+        return boot.encode(), self._clock.now() - _uptime()
 
     def _runs(self) -> dict[bytes, datetime]:
         with self._database.reading() as connection:

@@ -1,18 +1,82 @@
-"""A writer's sign of life: a file locked while its process lives; the kernel lets go of it for the dead."""
+"""Signs of life: what a process holds while it lives, and what is let go of for the dead (DESIGN L4, L5).
+
+On one machine a locked file, of which the kernel lets go; with several machines a lock of the database's session
+(gateway.ledger.storage.lives). They are for liveness: what is safe is decided by the writer's row and the log's state.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+LEAD = "sequencer.lock"
+
+
+class Held(Protocol):
+    """A sign of life that this process holds."""
+
+    def is_held(self) -> bool:
+        """False once it is lost: somebody else may have it by now. Asks nobody far away."""
+        ...
+
+    def release(self) -> None:
+        """Lets go, once; the sequencer finds the writer dead, and closes it."""
+        ...
+
+    def remove(self) -> None:
+        """Lets go of a writer that is closed for good, or never was."""
+        ...
+
+
+class Lives(Protocol):
+    """Who lives, over all processes that write to one database. OSError or StorageUnavailableError: cannot be known."""
+
+    def take(self, writer: UUID) -> Held:
+        """The sign of a new writer; to be taken before its row is there."""
+        ...
+
+    def take_over(self, writer: UUID) -> Held | None:
+        """The sign of a writer that is dead, or None while it lives."""
+        ...
+
+    def lead(self) -> Held | None:
+        """The sequencer's, or None while another one leads."""
+        ...
+
+    def close(self) -> None:
+        """Gives back what looking needed; what is held stays."""
+        ...
+
+
+class FileLives:
+    """Lives of the processes of one machine: a folder of lock files, on a disk of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take(self, writer: UUID) -> WriterLock:
+        """The lock of a new writer; raises OSError where the folder cannot be written."""
+        return WriterLock.take(self._folder, writer)
+
+    def take_over(self, writer: UUID) -> WriterLock | None:
+        """The lock of a writer that is dead, or None while it lives."""
+        return WriterLock.take_over(self._folder, writer)
+
+    def lead(self) -> WriterLock | None:
+        """The sequencer's lock, or None while another process of this machine has it."""
+        return WriterLock.attempt(self._folder / LEAD)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
 
 class WriterLock:
-    """One writer's lock, held; ``release`` or the process's end lets it go."""
+    """One lock file, held; ``release`` or the process's end lets it go."""
 
     def __init__(self, file: int, path: Path) -> None:
         self._file = file
@@ -44,6 +108,10 @@ class WriterLock:
             os.close(file)
             return None
         return cls(file, path)
+
+    def is_held(self) -> bool:
+        """True until it is let go of: the kernel takes no lock away."""
+        return self._file >= 0
 
     def release(self) -> None:
         """Lets go, once; the file stays, for the sequencer to close the writer."""

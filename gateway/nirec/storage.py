@@ -19,7 +19,7 @@ _NEWEST = "SELECT MAX(generation) FROM nirec_generations"
 # one statement, one snapshot: a row of the former generation is seen together with the former newest, or not at all
 _LOCATE = f"""
 SELECT ({_NEWEST}), p.subject, COALESCE(m.survivor, p.subject)
-FROM (SELECT 1) LEFT JOIN pseudonyms p ON p.pseudonym = ? LEFT JOIN merged_subjects m ON m.subject = p.subject
+FROM (SELECT 1) AS one LEFT JOIN pseudonyms p ON p.pseudonym = ? LEFT JOIN merged_subjects m ON m.subject = p.subject
 """  # noqa: S608  our own constant only
 _NAMED = """
 SELECT h.subject, COALESCE(m.survivor, h.subject)
@@ -29,7 +29,8 @@ _GENERATIONS = "SELECT generation, state = 'complete', proof FROM nirec_generati
 _PROVE = "UPDATE nirec_generations SET proof = ? WHERE generation = ? AND proof IS NULL"
 _INSERT_SUBJECT = "INSERT INTO subjects (id, created) VALUES (?, ?)"
 _INSERT_PSEUDONYM = "INSERT INTO pseudonyms (pseudonym, generation, subject) VALUES (?, ?, ?)"
-_INSERT_HANDLE = "INSERT OR IGNORE INTO handles (lookup, subject) VALUES (?, ?)"
+_ANY_HANDLE = "SELECT 1 FROM handles LIMIT 1"
+_INSERT_HANDLE = "INSERT INTO handles (lookup, subject) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _FAMILY = "SELECT ? UNION ALL SELECT subject FROM merged_subjects WHERE survivor = ?"
 _NUMBERS = f"SELECT COUNT(*) FROM pseudonyms WHERE subject IN ({_FAMILY})"  # noqa: S608  the same
 _ATTACH = f"""
@@ -87,8 +88,8 @@ class DatabaseSubjects:
         return self._database.waiting.blocking(lambda: self._made(values))
 
     def _made(self, values: Sequence[bytes]) -> Located:
-        with self._database.writing() as connection:
-            # In the turn to write nobody else can come between the look and the insert, no rotation either.
+        # alone, so that nobody else can come between the look and the insert, no rotation either
+        with self._database.writing(alone=True) as connection:
             located = _located(values, lambda value: connection.exec_driver_sql(_LOCATE, (value,)).all())
             if located.found is not None or located.newest >= len(values):
                 return located
@@ -106,6 +107,10 @@ class DatabaseSubjects:
         rows = self._database.read_once(_NAMED, (lookup,))
         return Found(*rows[0]) if rows else None
 
+    def has_handles(self) -> bool:
+        """Whether a handle was ever given."""
+        return bool(self._database.read_once(_ANY_HANDLE, ()))
+
     def family(self, survivor: bytes) -> list[bytes]:
         """A subject and all that were merged into it, in the order in which they stay: the lowest id first."""
         query = f"SELECT id FROM subjects WHERE id IN ({_FAMILY}) ORDER BY id"  # noqa: S608  the same
@@ -113,8 +118,7 @@ class DatabaseSubjects:
 
     def numbers(self, survivor: bytes) -> int:
         """How many NIRECs a subject has, with those of all that were merged into it."""
-        with self._database.reading() as connection:
-            return int(connection.exec_driver_sql(_NUMBERS, (survivor, survivor)).scalar_one())
+        return int(self._database.read_once(_NUMBERS, (survivor, survivor))[0][0])
 
     # what an exchange changes, in the transaction of its record: all of it, or none of it
 
@@ -160,7 +164,7 @@ class DatabaseRotation:
 
     def begin(self, generation: int, proof: bytes) -> None:
         """From now on this generation is the newest, durably; nothing where it is so already."""
-        with self._database.writing() as connection:
+        with self._database.writing(alone=True) as connection:
             connection.exec_driver_sql(_BEGIN, (generation, proof, generation))
 
     def counts(self, generation: int) -> tuple[int, int]:
@@ -178,19 +182,13 @@ class DatabaseRotation:
     def rewrite(self, generation: int, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """Puts the second in the place of the first, in one transaction; who was rewritten already is left."""
         rows = [(new, generation, old, generation - 1) for old, new in pairs]
-        with self._database.writing() as connection:
+        with self._database.writing(alone=True) as connection:
             connection.exec_driver_sql(_REWRITE, rows)
 
     def finish(self, generation: int) -> None:
-        """Leaves no trace of the former generation in the file, then notes that nothing of it is left.
-
-        SQLite overwrites what is deleted, but a page that was split may keep a copy: the indices are built anew. The
-        write-ahead log has the former values until it is emptied, which a reader can put off for a while.
-        """
-        with self._database.writing() as connection:
-            connection.exec_driver_sql("REINDEX pseudonyms")
-        self._database.empty_log()
-        with self._database.writing() as connection:
+        """Leaves no trace of the former generation in the table, then notes that nothing of it is left."""
+        self._database.scrub("pseudonyms")
+        with self._database.writing(alone=True) as connection:
             connection.exec_driver_sql(_FINISH, (generation, generation))
 
 

@@ -1,11 +1,26 @@
-"""The database beneath every room's storage: transactions, group commit, migrations.
+"""The database beneath every room's storage: transactions, group commit, migrations; SQLite and PostgreSQL.
 
 What lives here: how a transaction begins, waits and becomes durable. What may not: any room's table.
 """
 
 from gateway.storage.change import make_change
+from gateway.storage.database import Around, ConflictError, Database, Write
 from gateway.storage.group import GroupCommit, StorageError
+from gateway.storage.opening import check_server, is_postgresql, open_database, prober, session_lock
 from gateway.storage.schema import migrate
-from gateway.storage.sqlite import Database
 
-__all__ = ["Database", "GroupCommit", "StorageError", "make_change", "migrate"]
+__all__ = [
+    "Around",
+    "ConflictError",
+    "Database",
+    "GroupCommit",
+    "StorageError",
+    "Write",
+    "check_server",
+    "is_postgresql",
+    "make_change",
+    "migrate",
+    "open_database",
+    "prober",
+    "session_lock",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gateway.errors import PasserelleError, StorageUnavailableError
@@ -40,6 +41,7 @@ class GroupCommit(Generic[T]):
     are in, and hands the lead to the first that came meanwhile. Each waits for a baton of its own, so that nobody
     wakes for nothing.
     ``write`` commits a batch and gives one result per entry, in order: None, or why that entry is not in.
+    ``turn`` is held while it does, where writers of other processes have to be waited for.
     If ``write`` raises, nothing of the batch is in, and each entry is tried alone; but if the database itself is not
     to be had, all of them have waited enough.
     """
@@ -48,13 +50,13 @@ class GroupCommit(Generic[T]):
         self,
         write: Callable[[Sequence[T]], Sequence[Exception | None]],
         *,
-        turn: AbstractContextManager[None],
+        turn: AbstractContextManager[None] | None = None,
         waiting: Waiting | None = None,
         eagerly: Callable[[Callable[[], None]], bool] | None = None,
         limit: int = 256,
     ) -> None:
         self._write = write
-        self._turn = turn
+        self._turn = nullcontext() if turn is None else turn
         self._waiting = waiting or Threads()
         self._eagerly = eagerly
         self._limit = limit

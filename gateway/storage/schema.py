@@ -7,17 +7,17 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from gateway.storage.sqlite import Database
+from gateway.storage.opening import open_database
 
 
 def migrate(url: str) -> None:
     """Brings the database to the newest schema, in one transaction; makes it where there is none.
 
-    Raises StorageUnavailableError where the file cannot be opened or written.
+    Raises StorageUnavailableError where it cannot be opened or written.
     """
-    database = Database(url, durable=True)
+    database = open_database(url, durable=True)
     try:
-        with database.writing() as connection:
+        with database.writing(alone=True) as connection:
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations").replace("%", "%%"))
             config.attributes["connection"] = connection

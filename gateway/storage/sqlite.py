@@ -13,19 +13,22 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from gateway.errors import ConfigurationError, StorageUnavailableError
+from gateway.storage.database import ConflictError, Database
 from gateway.storage.group import GroupCommit, StorageError
 from gateway.turn import Turn
-from gateway.waiting import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
     from gateway.ports import Waiting
+    from gateway.storage.database import Around, Write
 
 T = TypeVar("T")
 
+#: So long a writer waits for another program that has the database; whoever comes meanwhile waits for his turn
 #: behind him for as long again, so this is what bounds a caller's wait.
 PATIENCE_SECONDS = 1.0
 #: For so long after such a wait was in vain, nobody waits again: those who come are refused at once.
@@ -40,16 +43,14 @@ _PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-16000", "secure_
 _EMPTY_TRIES, _EMPTY_PATIENCE, _EMPTY_PAUSE = 30, 0.02, 0.05
 
 
-class Database:
-    """One process's connections to the database; make it after the fork, ``dispose()`` of it at the end.
+class SqliteDatabase(Database):
+    """A Database in one file: durable is synchronous=FULL, and otherwise a commit waits for the next one that is."""
 
-    With ``durable``, a commit has reached the disk when it returns (synchronous=FULL). Without it, a commit is
-    seen by all processes at once and reaches the disk with the next durable commit of any of them, since
-    they share one write-ahead log (DESIGN L4).
-    """
-
-    def __init__(self, url: str, *, durable: bool, waiting: Waiting | None = None) -> None:
-        self.waiting = waiting or Threads()
+    def __init__(
+        self, url: str, *, durable: bool, waiting: Waiting | None = None, around: Around | None = None
+    ) -> None:
+        """Raises ConfigurationError where the URL names no SQLite file."""
+        super().__init__(waiting, around)
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
             raise ConfigurationError("database_not_sqlite")
@@ -83,12 +84,21 @@ class Database:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that may write; committed when the block ends, rolled back when it raises.
+    @property
+    def connected(self) -> int:
+        """0: the database runs as long as the machine does."""
+        return 0
 
-        Raises StorageUnavailableError when the database is locked, full, read-only or out of reach.
-        """
+    def run(self, now: datetime) -> None:
+        """None: what was committed here is lost with the machine's own power only."""
+
+    def is_there(self) -> bool:
+        """Whether the file is there: SQLite would make an empty one."""
+        return self.path.is_file()
+
+    @contextmanager
+    def writing(self, *, alone: bool = False) -> Iterator[Connection]:  # noqa: ARG002  as whoever writes is
+        """A transaction that may write; whoever has the turn to write is ``alone`` in any case."""
         self._check_process()
         with self.turn:
             try:
@@ -98,10 +108,7 @@ class Database:
                 raise self._unavailable(error) from error
             self._trouble_until = 0.0
 
-    def group(
-        self, write: Callable[[Sequence[T]], Sequence[Exception | None]], *, eager: bool = False
-    ) -> GroupCommit[T]:
-        """A group commit of this database's own; an eager one commits on the spot where nobody has the turn."""
+    def _grouped(self, write: Write[T], *, eager: bool) -> GroupCommit[T]:
         return GroupCommit(write, turn=self.turn, waiting=self.waiting, eagerly=self._at_once if eager else None)
 
     def _at_once(self, work: Callable[[], None]) -> bool:
@@ -119,11 +126,9 @@ class Database:
         return True
 
     def write_once(self, statement: str, parameters: Sequence[object]) -> int:
-        """One statement as a transaction of its own, committed when this returns; gives the rows it changed.
+        """One statement, straight to the driver, on a connection that is kept.
 
-        Straight to the driver, on a connection that is kept: in all, the thread gives the interpreter's lock away
-        for the one step that does the work. Raises StorageUnavailableError or sqlite3.Error; nothing of the statement
-        is in then, unless the disk itself failed during the commit.
+        In all, the thread gives the interpreter's lock away for the one step that does the work.
         """
         self._check_process()
         with self.turn:
@@ -136,6 +141,8 @@ class Database:
                 self._proven.add(connection)
             except sqlite3.OperationalError as error:
                 raise self._unavailable(error) from error
+            except sqlite3.IntegrityError as error:
+                raise ConflictError(type(error).__name__) from error
             self._trouble_until = 0.0
         return changed
 
@@ -171,10 +178,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the database and waits for no writer.
-
-        Raises StorageUnavailableError when it cannot be read.
-        """
+        """A transaction that sees one state of the database."""
         self._check_process()
         try:
             with self._engine.begin() as connection:
@@ -182,8 +186,13 @@ class Database:
         except OperationalError as error:
             raise StorageUnavailableError(type(error).__name__) from error
 
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """On the spot: nobody is waited for."""
+        with self.reading() as connection:
+            return work(connection)
+
     def read_once(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-        """The rows of one statement, which sees a state of its own: straight from the driver, a tenth of the cost."""
+        """The rows of one statement, straight from the driver."""
         self._check_process()
         try:
             try:
@@ -195,6 +204,16 @@ class Database:
             raise StorageUnavailableError(type(error).__name__) from error
         self._readers.append(connection)
         return rows
+
+    def scrub(self, table: str) -> None:
+        """Makes the table's indices anew, and empties the write-ahead log.
+
+        SQLite overwrites what is deleted, but a page that was split may keep a copy; the write-ahead log has the former
+        values until it is emptied, which a reader can put off for a while.
+        """
+        with self.writing() as connection:
+            connection.exec_driver_sql(f"REINDEX {table}")
+        self.empty_log()
 
     def empty_log(self) -> bool:
         """Brings the write-ahead log into the file and empties it, as soon as nobody reads; False after two seconds."""

@@ -14,22 +14,14 @@ from gateway.errors import Code, Refusal
 from gateway.guard.claims import ClaimGuard
 from gateway.guard.storage import DatabaseClaims
 from gateway.model import CertificateProof, Message, OperationRef, Party, Received, RequestSignature, VerifiedRequest
-from gateway.storage import Database, migrate
+from gateway.storage import Database, open_database
 from tests.adapters.fakes import ShiftedClock
 from tests.nirec.test_subjects import MacKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SALT = bytes(range(16))
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    made = f"sqlite:///{tmp_path / 'test.sqlite'}"
-    migrate(made)
-    return made
 
 
 @pytest.fixture
@@ -38,8 +30,8 @@ def clock() -> ShiftedClock:
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    made = Database(url, durable=False)
+def database(any_url: str) -> Iterator[Database]:
+    made = open_database(any_url, durable=False)
     yield made
     made.dispose()
 
@@ -77,9 +69,9 @@ def test_a_nonce_and_a_salt_are_claimed_once_by_whichever_worker(database: Datab
     assert code(one, message(clock, "n3", SALT[::-1])) is None
 
 
-def test_a_restart_forgets_nothing(url: str, clock: ShiftedClock) -> None:
+def test_a_restart_forgets_nothing(any_url: str, clock: ShiftedClock) -> None:
     for expected in (None, Code.REPLAYED):
-        database = Database(url, durable=False)
+        database = open_database(any_url, durable=False)
         assert code(guard(database, clock), message(clock, "n1")) is expected
         database.dispose()
 

@@ -11,7 +11,8 @@ import pytest
 
 from gateway.guard.storage import DatabaseClaims
 from gateway.http.elsewhere import Elsewhere
-from gateway.storage import Database, migrate
+from gateway.storage import migrate
+from gateway.storage.sqlite import SqliteDatabase
 from gateway.system import SystemClock
 from gateway.waiting import Threads
 
@@ -91,7 +92,7 @@ def test_a_baton_made_in_a_thread_blocks_that_thread_only() -> None:
 def test_claims_are_committed_at_once_where_nobody_has_the_turn(tmp_path: Path, waiting: Waiting | None) -> None:
     url = f"sqlite:///{tmp_path / 'db.sqlite'}"
     migrate(url)
-    database = Database(url, durable=False, waiting=waiting or Elsewhere(1))
+    database = SqliteDatabase(url, durable=False, waiting=waiting or Elsewhere(1))
     claims = DatabaseClaims(database, SystemClock())
     rows = [("nonce", b"n", SystemClock().now())]
     assert claims.claim(rows) == frozenset()
@@ -104,8 +105,8 @@ def test_claims_are_committed_at_once_where_nobody_has_the_turn(tmp_path: Path, 
 def test_claims_wait_elsewhere_for_a_turn_that_another_has(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'db.sqlite'}"
     migrate(url)
-    other = Database(url, durable=False)
-    database = Database(url, durable=False, waiting=Elsewhere(1))
+    other = SqliteDatabase(url, durable=False)
+    database = SqliteDatabase(url, durable=False, waiting=Elsewhere(1))
     claims = DatabaseClaims(database, SystemClock())
     with other.turn:
         claiming = gevent.spawn(claims.claim, [("nonce", b"n", SystemClock().now())])
@@ -121,7 +122,7 @@ def test_claims_wait_elsewhere_for_a_turn_that_another_has(tmp_path: Path) -> No
 def test_claims_wait_elsewhere_for_a_database_that_another_program_has(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'db.sqlite'}"
     migrate(url)
-    database = Database(url, durable=False, waiting=Elsewhere(1))
+    database = SqliteDatabase(url, durable=False, waiting=Elsewhere(1))
     claims = DatabaseClaims(database, SystemClock())
     other = sqlite3.connect(tmp_path / "db.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -138,7 +139,7 @@ def test_claims_wait_elsewhere_for_a_database_that_another_program_has(tmp_path:
 def test_many_greenlets_share_commits(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'db.sqlite'}"
     migrate(url)
-    database = Database(url, durable=True, waiting=Elsewhere(1))
+    database = SqliteDatabase(url, durable=True, waiting=Elsewhere(1))
     batches: list[int] = []
 
     def write(batch: Sequence[int]) -> list[Exception | None]:
@@ -156,7 +157,7 @@ def test_who_is_torn_away_while_it_waits_takes_no_lead_with_it(tmp_path: Path) -
     """A follower that is ended must not become the leader that everybody waits for."""
     url = f"sqlite:///{tmp_path / 'db.sqlite'}"
     migrate(url)
-    database = Database(url, durable=True, waiting=Elsewhere(2))
+    database = SqliteDatabase(url, durable=True, waiting=Elsewhere(2))
     go = threading.Event()
 
     def write(batch: Sequence[int]) -> list[Exception | None]:

@@ -21,7 +21,7 @@ from gateway.ledger.publish import Publisher
 from gateway.ledger.record import Record, open_record, unpack_record
 from gateway.ledger.sealing import new_period_key, open_data_key
 from gateway.ledger.sequencer import Sequencer
-from gateway.ledger.storage import Log, Records
+from gateway.ledger.storage import Log, Records, lives
 from gateway.ledger.tiles import (
     WIDTH,
     entries_path,
@@ -32,11 +32,13 @@ from gateway.ledger.tiles import (
     unpack_evidence,
 )
 from gateway.ledger.writer import Writer
-from gateway.storage import Database
+from gateway.storage import Database, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.postgres.cluster import Cluster
 
 ORIGIN = "log.test/passerelle"
 POLICY = b"version: 1\n"
@@ -83,6 +85,7 @@ class Bench:
     """One gateway's ledger on disk: what a test builds its processes from."""
 
     folder: Path
+    url: str = ""
     clock: FakeClock = field(default_factory=FakeClock)
     randomness: SystemRandomness = field(default_factory=SystemRandomness)
     keystore: LogKeystore = field(default_factory=LogKeystore)
@@ -94,8 +97,8 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.key = LogKey(ORIGIN, self.keystore.public)
-        self.url = f"sqlite:///{self.folder / 'db.sqlite'}"
-        self.locks = self.folder / "writers"
+        self.url = self.url or f"sqlite:///{self.folder / 'db.sqlite'}"
+        self.locks = lives(self.url, self.folder / "writers")
         self.directory = self.folder / "log"
 
     def begin(self) -> str:
@@ -113,7 +116,7 @@ class Bench:
         return self.period_keys.setdefault(period, new_period_key())[1]
 
     def database(self) -> Database:
-        self.databases.append(Database(self.url, durable=True))
+        self.databases.append(open_database(self.url, durable=True))
         return self.databases[-1]
 
     def records(self) -> Records:
@@ -226,14 +229,18 @@ def evidence_of(record: Record) -> dict[str, Any]:
     return parse_canonical_json(record.evidence)
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    cluster: Cluster | None = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    made = Bench(tmp_path, "" if cluster is None else cluster.database())
     yield made
     for writer in made.writers:
         writer.close()
     for database in made.databases:
         database.dispose()
+    made.locks.close()
+    if cluster is not None:
+        cluster.give_back(made.url)
 
 
 @pytest.fixture

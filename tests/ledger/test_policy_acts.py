@@ -238,7 +238,7 @@ def test_the_published_log_shows_a_leaf_with_its_record_only(log: PolicyLog, ben
     lost = log.activate(NAME, 3, genesis, [b"one\n"])
     spoilt = log.refuse(None, "one")
     with bench.database().writing() as connection:
-        connection.exec_driver_sql("UPDATE records SET record = x'00' WHERE leaf = ?", (spoilt,))
+        connection.exec_driver_sql("UPDATE records SET record = ? WHERE leaf = ?", (b"0", spoilt))
         connection.exec_driver_sql("DELETE FROM records WHERE leaf = ?", (lost,))
     sequencer = bench.sequencer()
     sequencer.start()
@@ -274,5 +274,5 @@ def test_a_published_record_is_found_at_the_edges_of_bundles(size: int, log: Pol
     sequencer.step()
     assert log.shows(leaf)
     with bench.database().writing() as connection:
-        connection.exec_driver_sql("UPDATE records SET record = x'00' WHERE leaf = ?", (leaf,))
+        connection.exec_driver_sql("UPDATE records SET record = ? WHERE leaf = ?", (b"0", leaf))
     assert [act.reason for act in log.acts()] == [None, "one"]

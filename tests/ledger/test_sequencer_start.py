@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pytest
 from gateway.errors import LedgerError
 from gateway.ledger.encoding import FormatError
 from gateway.ledger.note import LogKey
+from gateway.ledger.storage.tables import PUT_OBJECT
 
 if TYPE_CHECKING:
     from .conftest import Bench
@@ -29,11 +29,9 @@ def started(bench: Bench) -> Bench:
     return bench
 
 
-def change(bench: Bench, statement: str) -> None:
-    connection = sqlite3.connect(bench.folder / "db.sqlite")
-    with connection:
-        assert connection.execute(statement).rowcount > 0
-    connection.close()
+def change(bench: Bench, statement: str, *values: object) -> None:
+    with bench.database().writing() as connection:
+        assert connection.exec_driver_sql(statement, values).rowcount > 0
 
 
 def test_an_untouched_log_is_started_again(started: Bench) -> None:
@@ -57,14 +55,14 @@ def test_another_key(started: Bench) -> None:
 
 
 def test_a_changed_leaf_in_the_last_bundle(started: Bench) -> None:
-    change(started, "UPDATE records SET leaf = zeroblob(105) WHERE idx = 1")
+    change(started, "UPDATE records SET leaf = ? WHERE idx = 1", bytes(105))
     with pytest.raises(LedgerError, match="not those of the published tile"):
         started.sequencer().start()
 
 
 def test_a_changed_leaf_that_is_signed_and_not_published(started: Bench) -> None:
     (started.directory / "checkpoint").unlink()
-    change(started, "UPDATE records SET leaf = zeroblob(105) WHERE idx = 1")
+    change(started, "UPDATE records SET leaf = ? WHERE idx = 1", bytes(105))
     with pytest.raises(LedgerError, match="do not lead to the checkpoint"):
         started.sequencer().start()
 
@@ -120,7 +118,7 @@ def test_objects_of_other_bytes_than_their_names_say_are_left_out_and_stop_nobod
     database = bench.database()
     with database.writing() as connection:
         for wrong in (name, genesis):  # one that is not published yet, and one that is
-            connection.exec_driver_sql("INSERT OR REPLACE INTO objects VALUES (?, ?, 0)", (wrong, b"other bytes"))
+            connection.exec_driver_sql(PUT_OBJECT, (wrong, b"other bytes"))
     writer = bench.writer()
     for _ in range(2):
         bench.exchange(writer)

@@ -13,7 +13,8 @@ from gateway.errors import ConfigurationError, StorageUnavailableError
 from gateway.guard import storage as guard_storage
 from gateway.guard.storage import DatabaseClaims, _Pending
 from gateway.ledger.storage import tables
-from gateway.storage import Database, GroupCommit, StorageError, migrate
+from gateway.storage import ConflictError, GroupCommit, StorageError, migrate
+from gateway.storage.sqlite import SqliteDatabase
 from gateway.system import SystemClock
 from tests.adapters.fakes import until
 
@@ -32,8 +33,8 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    database = Database(url, durable=True)
+def database(url: str) -> Iterator[SqliteDatabase]:
+    database = SqliteDatabase(url, durable=True)
     yield database
     database.dispose()
 
@@ -53,7 +54,7 @@ def test_migrating_twice_changes_nothing(url: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
 def test_durability_is_as_asked(url: str, *, durable: bool, level: int) -> None:
-    database = Database(url, durable=durable)
+    database = SqliteDatabase(url, durable=durable)
     with database.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
@@ -64,10 +65,10 @@ def test_durability_is_as_asked(url: str, *, durable: bool, level: int) -> None:
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql://host/db"])
 def test_only_sqlite_files_are_taken(url: str) -> None:
     with pytest.raises(ConfigurationError):
-        Database(url, durable=True)
+        SqliteDatabase(url, durable=True)
 
 
-def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
+def test_a_write_that_raises_leaves_nothing(database: SqliteDatabase) -> None:
     def write() -> None:
         with database.writing() as connection:
             connection.exec_driver_sql("INSERT INTO subjects VALUES (x'01', 'now')")
@@ -80,9 +81,9 @@ def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
 
 
 def test_writers_of_two_databases_wait_for_their_turn(url: str) -> None:
-    both = [Database(url, durable=durable) for durable in (True, False)]
+    both = [SqliteDatabase(url, durable=durable) for durable in (True, False)]
 
-    def write(database: Database, start: int) -> None:
+    def write(database: SqliteDatabase, start: int) -> None:
         for number in range(start, start + 50):
             with database.writing() as connection:
                 connection.exec_driver_sql("INSERT INTO subjects VALUES (?, 'now')", (number.to_bytes(4, "big"),))
@@ -98,10 +99,10 @@ def test_writers_of_two_databases_wait_for_their_turn(url: str) -> None:
         database.dispose()
 
 
-def test_one_statement_is_in_whole_or_not_at_all(database: Database) -> None:
+def test_one_statement_is_in_whole_or_not_at_all(database: SqliteDatabase) -> None:
     statement = "INSERT INTO subjects VALUES (?, 'now'), (?, 'now')"
     assert database.write_once(statement, (b"1", b"2")) == 2
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(ConflictError):
         database.write_once(statement, (b"3", b"1"))
     with database.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM subjects").scalar() == 2
@@ -109,7 +110,7 @@ def test_one_statement_is_in_whole_or_not_at_all(database: Database) -> None:
 
 @pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
 def test_one_statement_is_as_durable_as_asked(url: str, *, durable: bool, level: int) -> None:
-    database = Database(url, durable=durable)
+    database = SqliteDatabase(url, durable=durable)
     database.write_once("DELETE FROM subjects", ())
     assert database._direct is not None
     assert database._direct.execute("PRAGMA synchronous").fetchone() == (level,)
@@ -117,7 +118,7 @@ def test_one_statement_is_as_durable_as_asked(url: str, *, durable: bool, level:
 
 
 def test_a_thread_can_take_its_turn_again_and_others_wait_for_its_end(url: str) -> None:
-    mine, other = (Database(url, durable=True) for _ in range(2))
+    mine, other = (SqliteDatabase(url, durable=True) for _ in range(2))
     order: list[str] = []
 
     def write() -> None:
@@ -152,7 +153,7 @@ def test_a_turn_that_cannot_be_taken_leaves_nobody_waiting() -> None:
 
 
 def test_claims_of_one_batch_are_told_apart(url: str) -> None:
-    database = Database(url, durable=False)
+    database = SqliteDatabase(url, durable=False)
     claims = DatabaseClaims(database, SystemClock())
     until = SystemClock().now()
 
@@ -173,7 +174,7 @@ def test_claims_of_one_batch_are_told_apart(url: str) -> None:
 
 def test_a_claim_is_not_told_replayed_by_its_own_first_try(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of a batch is a replay, and the database fails in the middle: the others are looked at afresh."""
-    database = Database(url, durable=False)
+    database = SqliteDatabase(url, durable=False)
     claims = DatabaseClaims(database, SystemClock())
     until = SystemClock().now()
     assert claims.claim([("nonce", b"old", until)]) == frozenset()
@@ -195,7 +196,7 @@ def test_a_claim_is_not_told_replayed_by_its_own_first_try(url: str, monkeypatch
     database.dispose()
 
 
-def test_a_database_carried_over_a_fork_is_refused(database: Database) -> None:
+def test_a_database_carried_over_a_fork_is_refused(database: SqliteDatabase) -> None:
     child = os.fork()
     if child == 0:
         status = 1
@@ -276,7 +277,7 @@ def test_a_leader_that_is_torn_away_leaves_nobody_waiting() -> None:
     assert not group._queue
 
 
-def test_the_ledger_s_tables_are_those_that_the_migrations_make(database: Database) -> None:
+def test_the_ledger_s_tables_are_those_that_the_migrations_make(database: SqliteDatabase) -> None:
     with database.reading() as connection:
         present = {
             name: {str(row[1]) for row in connection.exec_driver_sql(f"PRAGMA table_info({name})")}
@@ -298,7 +299,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def test_a_locked_database_is_waited_for_once_and_then_by_nobody(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever comes after one that has waited in vain is refused at once; the first success ends that."""
     monkeypatch.setattr("gateway.storage.sqlite.PATIENCE_SECONDS", 0.2)
@@ -356,7 +357,7 @@ def test_group_commit_refuses_all_of_a_batch_when_there_is_no_database() -> None
     assert batches == [8]
 
 
-def test_what_is_done_in_haste_waits_for_no_foreign_program(database: Database) -> None:
+def test_what_is_done_in_haste_waits_for_no_foreign_program(database: SqliteDatabase) -> None:
     """It is done in a worker's loop, which serves others meanwhile."""
 
     def work() -> None:
@@ -369,7 +370,7 @@ def test_what_is_done_in_haste_waits_for_no_foreign_program(database: Database) 
     assert database._at_once(work)
 
 
-def test_a_connection_that_was_opened_read_only_is_not_kept(database: Database) -> None:
+def test_a_connection_that_was_opened_read_only_is_not_kept(database: SqliteDatabase) -> None:
     """SQLite opens a file that it may not write for reading, and never looks again."""
 
     def insert(key: int) -> int:

@@ -14,7 +14,8 @@ from gateway.model import Nirec
 from gateway.nirec.found import Generation
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseRotation
-from gateway.storage import Database, migrate
+from gateway.storage import migrate
+from gateway.storage.sqlite import SqliteDatabase
 from tests.nirec.test_subjects import NIREC, MacKeys, directory, verified
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ import pytest
 
 
 @pytest.fixture
-def first(tmp_path: Path) -> Iterator[Database]:
+def first(tmp_path: Path) -> Iterator[SqliteDatabase]:
     """A database of the first schema."""
-    database = Database(f"sqlite:///{tmp_path / 'old.sqlite'}", durable=True)
+    database = SqliteDatabase(f"sqlite:///{tmp_path / 'old.sqlite'}", durable=True)
     with database.writing() as connection:
         config = Config()
         config.set_main_option("script_location", str(Path(gateway.migrations.__file__).parent))
@@ -37,7 +38,7 @@ def first(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.mark.parametrize("generation", [0, 2])
-def test_a_table_of_any_generation_goes_on_under_it(first: Database, generation: int) -> None:
+def test_a_table_of_any_generation_goes_on_under_it(first: SqliteDatabase, generation: int) -> None:
     values = PseudonymChain(MacKeys(), nirec_key).values(Nirec(NIREC), generation)
     with first.writing() as connection:
         connection.exec_driver_sql("INSERT INTO subjects VALUES (?, '2026-11')", (bytes(16),))
@@ -52,6 +53,6 @@ def test_a_table_of_any_generation_goes_on_under_it(first: Database, generation:
     assert all(each.proof for each in DatabaseRotation(first).generations())
 
 
-def test_an_empty_one_begins_with_the_first_generation(first: Database) -> None:
+def test_an_empty_one_begins_with_the_first_generation(first: SqliteDatabase) -> None:
     migrate(f"sqlite:///{first.path}")
     assert DatabaseRotation(first).generations() == [Generation(0, complete=True, proof=None)]

@@ -15,7 +15,8 @@ from gateway.model import Nirec
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.rotation import Rotation
 from gateway.nirec.storage import DatabaseRotation
-from gateway.storage import Database
+from gateway.storage import Database, open_database
+from gateway.storage.sqlite import SqliteDatabase
 from tests.adapters.fakes import ShiftedClock
 from tests.nirec.test_subjects import MacKeys, asked, database, directory, verified
 
@@ -176,13 +177,12 @@ def test_a_birth_of_before_the_rotation_is_not_attached_under_the_old_key(databa
         assert connection.exec_driver_sql(statement.text, statement.values).rowcount == 0
 
 
-def test_workers_go_on_while_it_runs_and_nobody_is_made_twice(database: Database, tmp_path: Path) -> None:
+def test_workers_go_on_while_it_runs_and_nobody_is_made_twice(database: Database, any_url: str) -> None:
     before = everybody(database)
-    url = f"sqlite:///{tmp_path / 'test.sqlite'}"
     stop, results, failures = threading.Event(), list[tuple[int, object]](), list[BaseException]()
 
     def work(shift: int) -> None:
-        own = Database(url, durable=True)
+        own = open_database(any_url, durable=True)
         try:
             subjects = directory(own, LateKeys(9))
             for number in count(shift):
@@ -203,7 +203,7 @@ def test_workers_go_on_while_it_runs_and_nobody_is_made_twice(database: Database
     finally:
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(40)
     assert not failures
     assert results
     assert all(found == before[index] for index, found in results)
@@ -226,6 +226,7 @@ def test_a_lost_or_another_key_stops_it_before_anything_is_rewritten(database: D
     assert rows(database) == before
 
 
+@pytest.mark.parametrize("any_url", ["sqlite"], indirect=True)
 def test_the_file_holds_no_former_pseudonym(database: Database, tmp_path: Path) -> None:
     """What it protects: copies made later, of the whole file too. Earlier copies stay what they are (N2)."""
     everybody(database)
@@ -236,7 +237,9 @@ def test_the_file_holds_no_former_pseudonym(database: Database, tmp_path: Path) 
     assert all(pseudonym in content for pseudonym in rows(database))
 
 
+@pytest.mark.parametrize("any_url", ["sqlite"], indirect=True)
 def test_a_reader_that_stays_does_not_stop_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(database, SqliteDatabase)
     everybody(database)
     monkeypatch.setattr("gateway.storage.sqlite._EMPTY_TRIES", 1)
     with database.reading() as connection:
@@ -246,10 +249,12 @@ def test_a_reader_that_stays_does_not_stop_it(database: Database, monkeypatch: p
     assert database.empty_log()
 
 
+@pytest.mark.parametrize("any_url", ["sqlite"], indirect=True)
 def test_nobody_who_writes_waits_behind_a_reader_that_stays(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log is emptied with the turn to write in hand: whoever reads for long must not hold up every exchange."""
+    assert isinstance(database, SqliteDatabase)
     everybody(database)
     patience: list[float] = []
     connect = sqlite3.connect

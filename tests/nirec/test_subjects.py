@@ -17,12 +17,11 @@ from gateway.nirec.memory import NirecMask
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
 from gateway.nirec.subjects import LEDGER_KEY, SubjectDirectory
-from gateway.storage import Database, migrate
+from gateway.storage import Database, open_database
 from tests.adapters.fakes import ShiftedClock, SystemRandomness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gateway.model import DisclosedSubject, SubjectAct
 
@@ -43,10 +42,8 @@ class MacKeys:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path / 'test.sqlite'}"
-    migrate(url)
-    made = Database(url, durable=True)
+def database(any_url: str) -> Iterator[Database]:
+    made = open_database(any_url, durable=True)
     yield made
     made.dispose()
 

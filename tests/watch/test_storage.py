@@ -5,32 +5,29 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.errors import PasserelleError
-from gateway.storage import Database, migrate
+from gateway.storage import Database, open_database
 from gateway.watch.meters import Meters
-from gateway.watch.storage import MOST_CLAIMS, DatabaseWatch, MeteredDatabase
+from gateway.watch.storage import MOST_CLAIMS, DatabaseWatch, Metered
 from tests.watch.made import MovedClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    made = f"sqlite:///{tmp_path / 'passerelle.sqlite'}"
-    migrate(made)
-    return made
+def url(any_url: str) -> str:
+    return any_url
 
 
 def test_a_database_without_a_log_is_told(url: str) -> None:
-    watch = DatabaseWatch(lambda: Database(url, durable=False))
+    watch = DatabaseWatch(lambda: open_database(url, durable=False))
     with pytest.raises(PasserelleError):
         watch.read()
     watch.close()
 
 
 def test_what_cannot_be_opened_is_tried_again_the_next_time(url: str) -> None:
-    answers: list[object] = [OSError("not yet"), Database(url, durable=False)]
+    answers: list[object] = [OSError("not yet"), open_database(url, durable=False)]
 
     def connect() -> Database:
         answer = answers.pop(0)
@@ -46,21 +43,22 @@ def test_what_cannot_be_opened_is_tried_again_the_next_time(url: str) -> None:
 
 
 def test_claims_are_counted_up_to_a_limit(url: str) -> None:
-    database = Database(url, durable=False)
+    database = open_database(url, durable=False)
     watch = DatabaseWatch(lambda: database)
     series = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-    insert = f"{series} INSERT INTO claims (kind, key, expires) SELECT 'nonce', CAST(i AS BLOB), '2026' FROM n"  # noqa: S608
+    # as many kinds of one key: what is counted are rows
+    insert = f"{series} INSERT INTO claims (kind, key, expires) SELECT CAST(i AS TEXT), ?, '2026' FROM n"  # noqa: S608
     for count, seen in ((30, 30), (MOST_CLAIMS + 5, MOST_CLAIMS)):
         with database.writing() as connection:
             connection.exec_driver_sql("DELETE FROM claims")
-            connection.exec_driver_sql(insert, (count,))
+            connection.exec_driver_sql(insert, (count, b"key"))
         assert watch.claims() == seen
     watch.close()
 
 
 def test_group_commits_are_counted_and_failed_ones_are_not(url: str) -> None:
     meters, clock = Meters(), MovedClock()
-    database = MeteredDatabase(url, meters, clock)
+    database = open_database(url, durable=True, around=Metered(meters, clock))
 
     def write(batch: Sequence[str]) -> Sequence[Exception | None]:
         clock.move(0.25)

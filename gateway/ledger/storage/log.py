@@ -49,6 +49,11 @@ class Log:
             raise LedgerError("no log was begun in this database")
         return state
 
+    def confirm(self) -> None:
+        """A durable commit of ours: what was committed before it, confirmed or not, is durable too."""
+        with self._database.writing() as connection:
+            connection.execute(update(STATE).values(published_size=STATE.c.published_size))
+
     def rows(self, start: int, end: int) -> list[StoredLeaf]:
         """The sequenced leaves from one index up to, not with, another; raises LedgerError when one is missing."""
         table = RECORDS.c

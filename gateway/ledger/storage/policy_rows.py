@@ -9,7 +9,7 @@ from sqlalchemy import select
 from gateway.ledger.leaf import KINDS
 from gateway.ledger.rows import StoredLeaf
 from gateway.ledger.storage.records import insert_records
-from gateway.ledger.storage.tables import OBJECTS, PUT_OBJECT, RECORDS
+from gateway.ledger.storage.tables import OBJECTS, PUT_OBJECT, RECORDS, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from gateway.storage import Database
 
 _ACT_KINDS = (KINDS["genesis"], KINDS["policy"])
-_NEWEST_ACT = f"SELECT count(*), max(id), leaf FROM records WHERE kind IN {_ACT_KINDS}"  # noqa: S608 - our own constants only
+_NEWEST_ACT = f"""
+SELECT acts.number, acts.newest, records.leaf
+FROM (SELECT count(*) AS number, max(id) AS newest FROM records WHERE kind IN {_ACT_KINDS}) AS acts
+LEFT JOIN records ON records.id = acts.newest
+"""  # noqa: S608 - our own constants only
 
 
 class PolicyRows:
@@ -33,8 +37,7 @@ class PolicyRows:
 
     def newest(self) -> tuple[object, ...]:
         """How many there are, and the newest one's row and leaf: what differs when one was added or taken away."""
-        with self._database.reading() as connection:
-            return tuple(connection.exec_driver_sql(_NEWEST_ACT).one())
+        return tuple(self._database.read_once(_NEWEST_ACT, ())[0])
 
     def all(self) -> list[StoredLeaf]:
         """All of them, in the order of their rows."""
@@ -55,6 +58,8 @@ class PolicyRows:
         Raises NotRecordedError where its writer has been closed.
         """
         with self._database.writing() as connection:
+            # one after the other, on any number of machines: an act's row comes after those that it rests on
+            connection.execute(select(STATE.c.id).with_for_update())
             failed = insert_records(connection, [make(_acts_after(connection, seen))])[0]
             if failed is not None:
                 raise failed

@@ -29,8 +29,7 @@ class Lookup:
         query = select(table.leaf, table.time, table.party, table.idx).where(
             table.kind == kind, table.exchange_id == exchange_id.bytes
         )
-        with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none()
+        row = self._database.read(lambda connection: connection.execute(query).one_or_none())
         return None if row is None else RecordedLeaf(row.leaf, parse_timestamp(row.time), row.party, row.idx)
 
     def answered(self, exchange_id: UUID) -> RecordedLeaf | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import NotRecordedError
 from gateway.ledger.encoding import timestamp
 from gateway.ledger.storage.tables import PUT_OBJECT, RECORDS, WRITERS
-from gateway.storage import Database, make_change
+from gateway.storage import ConflictError, make_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,12 +20,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gateway.ledger.rows import NewRecord
+    from gateway.storage import Database
 
 # the hot path's statements, as the driver takes them: half the cost of a compiled insert with its parameters
 _INSERT = "INSERT INTO records (exchange_id, kind, party, time, leaf, writer, counter, record)"
 _COLUMNS = "(?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_RECORD = f"{_INSERT} VALUES {_COLUMNS}"
-_SELECT_OPEN = "SELECT 1 FROM writers WHERE id = ? AND state = 'open'"
+# one statement, so one transaction: all are in if their writer's row is open, and none otherwise
+_INSERT_ALIKE = f"{_INSERT} SELECT * FROM (VALUES {{rows}}) AS fresh WHERE EXISTS ({{still_open}})"  # noqa: S608 - our own constants only
+_STILL_OPEN = "SELECT 1 FROM writers WHERE id = ? AND state = 'open'"
 _CONFLICT = "a record of this counter, or of this kind and exchange, is there already"
 _CLOSED = "the writer has been closed"
 
@@ -40,6 +42,7 @@ class Records:
         self._resolve = resolve
         self._known: set[str] = set()
         self._group = database.group(self.add)
+        self._still_open = _STILL_OPEN + database.shared
         #: How whoever writes waits for this database.
         self.waiting = database.waiting
 
@@ -65,7 +68,7 @@ class Records:
         if not fresh and not changes and len(writers) == 1:
             return self._add_alike(batch, writers.pop())
         objects = [(name, self._resolve(name)) for name in sorted(fresh)]
-        with self._database.writing() as connection:
+        with self._database.writing(alone=changes) as connection:
             results = insert_records(connection, batch)
             for record, failed in zip(batch, results, strict=True):
                 if record.change is not None and failed is None:
@@ -77,21 +80,26 @@ class Records:
 
     def _add_alike(self, batch: Sequence[NewRecord], writer: bytes) -> list[Exception | None]:
         """The hot path: records of one writer, which name no object that is new."""
-        # one statement, so one transaction: all are in if their writer's row is open, and none otherwise
         rows = ", ".join([_COLUMNS] * len(batch))
-        statement = f"{_INSERT} SELECT * FROM (VALUES {rows}) WHERE EXISTS ({_SELECT_OPEN})"  # noqa: S608 - our own constants only
+        statement = _INSERT_ALIKE.format(rows=rows, still_open=self._still_open)
         values = [value for record in batch for value in _row(record)]
         try:
             inserted = self._database.write_once(statement, (*values, writer))
-        except sqlite3.IntegrityError as error:
+        except ConflictError as error:
             raise NotRecordedError(_CONFLICT) from error
         return [None if inserted else NotRecordedError(_CLOSED) for _ in batch]
 
     def leaf_at(self, writer: UUID, counter: int) -> bytes | None:
-        """The leaf that a writer's counter stands for, if there is one."""
+        """The leaf that a writer's counter stands for, if there is one, and it is durable by now.
+
+        What is seen may have been committed without having reached the disk, or the standby: so a commit of our own
+        comes after it. Raises StorageUnavailableError where that one fails too.
+        """
         query = select(RECORDS.c.leaf).where(RECORDS.c.writer == writer.bytes, RECORDS.c.counter == counter)
-        with self._database.reading() as connection:
-            return connection.execute(query).scalar()
+        with self._database.writing() as connection:
+            leaf: bytes | None = connection.execute(query).scalar()
+            connection.execute(update(WRITERS).where(WRITERS.c.id == writer.bytes).values(role=WRITERS.c.role))
+        return leaf
 
 
 def insert_records(connection: Connection, batch: Sequence[NewRecord]) -> list[Exception | None]:
@@ -99,11 +107,7 @@ def insert_records(connection: Connection, batch: Sequence[NewRecord]) -> list[E
 
     Raises NotRecordedError where one of them is there already, and whatever the database raises.
     """
-    alive = {
-        writer
-        for writer in {record.writer.bytes for record in batch}
-        if connection.exec_driver_sql(_SELECT_OPEN, (writer,)).scalar()
-    }
+    alive = {writer for writer in sorted({record.writer.bytes for record in batch}) if _is_open(connection, writer)}
     rows = [_row(record) for record in batch if record.writer.bytes in alive]
     if rows:
         try:
@@ -111,6 +115,12 @@ def insert_records(connection: Connection, batch: Sequence[NewRecord]) -> list[E
         except IntegrityError as error:
             raise NotRecordedError(_CONFLICT) from error
     return [None if record.writer.bytes in alive else NotRecordedError(_CLOSED) for record in batch]
+
+
+def _is_open(connection: Connection, writer: bytes) -> bool:
+    """Whether a writer's row is open; whoever would close it waits for the end of this transaction."""
+    query = select(literal(1)).where(WRITERS.c.id == writer, WRITERS.c.state == "open")
+    return connection.execute(query.with_for_update(read=True)).scalar() is not None
 
 
 def _row(record: NewRecord) -> tuple[object, ...]:

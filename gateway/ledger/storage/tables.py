@@ -17,7 +17,7 @@ WRITERS = Table(
 RECORDS = Table(
     "records",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
     Column("exchange_id", LargeBinary),
     Column("kind", Integer),
     Column("party", Text),
@@ -45,4 +45,7 @@ OBJECTS = Table(
     Column("published", Integer),
 )
 #: Whatever somebody may have put there before; the sequencer finds what is published already identical.
-PUT_OBJECT = "INSERT OR REPLACE INTO objects (sha256, bytes, published) VALUES (?, ?, 0)"
+PUT_OBJECT = """
+INSERT INTO objects (sha256, bytes, published) VALUES (?, ?, 0)
+ON CONFLICT (sha256) DO UPDATE SET bytes = excluded.bytes, published = 0
+"""

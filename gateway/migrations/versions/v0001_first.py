@@ -35,10 +35,11 @@ def _ledger() -> None:
         sa.Column("state", sa.Text, sa.CheckConstraint("state IN ('open', 'closed')"), nullable=False),
         sa.Column("opened_at", sa.Text, nullable=False),
     )
-    op.create_index("writers_open", "writers", ["id"], sqlite_where=sa.text("state = 'open'"))
+    _partial_index("writers_open", "writers", "id", "state = 'open'")
     op.create_table(
         "records",
-        sa.Column("id", sa.Integer, primary_key=True),
+        # SQLite numbers rows of this very type only
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
         sa.Column("exchange_id", sa.LargeBinary(16), nullable=False),
         sa.Column("kind", sa.Integer, nullable=False),
         sa.Column("party", sa.Text),
@@ -52,8 +53,8 @@ def _ledger() -> None:
         sa.UniqueConstraint("kind", "exchange_id"),
     )
     # only the sequencer writes here: an insert touches the table and three trees
-    op.create_index("records_idx", "records", ["idx"], unique=True, sqlite_where=sa.text("idx IS NOT NULL"))
-    op.create_index("records_unsequenced", "records", ["id"], sqlite_where=sa.text("idx IS NULL"))
+    _partial_index("records_idx", "records", "idx", "idx IS NOT NULL", unique=True)
+    _partial_index("records_unsequenced", "records", "id", "idx IS NULL")
     op.create_table(
         "log_state",
         sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1"), primary_key=True),
@@ -68,7 +69,12 @@ def _ledger() -> None:
         sa.Column("bytes", sa.LargeBinary, nullable=False),
         sa.Column("published", sa.Integer, nullable=False, server_default="0"),
     )
-    op.create_index("objects_unpublished", "objects", ["sha256"], sqlite_where=sa.text("published = 0"))
+    _partial_index("objects_unpublished", "objects", "sha256", "published = 0")
+
+
+def _partial_index(name: str, table: str, column: str, where: str, *, unique: bool = False) -> None:
+    text = sa.text(where)
+    op.create_index(name, table, [column], unique=unique, sqlite_where=text, postgresql_where=text)
 
 
 def _guard() -> None:

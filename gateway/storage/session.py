@@ -1,0 +1,69 @@
+"""One connection to PostgreSQL, as we need it: what was not replicated is not committed; the dead are known (L4)."""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+if TYPE_CHECKING:
+    from psycopg.errors import Diagnostic
+
+#: libpq's least.
+_CONNECT_SECONDS = 2
+#: How long another transaction is waited for.
+_LOCK_MILLISECONDS = 2000
+#: Where the server waits for its standbys: the name that it gives in any language (its WARNING has SQLSTATE 01000).
+_WAITS_FOR_STANDBYS = "SyncRepWaitForLSN"
+
+
+class NotReplicatedError(psycopg.OperationalError):
+    """The commit stands on this server alone: it "might not have been replicated", as the server warns."""
+
+
+class Session(psycopg.Connection[tuple[Any, ...]]):
+    """A connection whose commit fails where the server has given up waiting for its synchronous standbys."""
+
+    _unreplicated = False
+
+    def __del__(self, *_: object) -> None:
+        """No warning: a sign of life is kept until its process ends; the driver gives the socket back."""
+
+    def notice(self, diagnostic: Diagnostic) -> None:
+        """Told of what the server says beside its results."""
+        if diagnostic.source_function == _WAITS_FOR_STANDBYS:
+            self._unreplicated = True
+
+    def commit(self) -> None:
+        """Returns when the commit is as durable as it was to be; raises psycopg.OperationalError otherwise."""
+        super().commit()
+        self.check_replicated()
+
+    def check_replicated(self) -> None:
+        """Raises NotReplicatedError where the last commit stands on this server alone."""
+        if self._unreplicated:
+            self._unreplicated = False
+            raise NotReplicatedError("the commit was not replicated")
+
+    def is_alive(self) -> bool:
+        """False once the server has ended it; asks the operating system only. For a connection that is idle."""
+        if self.closed:
+            return False
+        # an idle connection has nothing to say but its end
+        waiting = select.poll()
+        waiting.register(self.fileno(), select.POLLIN)
+        return not waiting.poll(0)
+
+
+def connect(url: str, *, durable: bool) -> Session:
+    """A connection to the server that can write, of those that the URL names; raises psycopg.OperationalError."""
+    session = Session.connect(
+        url, target_session_attrs="read-write", connect_timeout=_CONNECT_SECONDS, application_name="passerelle"
+    )
+    session.add_notice_handler(session.notice)
+    level = "on" if durable else "off"
+    session.autocommit = True
+    session.execute(f"SET synchronous_commit = {level}; SET lock_timeout = {_LOCK_MILLISECONDS}; SET timezone = 'UTC'")
+    session.autocommit = False
+    return session

@@ -1,0 +1,1 @@
+"""PostgreSQL for the tests: a cluster of their own, on a unix socket."""
