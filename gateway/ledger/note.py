@@ -23,7 +23,7 @@ LOG_KEY = "log"
 ALGORITHM_ED25519 = b"\x01"
 _ID_SIZE = 4
 _MAX_SIZE = (1 << 63) - 1
-_DASH = "\N{EM DASH} "
+DASH = "\N{EM DASH} "
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class LogKey:
         name, _, rest = vkey.strip().partition("+")
         _, _, encoded = rest.partition("+")
         raw = decode64(encoded)
-        key = cls(_checked_name(name), raw[1:])
+        key = cls(check_name(name), raw[1:])
         if raw[:1] != ALGORITHM_ED25519 or len(key.public) != HASH_SIZE or key.vkey != vkey.strip():
             raise FormatError("vkey malformed")
         return key
@@ -105,7 +105,7 @@ class SignedNote:
 def sign_checkpoint(checkpoint: Checkpoint, key: LogKey, keystore: Keystore) -> bytes:
     """The signed note; raises KeystoreError."""
     signature = keystore.sign(LOG_KEY, checkpoint.text)
-    return checkpoint.text + f"\n{_DASH}{key.name} {encode64(key.key_id + signature)}\n".encode()
+    return checkpoint.text + f"\n{DASH}{key.name} {encode64(key.key_id + signature)}\n".encode()
 
 
 def parse_note(note: bytes) -> SignedNote:
@@ -122,10 +122,10 @@ def parse_note(note: bytes) -> SignedNote:
     if not blank or len(lines) != 3 or not tail.endswith("\n"):  # noqa: PLR2004 - origin, size, root
         raise FormatError("checkpoint not three lines, a blank one and signatures")
     origin, size, root = lines
-    checkpoint = Checkpoint(_checked_name(origin), _parse_size(size), decode64(root))
+    checkpoint = Checkpoint(check_name(origin), _parse_size(size), decode64(root))
     if len(checkpoint.root) != HASH_SIZE:
         raise FormatError("checkpoint's root is not 32 bytes")
-    return SignedNote(checkpoint, tuple(_parse_signature(line) for line in tail[:-1].split("\n")))
+    return SignedNote(checkpoint, tuple(parse_signature(line) for line in tail[:-1].split("\n")))
 
 
 def verify_note(note: bytes, key: LogKey) -> Checkpoint:
@@ -139,16 +139,20 @@ def _parse_size(text: str) -> int:
     return int(text)
 
 
-def _parse_signature(line: str) -> NoteSignature:
-    name, space, encoded = line.removeprefix(_DASH).partition(" ")
+def parse_signature(line: str) -> NoteSignature:
+    """One signature line without its newline; raises FormatError for any other text."""
+    name, space, encoded = line.removeprefix(DASH).partition(" ")
     raw = decode64(encoded)
-    if not line.startswith(_DASH) or not space or len(raw) <= _ID_SIZE:
+    if not line.startswith(DASH) or not space or len(raw) <= _ID_SIZE:
         raise FormatError("signature line malformed")
-    return NoteSignature(_checked_name(name), raw[:_ID_SIZE], raw[_ID_SIZE:])
+    return NoteSignature(check_name(name), raw[:_ID_SIZE], raw[_ID_SIZE:])
 
 
-def _checked_name(name: str) -> str:
-    """A note's key name: not empty, no plus sign, nothing that is a space or a control character."""
+def check_name(name: str) -> str:
+    """The name, if a note's key can have it; raises FormatError.
+
+    Not empty, no plus sign, nothing that is a space or a control character.
+    """
     if not name or "+" in name or any(char.isspace() or not char.isprintable() for char in name):
         raise FormatError("key name malformed")
     return name

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import LedgerError
 from gateway.ledger.encoding import encode64
-from gateway.ledger.merkle import HASH_SIZE, inclusion_proof, root_of, verify_inclusion
+from gateway.ledger.hashes import TileHashes
+from gateway.ledger.merkle import inclusion_proof, verify_inclusion
 from gateway.ledger.note import Checkpoint, verify_note
 from gateway.ledger.publish import CHECKPOINT
-from gateway.ledger.tiles import HEIGHT, WIDTH, hashes_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,37 +59,9 @@ class LogReader:
             if index >= checkpoint.size:
                 return None
             try:
-                proof = inclusion_proof(index, checkpoint.size, self._hashes(checkpoint.size).read)
+                proof = inclusion_proof(index, checkpoint.size, TileHashes(self._directory, checkpoint.size).read)
             except FileNotFoundError:
                 continue  # the log grew, and partial tiles of this size are gone: the next checkpoint is there
             verify_inclusion(digest, index, checkpoint.size, proof, checkpoint.root)
             return Inclusion(index, tuple(proof), note)
         raise LedgerError("the log's tiles are missing under its checkpoint")
-
-    def _hashes(self, size: int) -> _Hashes:
-        return _Hashes(self._directory, size)
-
-
-class _Hashes:
-    """Hashes of complete subtrees, from the tiles of a log of one size; each tile is read once."""
-
-    def __init__(self, directory: Path, size: int) -> None:
-        self._directory = directory
-        self._size = size
-        self._tiles: dict[tuple[int, int], bytes] = {}
-
-    def read(self, height: int, index: int) -> bytes:
-        """As merkle.ReadHash; raises FileNotFoundError where the tile is not there."""
-        level, above = divmod(height, HEIGHT)
-        first = index << above
-        tile = self._tile(level, first // WIDTH)
-        at = first % WIDTH * HASH_SIZE
-        hashes = tile[at : at + (HASH_SIZE << above)]
-        return root_of([hashes[start : start + HASH_SIZE] for start in range(0, len(hashes), HASH_SIZE)])
-
-    def _tile(self, level: int, index: int) -> bytes:
-        if (level, index) not in self._tiles:
-            count = self._size >> (HEIGHT * level)
-            width = min(WIDTH, count - index * WIDTH)
-            self._tiles[level, index] = (self._directory / hashes_path(level, index, width)).read_bytes()
-        return self._tiles[level, index]
