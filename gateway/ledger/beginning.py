@@ -12,8 +12,8 @@ from gateway.ledger.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from gateway.ledger.locks import Lives
     from gateway.ledger.note import LogKey
     from gateway.ledger.policy_acts import By
     from gateway.ledger.policy_published import PublishedActs
@@ -27,7 +27,7 @@ def begin_log(
     key: LogKey,
     policy: bytes,
     objects: Mapping[str, bytes],
-    locks: Path,
+    locks: Lives,
     clock: Clock,
     randomness: Randomness,
 ) -> str:
@@ -38,7 +38,7 @@ def begin_log(
         key: the log's public key; its name is the origin.
         policy: the first bundle's bytes.
         objects: further bytes for ``objects/`` by hex SHA-256, such as the contracts.
-        locks: directory of the writers' lock files.
+        locks: who lives.
         clock: the leaf's time.
         randomness: ids and salts.
 
@@ -61,7 +61,7 @@ def begin_log(
 
 
 def open_policy_log(
-    url: str, *, published: PublishedActs, by: By, locks: Path, clock: Clock, randomness: Randomness
+    url: str, *, published: PublishedActs, by: By, locks: Lives, clock: Clock, randomness: Randomness
 ) -> PolicyLog:
     """The acts about the policy, to be read and added to; gateways may run meanwhile.
 
@@ -69,7 +69,7 @@ def open_policy_log(
         url: of a database that holds a log.
         published: the log's directory.
         by: which of our processes this is, for the record.
-        locks: directory of the writers' lock files.
+        locks: who lives.
         clock: the leaves' time.
         randomness: ids and salts.
     """
@@ -83,5 +83,5 @@ def open_policy_log(
     return PolicyLog(rows, ActWriter(rows, writer, clock, randomness, by), close, published)
 
 
-def _writer(records: Records, role: str, locks: Path, randomness: Randomness) -> Writer:
+def _writer(records: Records, role: str, locks: Lives, randomness: Randomness) -> Writer:
     return Writer(records, role=role, locks=locks, randomness=randomness, period_key=None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from gateway.errors import LedgerError
+from gateway.ledger.hashes import TileHashes
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.tiles import (
     WIDTH,
@@ -22,7 +24,7 @@ from gateway.ledger.tiles import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from gateway.ledger.merkle import CompactRange
@@ -37,7 +39,8 @@ class Publisher:
        written to a temporary file outside the log, synced, and linked to its name, so that no name ever shows
        half a file. A crash here leaves files of a size that no checkpoint names yet; they hold what the database
        holds, and the next run finds them identical.
-    2. The directories are synced: all that the checkpoint will speak of is on the disk.
+    2. The directories are synced: all that the checkpoint will speak of is on the disk (``settle``); proofs towards
+       this size can be made, and witnesses are asked.
     3. ``checkpoint`` is replaced by rename, and its directory synced. A crash before it leaves the old
        checkpoint over the old files, which are all still there; after it, the new one.
     4. Partial files of the older size go. A crash before or within leaves some, which ``sweep`` removes.
@@ -54,6 +57,7 @@ class Publisher:
         self._records: list[bytes | None] = []
         self._partials: set[Tile] = set()
         self._dirty: set[Path] = set()
+        self._last: bytes | None = None
 
     @property
     def size(self) -> int:
@@ -66,6 +70,31 @@ class Publisher:
             return (self._directory / CHECKPOINT).read_bytes()
         except FileNotFoundError:
             return None
+
+    @contextmanager
+    def alone(self, *, anew: bool = False) -> Iterator[None]:
+        """Nobody else publishes here meanwhile; raises LedgerError where somebody has since this one last did.
+
+        A sequencer that was held up for long may come with what it signed after another one has gone further: it would
+        put the older checkpoint over the newer one, and the partial files under it are gone. ``anew`` begins from what
+        is there now.
+        """
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._scratch / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not anew and self._published() != self._last:
+                raise LedgerError("another sequencer has published meanwhile")
+            self._last = self._published()
+            yield
+            self._last = self._published()
+        finally:
+            os.close(lock)
+
+    def _published(self) -> bytes | None:
+        """What the checkpoint says, without its signatures: witnesses may add theirs."""
+        note = self.checkpoint()
+        return None if note is None else note.partition(b"\n\n")[0]
 
     def resume(self, size: int, bundle: Sequence[tuple[bytes, bytes | None]]) -> CompactRange:
         """Takes up a published log at ``size``; gives its tree, for the caller to check against the checkpoint.
@@ -92,7 +121,12 @@ class Publisher:
             self._add(object_path(digest), data)
 
     def append(self, leaf: bytes, record: bytes | None) -> None:
-        """Adds the next leaf and its record; writes the files that it fills."""
+        """Adds the next leaf and its record; writes the files that it fills.
+
+        Raises LedgerError for a record that was purged: the directory that held it has lost it, and has to be put back.
+        """
+        if record is None:
+            raise LedgerError("a record that was purged cannot be published again: put the log's directory back")
         self._leaves.append(leaf)
         self._records.append(record)
         filled = list(self._edge.append(leaf_hash(leaf)))
@@ -103,22 +137,31 @@ class Publisher:
             self._leaves.clear()
             self._records.clear()
 
-    def finish(self, checkpoint: bytes) -> None:
-        """Writes the partial files of the present size, the checkpoint over it, and removes older partials."""
-        partials = set(partial_tiles(self.size))
+    def settle(self) -> TileHashes:
+        """Writes the partial files of the present size, all durably; gives the hashes of this size for proofs."""
         if self._leaves:
             self._bundles(self.size // WIDTH, len(self._leaves))
         for tile, data in self._edge.partials():
             if tile not in self._partials:
                 self._add(hashes_path(tile.level, tile.index, tile.width), data)
         self._sync_directories()
-        temporary = self._temporary(checkpoint)
-        os.replace(temporary, self._directory / CHECKPOINT)  # noqa: PTH105 - as in rename(2), the step that publishes
-        _sync(self._directory)
+        return TileHashes(self._directory, self.size)
+
+    def finish(self, checkpoint: bytes) -> None:
+        """Settles the files of the present size, puts the checkpoint over them, and removes older partials."""
+        self.settle()
+        self.replace_checkpoint(checkpoint)
+        partials = set(partial_tiles(self.size))
         for tile in self._partials - partials:
             for path in tile.paths:
                 self._remove(self._directory / path)
         self._partials = partials
+
+    def replace_checkpoint(self, checkpoint: bytes) -> None:
+        """Puts a signed checkpoint where readers look for it; of the present size, whose files are settled."""
+        temporary = self._temporary(checkpoint)
+        os.replace(temporary, self._directory / CHECKPOINT)  # noqa: PTH105 - as in rename(2), the step that publishes
+        _sync(self._directory)
 
     def sweep(self) -> None:
         """Removes the partial files of older sizes that a crash left behind."""

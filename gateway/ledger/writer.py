@@ -14,7 +14,6 @@ from gateway.errors import NotRecordedError, Refusal
 from gateway.ledger.encoding import period_of, timestamp
 from gateway.ledger.evidence import opening_evidence, void_evidence
 from gateway.ledger.leaf import KINDS, SEALED_KINDS, Leaf, binding
-from gateway.ledger.locks import WriterLock
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.record import SALT_SIZE, Record, seal_record
 from gateway.ledger.rows import NewRecord
@@ -23,10 +22,10 @@ from gateway.ledger.sealing import DATA_KEY_SIZE, seal_data_key
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from pathlib import Path
     from uuid import UUID
 
     from gateway.change import Change
+    from gateway.ledger.locks import Held, Lives
     from gateway.ledger.storage import Records
     from gateway.model import LeafKind
     from gateway.ports import Randomness
@@ -37,7 +36,7 @@ class _Life:
 
     __slots__ = ("key", "lock", "next", "pending", "period", "retired", "writer")
 
-    def __init__(self, writer: UUID, period: int, lock: WriterLock) -> None:
+    def __init__(self, writer: UUID, period: int, lock: Held) -> None:
         self.writer = writer
         self.period = period
         self.lock = lock
@@ -85,7 +84,7 @@ class Writer:
         records: Records,
         *,
         role: str,
-        locks: Path,
+        locks: Lives,
         randomness: Randomness,
         period_key: Callable[[int], bytes] | None,
     ) -> None:
@@ -94,7 +93,7 @@ class Writer:
         Args:
             records: the tables, on a durable database.
             role: a word for what the process is, kept in its opening.
-            locks: directory of the writers' lock files, on this machine's own disk.
+            locks: where it shows that it lives.
             randomness: for ids, salts and data keys.
             period_key: gives a period's raw public key (sealing.py), or raises; None for plain kinds only.
         """
@@ -222,13 +221,14 @@ class Writer:
 
     def _is_open(self, period: int) -> bool:
         life = self._life
-        return life is not None and life.period >= period
+        # a lock that is lost is a writer that the sequencer closes: the next leaf begins another one
+        return life is not None and life.period >= period and life.lock.is_held()
 
     def _take(self, period: int) -> tuple[_Life, int] | None:
         """The next counter of the present life; None where one must be begun."""
         with self._lock:
             life = self._life
-            if life is None or life.period < period:
+            if life is None or not self._is_open(period):
                 return None
             return life, life.take()
 
@@ -249,11 +249,11 @@ class Writer:
         # the opening leaf, durable, before any leaf that it can open: a crash in between leaves a writer without
         # leaf, or with its opening only, and the sequencer closes both
         writer = self._randomness.uuid()
-        lock: WriterLock | None = None
+        lock: Held | None = None
         try:
             # first of all: a month without its key would leave a row and a file with every request
             public = None if self._period_key is None else self._period_key(period)
-            lock = WriterLock.take(self._locks, writer)
+            lock = self._locks.take(writer)
             life = _Life(writer, period, lock)
             self._records.open_writer(writer, period, self._role, at)
             if public is not None:

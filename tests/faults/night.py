@@ -117,7 +117,14 @@ class Night(LiveGateway):
     def settled(self) -> None:
         """Returns when everything before this is in the published log."""
         last = self.exchange(self.draft().signed()).headers["exchange-id"]
-        assert until(lambda: last in {str(leaf.exchange_id) for leaf, _ in self.leaves()}, 15)
+
+        def there() -> bool:
+            try:
+                return last in {str(leaf.exchange_id) for leaf, _ in self.leaves()}
+            except (OSError, LedgerError):
+                return False  # it grew while it was read
+
+        assert until(there, 15)
 
     # the reckoning -------------------------------------------------------------------------------------------------
 
