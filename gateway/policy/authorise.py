@@ -8,6 +8,8 @@ from gateway.errors import Code, Refusal
 from gateway.model import Grant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.model import Claim
     from gateway.policy.bundle import Bundle
 
@@ -15,12 +17,14 @@ if TYPE_CHECKING:
 class Authoriser:
     """ports.Policy over one bundle."""
 
-    def __init__(self, bundle: Bundle, sha256: str) -> None:
+    def __init__(self, bundle: Bundle, sha256: str, halted: Callable[[], bool] = lambda: False) -> None:
+        """``halted``: the log has been without a timestamp for longer than the policy allows (L8)."""
+        self._halted = halted
         self._bundle = bundle
         self._sha256 = sha256
 
     def authorise(self, claim: Claim) -> Grant:
-        """The grant; raises Refusal: not_agreed, purpose_not_agreed, agreement_not_in_force."""
+        """The grant; raises Refusal: not_agreed, purpose_not_agreed, agreement_not_in_force, timestamp_too_old."""
         message = claim.message
         request = message.request
         agreement = self._bundle.agreements.get(message.agreement)
@@ -34,6 +38,8 @@ class Authoriser:
             raise Refusal(Code.AGREEMENT_NOT_IN_FORCE, component="exchange-agreement")
         if message.purpose not in agreement.purposes:
             raise Refusal(Code.PURPOSE_NOT_AGREED, component="exchange-purpose")
+        if self._halted():
+            raise Refusal(Code.TIMESTAMP_TOO_OLD)
         named = message.disclosable if message.acknowledges is not None else frozenset(agreement.fields)
         return Grant(
             message=message,

@@ -23,6 +23,7 @@ from pydantic import (
 from contracts.strict_yaml import load_yaml
 from gateway.errors import ConfigurationError
 from gateway.policy.officer_keys import load_officer_key
+from gateway.policy.outside import Timestamping, Witnessing  # noqa: TC001  pydantic reads them as it does datetime
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 #: Without a dot: a party's files are named by what stands before the first one.
@@ -180,6 +181,16 @@ class GuardRules(_Strict):
     revocation_grace_hours: int = Field(0, ge=0, le=168)
 
 
+class Retention(_Strict):
+    """How long sealed evidence is kept at least (L9): ``months`` after its period has ended.
+
+    ``auditors`` are the keys under which an auditor says that the range held, before it may be destroyed.
+    """
+
+    months: int = Field(ge=1, le=1200)
+    auditors: dict[Name, OfficerKeyText] = Field(min_length=1)
+
+
 class Bundle(_Strict):
     """The whole policy."""
 
@@ -194,6 +205,9 @@ class Bundle(_Strict):
     agreements: dict[Word, Agreement]
     guard: GuardRules
     periods: dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")], Sha256]
+    witnessing: Witnessing | None = None
+    timestamping: Timestamping | None = None
+    retention: Retention | None = None
 
     @property
     def development(self) -> bool:
@@ -210,6 +224,14 @@ class Bundle(_Strict):
                 raise ValueError(f"agreements.{word}: party {agreement.party} is not in parties")
         if self.gateway not in self.parties:
             raise ValueError(f"gateway: {self.gateway} is not in parties")
+        return self
+
+    @model_validator(mode="after")
+    def _audits_apart(self) -> Bundle:
+        # who decides on destruction must not be who says that it may be
+        keys = {*self.officers.keys.values(), *self.officers.recovery.values()}
+        if self.retention is not None and not keys.isdisjoint(self.retention.auditors.values()):
+            raise ValueError("retention: an auditor has the key of an officer")
         return self
 
     @model_validator(mode="after")

@@ -21,8 +21,10 @@ from gateway.policy.bundle import (
     GuardRules,
     Officers,
     Party,
+    Retention,
     Validity,
 )
+from gateway.policy.outside import TimestampAuthority, Timestamping, Witness, Witnessing
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -162,7 +164,7 @@ def _entries(stem: str, *, removal_widens: bool = False) -> _Rule:
     return rule
 
 
-def _models(stem: str, naming: _Naming) -> _Rule:
+def _models(stem: str, naming: _Naming, *, removal_widens: bool = False) -> _Rule:
     """Documents by name: STEM_added, STEM_removed, and the changes inside those that stay."""
 
     def rule(place: _Place, before: Mapping[str, BaseModel], after: Mapping[str, BaseModel]) -> Iterator[Change]:
@@ -171,7 +173,7 @@ def _models(stem: str, naming: _Naming) -> _Rule:
             if name not in before:
                 yield here.change(f"{stem}_added", widens=True)
             elif name not in after:
-                yield here.change(f"{stem}_removed", widens=False)
+                yield here.change(f"{stem}_removed", widens=removal_widens)
             else:
                 yield from _walk(here, before[name], after[name])
 
@@ -205,6 +207,40 @@ def _budget(place: _Place, before: Budget | None, after: Budget | None) -> Itera
         yield from _walk(place, before, after)
 
 
+def _retention(place: _Place, before: Retention | None, after: Retention | None) -> Iterator[Change]:
+    # what is destroyed earlier cannot be brought back: sooner is wider
+    if before is None and after is not None:
+        yield place.change("retention_set", widens=True, months=after.months, auditors=tuple(after.auditors))
+    elif before is not None and after is None:
+        yield place.change("retention_removed", widens=False, months=before.months)
+    elif before is not None and after is not None:
+        yield from _walk(place, before, after)
+
+
+def _safeguard(stem: str) -> _Rule:
+    """A section that may be left out and only ever demands more: STEM_set, STEM_removed, and the changes inside."""
+
+    def rule(place: _Place, before: BaseModel | None, after: BaseModel | None) -> Iterator[Change]:
+        if before is None or after is None:
+            removed = after is None
+            yield place.change(f"{stem}_{'removed' if removed else 'set'}", widens=removed)
+        else:
+            yield from _walk(place, before, after)
+
+    return rule
+
+
+def _when_missing(place: _Place, _before: str, after: str) -> Iterator[Change]:
+    yield place.change(f"witnesses_{after}", widens=after == "open")
+
+
+def _halt(place: _Place, before: int | None, after: int | None) -> Iterator[Change]:
+    # without a number it never halts: that is the most
+    raised = after is None or (before is not None and after > before)
+    word = "removed" if after is None else "set" if before is None else _direction(raised=raised)
+    yield place.change(f"timestamp_halt_{word}", widens=raised, before=before, after=after)
+
+
 def _nested(place: _Place, before: BaseModel, after: BaseModel) -> Iterator[Change]:
     yield from _walk(place, before, after)
 
@@ -232,6 +268,16 @@ def _authority(place: _Place, name: str, authority: Authority) -> Mapping[str, o
     return {"authority": name, "certificates": tuple(_certificate(pem) for pem in authority.roots)}
 
 
+def _witness(place: _Place, name: str, witness: Witness) -> Mapping[str, object]:
+    _ = place
+    return {"witness": name, "organisation": witness.organisation, "vkey": witness.vkey}
+
+
+def _timestamp_authority(place: _Place, name: str, authority: TimestampAuthority) -> Mapping[str, object]:
+    _ = place
+    return {"authority": name, "url": authority.url, "certificates": _certificate(authority.root)}
+
+
 def _certificate(pem: str) -> str:
     """A certificate as an officer can compare it: its subject, and SHA-256 of its DER as openssl prints it."""
     certificate = x509.load_pem_x509_certificate(pem.encode())
@@ -256,6 +302,9 @@ _RULES: Mapping[tuple[type[BaseModel], str], _Rule] = {
     (Bundle, "agreements"): _models("agreement", _agreement),
     (Bundle, "guard"): _nested,
     (Bundle, "periods"): _entries("period"),
+    (Bundle, "witnessing"): _safeguard("witnessing"),
+    (Bundle, "timestamping"): _safeguard("timestamping"),
+    (Bundle, "retention"): _retention,
     (Officers, "threshold"): _less_widens("threshold"),
     (Officers, "keys"): _entries("officer"),
     (Officers, "recovery"): _entries("recovery_officer", removal_widens=True),
@@ -282,4 +331,18 @@ _RULES: Mapping[tuple[type[BaseModel], str], _Rule] = {
     (GuardRules, "refusals_per_minute"): _more_widens("refusals"),
     (GuardRules, "canaries"): _items("canary", more_widens=False),
     (GuardRules, "revocation_grace_hours"): _more_widens("revocation_grace"),
+    (Witnessing, "quorum"): _less_widens("quorum"),
+    (Witnessing, "when_missing"): _when_missing,
+    # who comes could be the gateway's own, who goes is missed: k of n says less in either case
+    (Witnessing, "witnesses"): _models("witness", _witness, removal_widens=True),
+    (Witness, "vkey"): _changed("witness_vkey", widens=True),
+    (Witness, "url"): _changed("witness_url", widens=False),
+    (Witness, "organisation"): _changed("witness_organisation", widens=False),
+    (Timestamping, "authorities"): _models("timestamp_authority", _timestamp_authority, removal_widens=True),
+    (Timestamping, "halt_after_minutes"): _halt,
+    (TimestampAuthority, "url"): _changed("timestamp_url", widens=False),
+    (TimestampAuthority, "root"): _changed("timestamp_root", widens=True),
+    (TimestampAuthority, "policy"): _changed("timestamp_policy", widens=True),
+    (Retention, "months"): _less_widens("retention"),
+    (Retention, "auditors"): _entries("auditor"),
 }

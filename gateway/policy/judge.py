@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from gateway.policy.bundle import Bundle
 
 #: How far an officer's clock may be ahead of ours.
-_AHEAD = timedelta(seconds=60)
-_MOST_APPROVALS = 64
+AHEAD = timedelta(seconds=60)
+MOST_APPROVALS = 64
 #: Where every new bundle differs from the one before it.
 ALWAYS = frozenset({"version", "previous"})
 _OFFICERS = "officers"
@@ -117,8 +117,8 @@ def judge(
             approval_not_by_officer, approval_signature_wrong, approval_date_wrong, approval_repeated, not_in_force,
             expired, widening_too_early, recovery_changes_more, recovery_too_early.
     """
-    if len(approvals) > _MOST_APPROVALS:
-        raise PolicyRefused(Reason.APPROVALS_TOO_MANY, most=_MOST_APPROVALS)
+    if len(approvals) > MOST_APPROVALS:
+        raise PolicyRefused(Reason.APPROVALS_TOO_MANY, most=MOST_APPROVALS)
     read = [read_approval(document) for document in approvals]
     recovery = bool(read) and all(approval.act.kind is ActKind.RECOVERY for approval in read)
     officers = before.bundle.officers
@@ -134,7 +134,7 @@ def judge(
     if recovery:
         _check_recovery(before, proposed, proposed_at, at)
     else:
-        _check_validity(proposed.bundle, at)
+        check_validity(proposed.bundle, at)
         _check_delay(before, proposed, proposed_at, at)
     return who
 
@@ -156,13 +156,22 @@ def check_approval(
         officer=act.officer,
         at=act.at,
     )
+    check_act(approval, expected, since=before.since, keys=keys, at=at)
+
+
+def check_act(approval: Approval, expected: Act, *, since: datetime, keys: Mapping[str, str], at: datetime) -> None:
+    """That one approval is of this very act, by one of these officers, rightly signed, and dated from ``since`` on.
+
+    Raises PolicyRefused: approval_of_another, approval_not_by_officer, approval_signature_wrong, approval_date_wrong.
+    """
+    act = approval.act
     if act != expected:
         raise PolicyRefused(Reason.APPROVAL_OF_ANOTHER, officer=act.officer)
     public_key = keys.get(act.officer)
     if public_key is None:
         raise PolicyRefused(Reason.APPROVAL_NOT_BY_OFFICER, officer=act.officer)
     verify_approval(approval, public_key)
-    if not before.since <= act.at <= at + _AHEAD:
+    if not since <= act.at <= at + AHEAD:
         raise PolicyRefused(Reason.APPROVAL_DATE_WRONG, officer=act.officer)
 
 
@@ -185,7 +194,8 @@ def _check_recovery(before: InForce, proposed: Proposed, proposed_at: datetime, 
         raise PolicyRefused(Reason.RECOVERY_TOO_EARLY, since=since)
 
 
-def _check_validity(bundle: Bundle, at: datetime) -> None:
+def check_validity(bundle: Bundle, at: datetime) -> None:
+    """Raises PolicyRefused (not_in_force, expired) outside the bundle's own dates."""
     if at < bundle.validity.since:
         raise PolicyRefused(Reason.NOT_IN_FORCE, since=bundle.validity.since)
     if at >= bundle.validity.until:

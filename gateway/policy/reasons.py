@@ -43,6 +43,18 @@ class Reason(StrEnum):
     RECOVERY_CHANGES_MORE = "recovery_changes_more"
     RECOVERY_TOO_EARLY = "recovery_too_early"
 
+    RETENTION_NOT_SET = "retention_not_set"
+    DESTRUCTION_MALFORMED = "destruction_malformed"
+    DESTRUCTION_DUE_DIFFERS = "destruction_due_differs"
+    DESTRUCTION_TOO_EARLY = "destruction_too_early"
+    DESTRUCTION_NOT_PUBLISHED = "destruction_not_published"
+    VERDICT_MALFORMED = "verdict_malformed"
+    VERDICT_DIFFERS = "verdict_differs"
+    VERDICT_OF_ANOTHER = "verdict_of_another"
+    VERDICT_NOT_BY_AUDITOR = "verdict_not_by_auditor"
+    VERDICT_SIGNATURE_WRONG = "verdict_signature_wrong"
+    VERDICT_DATE_WRONG = "verdict_date_wrong"
+
 
 class PolicyRefused(ShownError):
     """A proposal, an approval or an activation that the policy does not allow; nothing of it is in force.

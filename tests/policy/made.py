@@ -100,6 +100,7 @@ def _base() -> Policy:
         },
         "guard": {"refusals_per_minute": 60, "canaries": ["témoin-1"], "revocation_grace_hours": 0},
         "periods": {"202611": "a" * 64, "202612": "b" * 64},
+        "retention": {"months": 60, "auditors": {"auditor-1": officer("auditor-1").public}},
     }
 
 

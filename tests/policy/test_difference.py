@@ -26,6 +26,15 @@ _AGREEMENT = policy()["agreements"]["ENT-2"]
 _BUDGET = (*MINISTRY, "budget")
 _EARLIER, _LATER = "2026-10-01T00:00:00Z", "2027-10-01T00:00:00Z"
 _FIELDS = (*MINISTRY, "fields")
+_RETENTION = policy()["retention"]
+_VKEY = "witness.test/1+3dd77e39+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+_OTHER_VKEY = "witness.test/2+f9ac8000+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+_WITNESS = {"vkey": _VKEY, "url": "https://witness.test", "organisation": "Témoin"}
+_SECOND = {"vkey": _OTHER_VKEY, "url": "https://second.test", "organisation": "Autre"}
+_WITNESSING = {"quorum": 1, "when_missing": "open", "witnesses": {"one": _WITNESS}}
+_TWO = _WITNESSING | {"witnesses": {"one": _WITNESS, "two": _SECOND}}
+_TSA = {"url": "http://tsa.test/tsr", "root": _OTHER_ROOT}
+_TIMESTAMPING = {"authorities": {"tsa": _TSA}}
 
 #: name -> (path, value before, value after, sentence); what is put back, the other way round, is in the next column
 _CASES: dict[str, tuple[tuple[str, ...], Any, Any, str, str]] = {
@@ -135,6 +144,90 @@ _CASES: dict[str, tuple[tuple[str, ...], Any, Any, str, str]] = {
     "grace": (("guard", "revocation_grace_hours"), 0, 24, "+revocation_grace_raised", "revocation_grace_lowered"),
     "period": (("periods", "202701"), None, "c" * 64, "+period_added", "period_removed"),
     "period_key": (("periods", "202611"), "a" * 64, "c" * 64, "+period_replaced", "+period_replaced"),
+    "retention": (("retention",), None, _RETENTION, "+retention_set", "retention_removed"),
+    "months": (("retention", "months"), 60, 12, "+retention_lowered", "retention_raised"),
+    "auditor": (("retention", "auditors", "new"), None, officer("new").public, "+auditor_added", "auditor_removed"),
+    "auditor_key": (
+        ("retention", "auditors", "auditor-1"),
+        officer("auditor-1").public,
+        officer("new").public,
+        "+auditor_replaced",
+        "+auditor_replaced",
+    ),
+    "witnessing": (("witnessing",), _WITNESSING, None, "+witnessing_removed", "witnessing_set"),
+    "quorum": (("witnessing",), _TWO | {"quorum": 2}, _TWO, "+quorum_lowered", "quorum_raised"),
+    "when_missing": (
+        ("witnessing",),
+        _WITNESSING | {"when_missing": "closed"},
+        _WITNESSING,
+        "+witnesses_open",
+        "witnesses_closed",
+    ),
+    "witnesses": (("witnessing",), _WITNESSING, _TWO, "+witness_added", "+witness_removed"),
+    "vkey": (
+        ("witnessing",),
+        _WITNESSING,
+        _WITNESSING | {"witnesses": {"one": _WITNESS | {"vkey": _OTHER_VKEY}}},
+        "+witness_vkey",
+        "+witness_vkey",
+    ),
+    "url": (
+        ("witnessing",),
+        _WITNESSING,
+        _WITNESSING | {"witnesses": {"one": _WITNESS | {"url": "https://b.test"}}},
+        "witness_url",
+        "witness_url",
+    ),
+    "organisation": (
+        ("witnessing",),
+        _WITNESSING,
+        _WITNESSING | {"witnesses": {"one": _WITNESS | {"organisation": "b"}}},
+        "witness_organisation",
+        "witness_organisation",
+    ),
+    "timestamping": (("timestamping",), _TIMESTAMPING, None, "+timestamping_removed", "timestamping_set"),
+    "timestamp_authorities": (
+        ("timestamping",),
+        _TIMESTAMPING,
+        {"authorities": {"tsa": _TSA, "other": dict(_TSA)}},
+        "+timestamp_authority_added",
+        "+timestamp_authority_removed",
+    ),
+    "timestamp_url": (
+        ("timestamping",),
+        _TIMESTAMPING,
+        {"authorities": {"tsa": _TSA | {"url": "http://b.test"}}},
+        "timestamp_url",
+        "timestamp_url",
+    ),
+    "timestamp_root": (
+        ("timestamping",),
+        _TIMESTAMPING,
+        {"authorities": {"tsa": _TSA | {"root": authority("ministry").root.pem.decode()}}},
+        "+timestamp_root",
+        "+timestamp_root",
+    ),
+    "timestamp_policy": (
+        ("timestamping",),
+        _TIMESTAMPING,
+        {"authorities": {"tsa": _TSA | {"policy": "1.2.3"}}},
+        "+timestamp_policy",
+        "+timestamp_policy",
+    ),
+    "halt": (
+        ("timestamping",),
+        _TIMESTAMPING | {"halt_after_minutes": 5},
+        _TIMESTAMPING | {"halt_after_minutes": 6},
+        "+timestamp_halt_raised",
+        "timestamp_halt_lowered",
+    ),
+    "halts": (
+        ("timestamping",),
+        _TIMESTAMPING | {"halt_after_minutes": 5},
+        _TIMESTAMPING,
+        "+timestamp_halt_removed",
+        "timestamp_halt_set",
+    ),
     "origin": (("origin",), "a.example", "b.example", "+origin", "+origin"),
     "version": (("version",), 1, 2, "version", "version"),
     "previous": (("previous",), None, "a" * 64, "previous", "previous"),
@@ -156,7 +249,7 @@ _CASES: dict[str, tuple[tuple[str, ...], Any, Any, str, str]] = {
     "order": (_FIELDS, ["outcome", "handle"], ["handle", "outcome"], "rewritten", "rewritten"),
     "twice": (_FIELDS, ["outcome"], ["outcome", "outcome"], "rewritten", "rewritten"),
 }
-_ENTRIES = {"agreement", "party", "authority", "officer", "recovery", "period"}
+_ENTRIES = {"agreement", "party", "authority", "officer", "recovery", "period", "auditor"}
 
 
 def _said(changes: tuple[Change, ...]) -> list[str]:
@@ -191,6 +284,14 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[type[BaseModel], str]]:
                 yield from _fields(kind)
 
 
+def _keys(value: Any) -> Iterator[str]:
+    """The members of a section that a case changes as a whole."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _keys(inner)
+
+
 #: compared as a whole by the rule of the field that holds them
 _WHOLE = {("Validity", "since"), ("Validity", "until"), ("Bilingual", "fr"), ("Bilingual", "en")}
 
@@ -204,7 +305,8 @@ def test_every_field_of_the_schema_has_its_rule() -> None:
 
 def test_every_field_of_the_schema_is_in_the_table_above() -> None:
     """A change of it yields a sentence of its own, never the one for what is not known."""
-    walked = {".".join(part for part in _CASES[case][0]) for case in _CASES}
+    walked = {".".join([*path, *_keys(value)]) for path, _, value, *_ in _CASES.values()}
+    walked |= {".".join([*path, *_keys(value)]) for path, value, *_ in _CASES.values()}
     holders = {
         "officers",
         "guard",
