@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from certs.profiles import Profile
 from gateway.audit.evidence_schema import Exchange
-from gateway.audit.request_check import keyid_of, strict_head
+from gateway.audit.request_check import base_values, keyid_of, strict_head
 from gateway.audit.verdict import Fault, Problem
 from gateway.ledger.encoding import encode64, seconds_timestamp
 from gateway.ledger.merkle import leaf_hash
@@ -69,7 +69,7 @@ def check_answer(evidence: Exchange | EarlyRefusal, opened: Opened, policy: Poli
 
 def _request(evidence: Exchange) -> dict[str, str]:
     request = evidence.request
-    values, _ = parse_base(request.base.encode("ascii"))
+    values = base_values(request.base)
     bound = {
         _METHOD: values['"@method"'],
         '"@target-uri";req': values['"@target-uri"'],
@@ -105,10 +105,10 @@ def _label(name: str) -> str:
 
 def _check_promise(by: str, leaf_time: datetime) -> None:
     try:
-        promised = datetime.strptime(by, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        promised = datetime.fromisoformat(by)
     except ValueError:
         raise Problem(Fault.ANSWER_NOT_COVERED, "ledger-by") from None
-    if seconds_timestamp(promised) != by or promised < leaf_time.replace(microsecond=0):
+    if promised.tzinfo is None or seconds_timestamp(promised) != by or promised < leaf_time.replace(microsecond=0):
         raise Problem(Fault.ANSWER_DIFFERS, "ledger-by")
 
 

@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 _Key = tuple["Profile", str, "Proof", str]
 _MOST_VERDICTS = 4096
+#: What an auditor wants told apart; ``wrong_eku`` is a key for TLS that signed, or the reverse (S6).
+_FAULTS = {
+    "expired": Fault.CERTIFICATE_OUT_OF_DATE,
+    "not_yet_valid": Fault.CERTIFICATE_OUT_OF_DATE,
+    "revoked": Fault.CERTIFICATE_REVOKED,
+    "wrong_eku": Fault.CERTIFICATE_OF_OTHER_USE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ class Certificates:
     def check(self, proof: Proof, profile: Profile, party: str, policy: Policy, at: datetime) -> x509.Certificate:
         """The certificate, valid for this profile at that moment, and this party's by its DNS names.
 
-        Raises Problem: certificate_refused, certificate_of_another, certificate_proof_differs, object_missing ...
+        Raises Problem: certificate_refused, certificate_out_of_date, certificate_revoked, certificate_of_other_use,
+        certificate_of_another, certificate_proof_differs, object_missing ...
         """
         key = (profile, party, proof, policy.sha256)
         window = self._windows.get(key)
@@ -89,7 +97,7 @@ class Certificates:
         try:
             vetted = vet(self._objects.bytes(proof.sha256), profile, authority, at)
         except CertificateRefusedError as refused:
-            raise Problem(Fault.CERTIFICATE_REFUSED, refused.reason) from None
+            raise Problem(_FAULTS.get(refused.reason, Fault.CERTIFICATE_REFUSED), refused.reason) from None
         if vetted.chain != proof.chain:
             raise Problem(Fault.CERTIFICATE_PROOF_DIFFERS, "its chain is another one")
         if set(known.names).isdisjoint(dns_names(certificate)):

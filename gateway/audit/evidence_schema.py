@@ -27,6 +27,7 @@ Leaf = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{42}[AEIMQUYcgko
 Bytes = Annotated[bytes, BeforeValidator(lambda text: decode64(text) if isinstance(text, str) else text)]
 Time = Annotated[datetime, BeforeValidator(lambda text: parse_timestamp(text) if isinstance(text, str) else text)]
 Count = Annotated[int, Field(ge=0, lt=1 << 64)]
+SideFile = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}\.(checkpoint|[a-z0-9][a-z0-9-]{0,62}\.tsr)$")]
 
 
 class Evidence(BaseModel):
@@ -178,6 +179,17 @@ class Void(Evidence):
     writer: Id
     counter: Count
     reason: Literal["commit failed", "abandoned"]
+
+
+class Anchor(Evidence):
+    """What came to lie beside the log: files below ``anchors/`` by name, each with its hash (L8)."""
+
+    kind: Literal["anchor"]
+    size: Annotated[int, Field(ge=1)]
+    files: dict[SideFile, Hex]
+    previous: Hex | None
+    quorum: Annotated[int, Field(ge=1)] | None
+    cosigned: tuple[str, ...]
 
 
 class Closing(Evidence):

@@ -10,8 +10,9 @@ from gateway.audit.acknowledgements import check_signed
 from gateway.audit.answer_check import check_answer
 from gateway.audit.evidence_schema import Exchange
 from gateway.audit.policies import under_one_of
-from gateway.audit.request_check import Nonces, check_request
-from gateway.audit.subjects import SUBJECT_REFUSALS, Merges
+from gateway.audit.request_check import check_request
+from gateway.audit.subjects import SUBJECT_REFUSALS, check_subjects
+from gateway.audit.traces import Traces
 from gateway.audit.upstream_check import UpstreamCheck
 from gateway.audit.verdict import Fault, Problem
 from gateway.errors import Code
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.audit.evidence_schema import EarlyRefusal
     from gateway.audit.objects import Objects
     from gateway.audit.opening import Opened
-    from gateway.audit.policies import Policies, Policy
+    from gateway.audit.policies import Policy, Timeline
     from gateway.ledger.leaf import Leaf
 
 #: The upstreams that are no party: an echo, our own subjects, the ledger, which acknowledgements are held against.
@@ -37,8 +38,9 @@ _BY_POLICY = frozenset({Code.NOT_AGREED, Code.PURPOSE_NOT_AGREED, Code.AGREEMENT
 _BY_UPSTREAM = frozenset(
     {Code.UPSTREAM_UNAVAILABLE, Code.UPSTREAM_TIMEOUT, Code.UPSTREAM_UNTRUSTED, Code.UPSTREAM_MALFORMED}
 )
+_BY_HALT = frozenset({Code.TIMESTAMP_TOO_OLD})
 _BY_LEDGER = frozenset({Code.EXCHANGE_UNKNOWN, Code.ACKNOWLEDGEMENT_DIFFERS})
-_LATE = _BY_POLICY | _BY_UPSTREAM | _BY_LEDGER | SUBJECT_REFUSALS | {Code.INTERNAL}
+_LATE = _BY_POLICY | _BY_HALT | _BY_UPSTREAM | _BY_LEDGER | SUBJECT_REFUSALS | {Code.INTERNAL}
 #: These answers have no leaf of their own.
 _NEVER_RECORDED = frozenset({Code.NOT_RECORDED, Code.RECEIPT_UNKNOWN})
 
@@ -46,13 +48,15 @@ _NEVER_RECORDED = frozenset({Code.NOT_RECORDED, Code.RECEIPT_UNKNOWN})
 class ExchangeCheck:
     """Checks the exchanges and refusals of one log, in its order."""
 
-    def __init__(self, objects: Objects, certificates: Certificates, policies: Policies) -> None:
+    def __init__(
+        self, objects: Objects, certificates: Certificates, policies: Timeline, traces: Traces | None = None
+    ) -> None:
+        """``traces``: where it leaves what the rest of the log must be held against; None for an exchange alone."""
         self._objects = objects
         self._certificates = certificates
         self._policies = policies
-        self._nonces = Nonces()
-        self._upstream = UpstreamCheck(objects, certificates)
-        self._merges = Merges()
+        self._traces = traces or Traces()
+        self._upstream = UpstreamCheck(objects, certificates, self._traces)
 
     def check(self, evidence: Exchange | EarlyRefusal, opened: Opened) -> None:
         """Returns if every claim of this evidence that can be checked is true; raises Problem."""
@@ -92,9 +96,9 @@ class ExchangeCheck:
         # 5  the agreement allowed what was released, or rightly did not
         _check_outcome(evidence, policy)
         _check_disclosure(evidence, operation, policy)
-        self._merges.check(evidence, operation)
+        check_subjects(evidence, operation, self._traces)
         # 6  the caller asked for it, once
-        check_request(evidence, operation, policy, self._certificates, self._nonces)
+        check_request(evidence, operation, policy, self._certificates, self._traces)
         # 7  the upstream was asked, and answered
         upstream = None if operation.upstream in _OURSELVES else operation.upstream
         self._upstream.check(evidence, upstream, policy, leaf.time)
@@ -138,6 +142,9 @@ def _check_outcome(evidence: Exchange, policy: Policy) -> None:
     asked_policy = evidence.outcome != Code.INTERNAL or evidence.upstream
     if asked_policy and due != (evidence.outcome if evidence.outcome in _BY_POLICY else None):
         raise Problem(Fault.REFUSAL_UNFOUNDED, "the policy says something else of this request")
+    stamps = policy.bundle.timestamping
+    if evidence.outcome in _BY_HALT and (stamps is None or stamps.halt_after_minutes is None):
+        raise Problem(Fault.REFUSAL_UNFOUNDED, "the policy never halts")
 
 
 def _check_disclosure(evidence: Exchange, operation: Operation, policy: Policy) -> None:

@@ -6,9 +6,11 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.audit.verdict import Fault, Problem
+from gateway.ledger.side_files import FOLDER as SIDE_FILES
+from gateway.ledger.side_files import size_of
 from gateway.ledger.tiles import HEIGHT, WIDTH, Tile, entries_path, evidence_path, hashes_path, tiles_of
 
 if TYPE_CHECKING:
@@ -20,8 +22,9 @@ _OBJECT = re.compile(r"objects/[0-9a-f]{64}")
 _TILE = re.compile(
     r"(?:tile/(?P<level>[0-7]|entries)|evidence)/(?P<index>(?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/(?P<width>[0-9]{1,3}))?"
 )
-_FOLDERS = frozenset({"tile", "tile/entries", "evidence", "objects"})
-_LARGEST = 1 << 30
+_FOLDERS = frozenset({"tile", "tile/entries", "evidence", "objects", SIDE_FILES})
+#: Of one file, in bytes.
+LARGEST = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,36 @@ class Listing:
         objects: paths below ``objects/``.
         later: tiles and bundles of a later size, which a copy taken while the log grew may have.
         problems: what is missing, unknown, or no regular file.
+        anchors: paths below ``anchors/``.
     """
 
     objects: tuple[str, ...]
     later: tuple[str, ...]
     problems: tuple[Problem, ...]
+    anchors: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """Where a log is read from: a folder, or an address (remote.py)."""
+
+    @property
+    def listed(self) -> bool:
+        """Whether ``listing`` names the files that are missing."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes; raises Problem (file_missing, file_irregular)."""
+        ...
+
+    def listing(self, size: int) -> Listing:
+        """All names, judged by those that a log of this size has."""
+        ...
 
 
 class LogFolder:
     """One copy of a log, read only."""
+
+    listed = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -53,10 +77,11 @@ class LogFolder:
             raise Problem(Fault.FILE_MISSING, "the file is not there", file=path) from None
         except OSError:
             raise Problem(Fault.FILE_IRREGULAR, "the file cannot be opened", file=path) from None
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            os.close(handle)  # a folder cannot even be made a file object
+            raise Problem(Fault.FILE_IRREGULAR, "no regular file, or too large", file=path)
         with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
-                raise Problem(Fault.FILE_IRREGULAR, "no regular file, or too large", file=path)
             return file.read()
 
     def listing(self, size: int) -> Listing:
@@ -73,15 +98,16 @@ class LogFolder:
             else:
                 problems.append(Problem(Fault.FILE_IRREGULAR, "a link or a special file", file=path))
         objects = {path for path in present if _OBJECT.fullmatch(path)}
+        anchors = {path for path in present if _is_side_file(path)}
         later = {path for path in present - expected - objects if _is_later(path, size)}
         problems += [Problem(Fault.FILE_MISSING, "the file is not there", file=path) for path in expected - present]
-        unknown = present - expected - objects - later
+        unknown = present - expected - objects - anchors - later
         problems += [Problem(Fault.FILE_UNKNOWN, "no such file in a log of this size", file=path) for path in unknown]
         # a folder has its place by the files that belong into it
         known = _FOLDERS | {folder for path in expected | later for folder in _parents(path)}
         problems += [Problem(Fault.FILE_UNKNOWN, "no such folder", file=path) for path in folders - known]
         problems.sort(key=lambda problem: problem.file or "")
-        return Listing(tuple(sorted(objects)), tuple(sorted(later)), tuple(problems))
+        return Listing(tuple(sorted(objects)), tuple(sorted(later)), tuple(problems), tuple(sorted(anchors)))
 
     def _walk(self) -> Iterator[tuple[str, int]]:
         waiting = [""]
@@ -114,6 +140,11 @@ def place_of(path: str) -> Tile | None:
     else:
         tile, spelled = Tile(int(level), index, width), hashes_path(int(level), index, width)
     return tile if spelled == path and 0 < width <= WIDTH else None
+
+
+def _is_side_file(path: str) -> bool:
+    folder, _, name = path.partition("/")
+    return folder == SIDE_FILES and size_of(name) is not None
 
 
 def _is_later(path: str, size: int) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gateway.audit.certificates import Certificates
     from gateway.audit.evidence_schema import Exchange
+    from gateway.audit.leaves import Shown
     from gateway.audit.objects import Objects
     from gateway.audit.policies import Policies
     from gateway.audit.report import Report
@@ -55,6 +56,11 @@ class Kept:
             else:
                 self._counts["ignored"] += 1
 
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The exchanges that bodies are of."""
+        return frozenset(self._bodies)
+
     def leaf(self, leaf: Leaf, entry: Entry, evidence: Exchange | EarlyRefusal | None) -> None:
         """Compares what was kept of this exchange."""
         kept = self._bodies.get(str(leaf.exchange_id))
@@ -69,7 +75,7 @@ class Kept:
                 place = {"index": entry.index, "exchange_id": str(leaf.exchange_id)}
                 self._report.problem(problem, file=PREFIX + path.name, **place)  # type: ignore[arg-type]  # two types
 
-    def finish(self, _certificates: Certificates, _policies: Policies) -> None:
+    def finish(self, _certificates: Certificates, _policies: Policies, _shown: Shown) -> None:
         """Names what has no counterpart, and what was not compared."""
         # ids stand in the clear: what is not there is not there, whatever stays sealed
         missing = [(name, path) for name, kept in self._bodies.items() if not kept.seen for path in kept.files.values()]

@@ -26,12 +26,12 @@ from gateway.ledger.tiles import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from gateway.audit.files import LogFolder
+    from gateway.audit.files import Source
     from gateway.audit.report import Report
     from gateway.ledger.tiles import Tile
 
 
-def check_later(folder: LogFolder, paths: Collection[str], size: int, report: Report) -> None:
+def check_later(folder: Source, paths: Collection[str], size: int, report: Report) -> None:
     """Notes every later file that does not continue the log of this size, or is not what its name says."""
     for path in paths:
         tile = place_of(path)
@@ -64,7 +64,7 @@ def _parts(path: str, data: bytes, tile: Tile) -> list[bytes]:
     return parts
 
 
-def _check_continues(folder: LogFolder, path: str, tile: Tile, parts: list[bytes], size: int) -> None:
+def _check_continues(folder: Source, path: str, tile: Tile, parts: list[bytes], size: int) -> None:
     """Its beginning is what the checkpoint speaks of."""
     kept = min(WIDTH, (size >> (HEIGHT * max(tile.level, 0))) - tile.index * WIDTH)
     if kept <= 0:
@@ -78,7 +78,7 @@ def _check_continues(folder: LogFolder, path: str, tile: Tile, parts: list[bytes
         raise Problem(Fault.TILE_DIFFERS, "a later file that does not continue the log", file=path)
 
 
-def _check_hashes(folder: LogFolder, tile: Tile, parts: list[bytes], paths: Collection[str]) -> None:
+def _check_hashes(folder: Source, tile: Tile, parts: list[bytes], paths: Collection[str]) -> None:
     """Later hashes are those of the later entries, where the copy has both."""
     entries = entries_path(tile.index, tile.width)
     if tile.level != 0 or entries not in paths:

@@ -1,131 +1,246 @@
-"""Each leaf, and the record behind it: what its kind asks for, in the order of the log."""
+"""Each leaf in the order of the log: its place, its writer, its policy; and all that only the whole log shows.
+
+Sealed records are not opened here but bundle by bundle elsewhere, perhaps by other processes (bundle_check.py):
+``prepare`` gives that work out, ``merge`` takes its outcome in, both in the log's order.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, Self
 
 from gateway.audit import evidence_schema as schema
-from gateway.audit.acknowledgements import Acknowledgements
+from gateway.audit.acknowledgements import ROW_SIZE as ANSWER_SIZE
+from gateway.audit.acknowledgements import leaf_row
+from gateway.audit.bundle_check import EXCHANGES, AnswerRows, OnceRows, Work
 from gateway.audit.certificates import Certificates
-from gateway.audit.exchange_check import ExchangeCheck
+from gateway.audit.destruction import Destructions
+from gateway.audit.handover import check_handover
+from gateway.audit.objects import Objects
 from gateway.audit.opening import DataKeys
 from gateway.audit.policies import Policies, under_one_of
+from gateway.audit.remote import SourceLostError
+from gateway.audit.repeats import ROW_SIZE as ONCE_SIZE
+from gateway.audit.repeats import id_row
+from gateway.audit.spill import Spill
+from gateway.audit.subjects import Merges
+from gateway.audit.tally import Tally
+from gateway.audit.tree import read_bundle
 from gateway.audit.verdict import Fault, Problem, Unproven
 from gateway.audit.writers import Writers
 from gateway.ledger.encoding import FormatError
-from gateway.ledger.leaf import unpack_leaf
+from gateway.ledger.leaf import KINDS, SEALED_KINDS, unpack_leaf
+from gateway.ledger.tiles import WIDTH, entries_path, evidence_path, unpack_entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
+    from datetime import datetime
+    from types import TracebackType
 
-    from gateway.audit.objects import Objects
-    from gateway.audit.opening import Opened
+    from gateway.audit.acknowledgements import Acknowledged
+    from gateway.audit.bundle_check import Part
+    from gateway.audit.files import Source
+    from gateway.audit.pool import Pool
     from gateway.audit.report import Report
-    from gateway.audit.tree import Entry
+    from gateway.audit.timestamps import Timestamps
+    from gateway.audit.tree import Bundle, Entry
     from gateway.audit.trust import Trust
     from gateway.ledger.leaf import Leaf
     from gateway.ledger.record import Record
 
-_EXCHANGES = frozenset({"exchange", "refusal"})
+_KIND = 1  # where a leaf has its kind
+_SEALED = frozenset(bytes([KINDS[kind]]) for kind in SEALED_KINDS)
+#: Rows that an exchange leaves, at most as a rule: its id, its nonce, MessageIDs of two attempts.
+_ROWS = 4
+
+
+@dataclass(slots=True)
+class Shown:
+    """What the log showed of its exchanges and refusals.
+
+    Attributes:
+        last: the latest of their times.
+        signers: what the gateway's certificates were checked with, in opened evidence.
+    """
+
+    last: datetime | None = None
+    signers: dict[schema.Proof, None] = field(default_factory=dict)
 
 
 class Watcher(Protocol):
-    """Something beside the log that each exchange and refusal is held against: receipts, kept bodies."""
+    """Something beside the log that exchanges and refusals are held against: receipts, kept bodies."""
 
-    def leaf(self, leaf: Leaf, entry: Entry, evidence: schema.Exchange | schema.EarlyRefusal | None) -> None:
-        """One leaf of an exchange or refusal; ``evidence`` is None where it stays sealed. Raises nothing."""
+    @property
+    def wanted(self) -> frozenset[str] | None:
+        """The exchange ids that it waits for; None for every one."""
         ...
 
-    def finish(self, certificates: Certificates, policies: Policies) -> None:
+    def leaf(self, leaf: Leaf, entry: Entry, evidence: schema.Exchange | schema.EarlyRefusal | None) -> None:
+        """One leaf of a wanted exchange; ``evidence`` is None where it stays sealed. Raises nothing."""
+        ...
+
+    def finish(self, certificates: Certificates, policies: Policies, shown: Shown) -> None:
         """After the last leaf."""
         ...
 
 
 class Leaves:
-    """Takes the entries of one log, from the first to the last."""
+    """Takes the bundles of one log, from the first to the last; a context, for what it keeps on disk meanwhile."""
 
-    def __init__(self, trust: Trust, objects: Objects, report: Report, watchers: Sequence[Watcher] = ()) -> None:
+    def __init__(
+        self,
+        folder: Source,
+        trust: Trust,
+        report: Report,
+        watchers: Sequence[Watcher] = (),
+        *,
+        size: int,
+        timestamps: Timestamps,
+        since: int = 0,
+    ) -> None:
+        """``size`` is the log's; of leaves before ``since`` no sealed evidence is opened."""
+        objects = Objects(folder)
+        self._folder = folder
+        self._size = size
+        self._since = since
         self._report = report
         self._watchers = watchers
         self._keys = DataKeys(trust.periods)
         self._writers = Writers()
         self._policies = Policies(objects, trust, report)
+        self._in_force: list[tuple[int, datetime, str]] = []
         self._certificates = Certificates(objects, trust.roots)
-        self._exchanges = ExchangeCheck(objects, self._certificates, self._policies)
-        self._acknowledgements = Acknowledgements(report, objects)
-        self._ids: set[tuple[bool, UUID]] = set()
+        self._merges = Merges()
+        self._destructions = Destructions(self._policies, report)
+        self._timestamps = timestamps
+        self._shown = Shown()
+        self._ids = bytearray()
+        self._once = Spill(ONCE_SIZE, size * _ROWS)
+        self._answers = Spill(ANSWER_SIZE, size)
 
-    def take(self, entry: Entry) -> None:
-        """Checks one entry; the first thing that is wrong with it goes to the report."""
-        exchange_id = None
-        try:
-            leaf = _parsed(entry.leaf)
-            exchange_id = str(leaf.exchange_id) if leaf.kind in _EXCHANGES else None
-            self._check(entry, leaf)
-        except Problem as problem:
-            self._report.problem(problem, file=entry.file, index=entry.index, exchange_id=exchange_id)
-        except Exception:  # noqa: BLE001  a log is a stranger's input: what no check foresaw is a finding, not a crash
-            unforeseen = Problem(Fault.UNFORESEEN, "a check could not be carried out")
-            self._report.problem(unforeseen, file=entry.file, index=entry.index, exchange_id=exchange_id)
+    def __enter__(self) -> Self:
+        self._once.__enter__()
+        self._answers.__enter__()
+        return self
 
-    def finish(self) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._answers.__exit__(kind, error, trace)
+        self._once.__exit__(kind, error, trace)
+
+    def prepare(self, bundle: Bundle) -> Work | None:
+        """Judges what the order of the log decides, and gives the work that is left; None where there is none."""
+        opened = bundle.first + len(bundle.leaves) > self._since
+        records = None
+        if not all(leaf[_KIND : _KIND + 1] in _SEALED for leaf in bundle.leaves):
+            # where the bundle is opened too, what is wrong with it is found there
+            records = read_bundle(self._folder, bundle.file, len(bundle.leaves), Tally() if opened else self._report)
+        left: list[bytes | None] = []
+        writers = set()
+        for at, packed in enumerate(bundle.leaves):
+            leaf = self._take(bundle.entry(at), None if records is None else records[at])
+            left.append(None if leaf is None else packed)
+            if leaf is not None:
+                writers.add(leaf.writer)
+        self._once.add(bytes(self._ids))
+        self._ids.clear()
+        if not opened:
+            return None
+        return Work(bundle.first, bundle.file, tuple(left), tuple(self._in_force), self._keys.known(writers))
+
+    def merge(self, bundle: Bundle, part: Part | None) -> None:
+        """Takes what came of a bundle's work."""
+        if part is None:
+            return
+        self._report.add(part.tally)
+        self._once.add(part.once)
+        self._answers.add(bytes(part.answers))
+        self._shown.signers |= part.signers
+        for index, subjects in part.merges:
+            try:
+                self._merges.take(subjects)
+            except Problem as problem:
+                self._problem(problem, bundle, index)
+        for index in part.missing:
+            self._destructions.missing(index, _parsed(bundle.leaves[index - bundle.first]))
+        for index, other in part.others:
+            try:
+                self._other(index, _parsed(bundle.leaves[index - bundle.first]), other)
+            except Problem as problem:
+                self._problem(problem, bundle, index)
+        for index, evidence in part.shown:
+            self._show(bundle.entry(index - bundle.first), evidence)
+
+    def _other(self, index: int, leaf: Leaf, evidence: bytes) -> None:
+        if leaf.kind != "handover":
+            raise Problem(Fault.KIND_UNSUPPORTED, "a kind of leaf that this audit cannot judge")
+        self._report.handover(check_handover(index, leaf, evidence, self._policies))
+
+    def finish(self, pool: Pool) -> None:
         """Judges what only the whole log shows."""
         self._writers.finish(self._report)
-        self._acknowledgements.finish()
+        self._destructions.finish()
+        self._timestamps.finish()
+        for _, repeated in pool.ordered((None, OnceRows(rows)) for rows in self._once.parts()):
+            for found in repeated:
+                self._late(Problem(found.fault, found.detail), found.index)
+        for _, judged in pool.ordered((None, AnswerRows(rows)) for rows in self._answers.parts()):
+            self._acknowledged(judged)
         for watcher in self._watchers:
-            watcher.finish(self._certificates, self._policies)
+            watcher.finish(self._certificates, self._policies, self._shown)
 
-    def _check(self, entry: Entry, leaf: Leaf) -> None:
+    def _take(self, entry: Entry, record: bytes | None) -> Leaf | None:
+        """Checks one leaf, and its record where that is plain; gives it back if its sealed record is to be opened.
+
+        The first thing that is wrong with it goes to the report.
+        """
+        leaf = None
+        try:
+            leaf = _parsed(entry.leaf)
+            return leaf if self._check(entry, leaf, record) else None
+        except Problem as problem:
+            self._report.problem(problem, file=entry.file, index=entry.index, exchange_id=_named(leaf))
+        except SourceLostError:
+            raise
+        except Exception:  # noqa: BLE001  a log is a stranger's input: what no check foresaw is a finding, not a crash
+            unforeseen = Problem(Fault.UNFORESEEN, "a check could not be carried out")
+            self._report.problem(unforeseen, file=entry.file, index=entry.index, exchange_id=_named(leaf))
+        return None
+
+    def _check(self, entry: Entry, leaf: Leaf, record: bytes | None) -> bool:
         self._report.time(leaf.time)
+        self._timestamps.leaf(entry, leaf.time, _named(leaf))
         # 1  this leaf stands here once, in its writer's order
         if (leaf.kind == "genesis") != (entry.index == 0):
             raise Problem(Fault.GENESIS_DIFFERS, "the genesis is the first leaf and no other")
         self._writers.leaf(leaf, entry.file)
-        self._once(leaf)
-        self._acknowledgements.leaf(leaf, entry.leaf)
-        # 2  its record is the one that it binds
-        if entry.record is None:
+        self._ids += id_row(entry.index, leaf.exchange_id, exchange=leaf.kind in EXCHANGES)
+        if leaf.kind in EXCHANGES:
+            self._shown.last = leaf.time if self._shown.last is None else max(self._shown.last, leaf.time)
+        # 2  a sealed record is opened elsewhere, unless an earlier audit did so
+        if leaf.kind in SEALED_KINDS:
+            if entry.index < self._since:
+                self._earlier(entry, leaf)
+            return entry.index >= self._since
+        # 3  a plain one is the one that its leaf binds, and says what is true
+        if record is None:
             raise Problem(Fault.RECORD_MISSING, "its bundle cannot be read")
-        opened = self._keys.record(leaf, entry.leaf, entry.record)
-        if opened is None:
-            self._report.unopened(leaf.kind)
-            self._watch(entry, leaf, None)
-            return
-        # 3  and says what is true
-        if leaf.kind in _EXCHANGES:
-            self._exchange(entry, opened)
-        else:
-            self._plain(leaf, opened.record)
+        opened = self._keys.record(leaf, entry.leaf, record)
+        if opened is not None:
+            self._plain(entry.index, leaf, opened.record)
+            self._note_policy(entry.index)
+        return False
 
-    def _once(self, leaf: Leaf) -> None:
-        # an exchange is answered or refused, never both; other kinds have ids of their own
-        key = (leaf.kind in _EXCHANGES, leaf.exchange_id)
-        if key in self._ids:
-            raise Problem(Fault.LEAF_REPEATED, "the exchange id stands twice")
-        self._ids.add(key)
+    def _earlier(self, entry: Entry, leaf: Leaf) -> None:
+        self._report.earlier(leaf.kind)
+        if leaf.kind == "exchange":
+            self._answers.add(leaf_row(entry.index, leaf.exchange_id, entry.leaf))
+        if leaf.kind in EXCHANGES:
+            self._show(entry, None)
 
-    def _watch(self, entry: Entry, leaf: Leaf, evidence: schema.Exchange | schema.EarlyRefusal | None) -> None:
-        for watcher in self._watchers if leaf.kind in _EXCHANGES else ():
-            watcher.leaf(leaf, entry, evidence)
-
-    def _exchange(self, entry: Entry, opened: Opened) -> None:
-        evidence = schema.read_exchange(opened.record.evidence, opened.leaf.kind)
-        self._watch(entry, opened.leaf, evidence)
-        if isinstance(evidence, schema.Exchange):
-            self._acknowledgements.take(evidence, opened, entry.file, entry.index)
-        if isinstance(evidence, schema.EarlyRefusal):
-            self._report.refusal(evidence.party, evidence.reason.value)
-        elif evidence.kind == "refusal":
-            self._report.refusal(evidence.parties.caller, evidence.outcome)
-        else:
-            self._report.exchange(evidence.parties.caller)
-            self._report.unproven.add(Unproven.ORIGIN_ASSERTED)
-            if evidence.subjects:
-                self._report.unproven.add(Unproven.HANDLES_ASSERTED)
-        self._exchanges.check(evidence, opened)
-
-    def _plain(self, leaf: Leaf, record: Record) -> None:
+    def _plain(self, index: int, leaf: Leaf, record: Record) -> None:
         match leaf.kind:
             case "genesis":
                 self._policies.begin(schema.read_evidence(record.evidence, schema.Genesis), leaf.time)
@@ -138,8 +253,48 @@ class Leaves:
                 self._writers.void(leaf, schema.read_evidence(record.evidence, schema.Void))
             case "closing":
                 self._writers.close(leaf, schema.read_evidence(record.evidence, schema.Closing))
+            case "anchor":
+                self._timestamps.anchor(index, schema.read_evidence(record.evidence, schema.Anchor))
+            case "destruction":
+                self._destructions.take(index, leaf, record.evidence)
             case _:
                 raise Problem(Fault.KIND_UNSUPPORTED, "a kind of leaf that this audit cannot judge")
+
+    def _note_policy(self, index: int) -> None:
+        for since, policy in self._policies.rows[len(self._in_force) :]:
+            self._in_force.append((index, since, policy.sha256))
+
+    def _show(self, entry: Entry, evidence: bytes | None) -> None:
+        """Hands a wanted exchange to those who wait for it; evidence that cannot be read is a finding already."""
+        leaf = _parsed(entry.leaf)
+        with suppress(Problem):
+            read = None if evidence is None else schema.read_exchange(evidence, leaf.kind)
+            for watcher in self._watchers:
+                if watcher.wanted is None or str(leaf.exchange_id) in watcher.wanted:
+                    watcher.leaf(leaf, entry, read)
+
+    def _acknowledged(self, judged: Acknowledged) -> None:
+        for mismatch in judged.mismatches:
+            self._late(Problem(mismatch.fault, mismatch.detail), mismatch.index)
+        for dispute in judged.disputes:
+            self._report.dispute(dispute)
+        for counts, done in ((judged.done, True), (judged.due, False)):
+            for party, count in counts.items():
+                self._report.acknowledged(party, done=done, count=count)
+        if judged.due:
+            self._report.unproven.add(Unproven.ANSWERS_UNACKNOWLEDGED)
+
+    def _problem(self, problem: Problem, bundle: Bundle, index: int) -> None:
+        entry = bundle.entry(index - bundle.first)
+        self._report.problem(problem, file=entry.file, index=index, exchange_id=_named(_parsed(entry.leaf)))
+
+    def _late(self, problem: Problem, index: int) -> None:
+        """Something about a leaf long past, which is read again for its name."""
+        number = index // WIDTH
+        width = min(WIDTH, self._size - number * WIDTH)
+        leaf = unpack_entries(self._folder.read(entries_path(number, width)))[index % WIDTH]
+        file = evidence_path(number, width)
+        self._report.problem(problem, file=file, index=index, exchange_id=_named(_parsed(leaf)))
 
 
 def _parsed(packed: bytes) -> Leaf:
@@ -147,3 +302,7 @@ def _parsed(packed: bytes) -> Leaf:
         return unpack_leaf(packed)
     except FormatError as error:
         raise Problem(Fault.LEAF_MALFORMED, str(error)) from None
+
+
+def _named(leaf: Leaf | None) -> str | None:
+    return str(leaf.exchange_id) if leaf is not None and leaf.kind in EXCHANGES else None

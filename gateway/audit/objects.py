@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509.ocsp import OCSPResponse
 
-    from gateway.audit.files import LogFolder
+    from gateway.audit.files import Source
     from gateway.audit.report import Report
 
 _T = TypeVar("_T")
@@ -31,7 +31,7 @@ _KEPT = 1024
 class Objects:
     """``objects/`` of one log; each object is read when it is named, and the newest ones are kept."""
 
-    def __init__(self, folder: LogFolder) -> None:
+    def __init__(self, folder: Source) -> None:
         self._folder = folder
         self.bytes = lru_cache(maxsize=_KEPT)(self._read)
         self.certificate = lru_cache(maxsize=_KEPT)(self._certificate)

@@ -15,7 +15,7 @@ from gateway.ledger.record import open_record, unpack_record
 from gateway.ledger.sealing import open_data_key, period_public_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from uuid import UUID
 
     from gateway.audit.evidence_schema import Opening
@@ -42,6 +42,7 @@ class DataKeys:
         """``periods``: raw private keys by YYYYMM."""
         self._periods = periods
         self._named = {period: sha256(period_public_key(key)).hexdigest() for period, key in periods.items()}
+        self._raw: dict[UUID, bytes] = {}
         self._keys: dict[UUID, AESGCM] = {}
 
     def open(self, leaf: Leaf, opening: Opening, policy: Policy) -> None:
@@ -59,9 +60,17 @@ class DataKeys:
         if self._named[leaf.period] != opening.period_key:
             raise Problem(Fault.PERIOD_KEY_DIFFERS, "sealed to another key than the trusted one of the period")
         try:
-            self._keys[leaf.writer] = AESGCM(open_data_key(private, opening.sealed_data_key, leaf.writer, leaf.period))
+            self._raw[leaf.writer] = open_data_key(private, opening.sealed_data_key, leaf.writer, leaf.period)
         except FormatError:
             raise Problem(Fault.RECORD_UNREADABLE, "the writer's data key does not open") from None
+
+    def known(self, writers: Iterable[UUID]) -> dict[UUID, bytes]:
+        """The data keys of these writers, of those that were opened."""
+        return {writer: self._raw[writer] for writer in writers if writer in self._raw}
+
+    def know(self, keys: Mapping[UUID, bytes]) -> None:
+        """Takes data keys that another process opened, for those that were known before."""
+        self._keys = {writer: self._keys.get(writer) or AESGCM(key) for writer, key in keys.items()}
 
     def record(self, leaf: Leaf, packed: bytes, stored: bytes) -> Opened | None:
         """The record that this leaf binds; None where it stays sealed for want of the period's key.

@@ -38,14 +38,59 @@ class Policy:
     bundle: Bundle = field(repr=False)
 
 
-class Policies:
+class Timeline:
+    """The policies that came into force so far, in the log's order."""
+
+    def __init__(self) -> None:
+        self._since: list[tuple[datetime, Policy]] = []
+
+    @property
+    def rows(self) -> list[tuple[datetime, Policy]]:
+        """Each with the moment from which it was in force."""
+        return self._since
+
+    def add(self, since: datetime, policy: Policy) -> None:
+        """The next one."""
+        self._since.append((since, policy))
+
+    def clear(self) -> None:
+        """None came into force yet."""
+        self._since.clear()
+
+    def newest(self) -> Policy:
+        """The policy of the latest leaf; raises Problem where the log has none."""
+        if not self._since:
+            raise Problem(Fault.POLICY_DIFFERS, "no policy is in force")
+        return self._since[-1][1]
+
+    def at(self, moment: datetime) -> Policy:
+        """The policy in force at that moment, or the first one before it; raises Problem where the log has none."""
+        self.newest()
+        return next((policy for since, policy in reversed(self._since) if since <= moment), self._since[0][1])
+
+    def possible(self, moment: datetime) -> tuple[Policy, ...]:
+        """Those under which what began at that moment may be, the newest first; raises Problem where there is none.
+
+        The newest always, since its leaf stands before in the log: a clock can be set back. One that was in force
+        before while the leaf of its successor was not two seconds old.
+        """
+        newest = self.newest()
+        former = [
+            policy
+            for (_, policy), (ended, _) in zip(self._since, self._since[1:], strict=False)
+            if moment < ended + SWITCH
+        ]
+        return (newest, *reversed(former))
+
+
+class Policies(Timeline):
     """Grows with the log: what stands here was in an earlier leaf."""
 
     def __init__(self, objects: Objects, trust: Trust, report: Report) -> None:
+        super().__init__()
         self._trust = trust
         self._report = report
         self._chain = Chain(objects.bytes)
-        self._since: list[tuple[datetime, Policy]] = []
 
     def begin(self, genesis: Genesis, at: datetime) -> None:
         """The first policy; raises Problem (genesis_differs, object_missing, object_invalid)."""
@@ -70,29 +115,10 @@ class Policies:
         except PolicyRefused as refused:
             raise Problem(_fault(refused.reason), f"{act.act}: {refused.reason}") from None
 
-    def newest(self) -> Policy:
-        """The policy of the latest leaf; raises Problem where the log has none."""
-        if not self._since:
-            raise Problem(Fault.POLICY_DIFFERS, "no policy is in force")
-        return self._since[-1][1]
-
-    def at(self, moment: datetime) -> Policy:
-        """The policy in force at that moment, or the first one before it; raises Problem where the log has none."""
-        self.newest()
-        return next((policy for since, policy in reversed(self._since) if since <= moment), self._since[0][1])
-
-    def possible(self, moment: datetime) -> tuple[Policy, ...]:
-        """Those under which what began at that moment may be, the newest first; raises Problem where there is none.
-
-        The newest always, since its leaf stands before in the log: a clock can be set back. One that was in force
-        before while the leaf of its successor was not two seconds old.
-        """
-        former = [
-            policy
-            for (_, policy), (ended, _) in zip(self._since, self._since[1:], strict=False)
-            if moment < ended + SWITCH
-        ]
-        return (self.newest(), *reversed(former))
+    @property
+    def history(self) -> tuple[InForce, ...]:
+        """Every policy up to the leaf that was taken last, the first one first."""
+        return self._chain.history
 
     def _act(self, act: PolicyAct, at: datetime) -> None:
         policy, approvals = act.policy or "", [text.encode() for text in act.approvals]
@@ -123,7 +149,7 @@ class Policies:
         check_approval(approval, self._chain.current, waiting.proposed, kind=expected, keys=keys, at=at)
 
     def _now_in_force(self, force: InForce) -> None:
-        self._since.append((force.since, Policy(force.sha256, force.bundle)))
+        self.add(force.since, Policy(force.sha256, force.bundle))
 
 
 def under_one_of(policies: Sequence[Policy], check: Callable[[Policy], None]) -> None:

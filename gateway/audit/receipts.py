@@ -13,18 +13,21 @@ from certs.paths import Authority, vet
 from certs.profiles import CertificateRefusedError, Profile, dns_names
 from gateway.audit.evidence_schema import Exchange
 from gateway.audit.kept_answer import read_kept_answer, read_proof
+from gateway.audit.tree import KnownRoot
 from gateway.audit.verdict import Fault, Problem, ReceiptCount, Unproven
 from gateway.ledger.encoding import FormatError
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.proof import verify_proof
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
     from gateway.audit.certificates import Certificates
-    from gateway.audit.evidence_schema import EarlyRefusal, Proof
+    from gateway.audit.evidence_schema import EarlyRefusal
     from gateway.audit.kept_answer import KeptAnswer
+    from gateway.audit.leaves import Shown
     from gateway.audit.policies import Policies
     from gateway.audit.report import Report
     from gateway.audit.tree import Entry
@@ -66,9 +69,6 @@ class Receipts:
         self._report = report
         self._kept: list[_Kept] = []
         self._by_id: dict[str, list[_Kept]] = {}
-        self._proofs: dict[str, list[Proof]] = {}
-        self._last: datetime | None = None
-        self._size = 0
         self._failed: set[str] = set()
         for path in sorted(folder.glob("*.json")):
             self._load(path)
@@ -93,36 +93,34 @@ class Receipts:
             differs = Problem(Fault.RECEIPT_PROOF_DIFFERS, "its proof does not hold under the log's key")
             self._problem(differs, path.with_suffix(".jws").name, kept)
 
-    def roots(self) -> dict[int, list[tuple[bytes, str]]]:
-        """By size: each root that a party was shown, and the file that it stands in."""
-        shown: dict[int, list[tuple[bytes, str]]] = {}
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The exchanges that receipts are of."""
+        return frozenset(self._by_id)
+
+    def roots(self) -> Iterator[KnownRoot]:
+        """Each root that a party was shown."""
         for kept in self._kept:
             if kept.checkpoint is not None:
                 file = PREFIX + kept.answer.name.removesuffix(".json") + ".jws"
-                shown.setdefault(kept.checkpoint.size, []).append((kept.checkpoint.root, file))
-        return shown
+                differs = Problem(Fault.RECEIPT_PROOF_DIFFERS, "a party was shown another log", file=file)
+                yield KnownRoot(kept.checkpoint.size, kept.checkpoint.root, differs)
 
     def leaf(self, leaf: Leaf, entry: Entry, evidence: Exchange | EarlyRefusal | None) -> None:
         """Notes where an exchange stands; of two leaves with one id, which is a finding by itself, the first."""
-        self._last = leaf.time if self._last is None else max(self._last, leaf.time)
-        self._size = entry.index + 1
-        if evidence is not None:
-            proofs = self._proofs.setdefault(evidence.answer.signing.sha256, [])
-            if evidence.answer.signing not in proofs:
-                proofs.append(evidence.answer.signing)
         # a refusal may be answered more than once in its minute, in either language
         released = isinstance(evidence, Exchange) and evidence.kind == "exchange"
         digest = evidence.answer.content_digest if evidence is not None and released else None
         for kept in self._by_id.get(str(leaf.exchange_id), ()):
             kept.place = kept.place or _Place(entry.index, leaf_hash(entry.leaf), digest)
 
-    def finish(self, certificates: Certificates, policies: Policies) -> None:
+    def finish(self, certificates: Certificates, policies: Policies, shown: Shown) -> None:
         """Judges every receipt once the last leaf is read."""
         held = pending = unrecorded = 0
         for kept in self._kept:
             try:
-                self._check_signer(kept.answer, certificates, policies)
-                state = self._state(kept)
+                self._check_signer(kept.answer, certificates, policies, shown)
+                state = self._state(kept, shown.last)
             except Problem as problem:
                 self._problem(problem, kept.answer.name, kept)
                 continue
@@ -135,13 +133,13 @@ class Receipts:
         if self._ignored:
             self._report.unproven.add(Unproven.FILES_IGNORED)
 
-    def _state(self, kept: _Kept) -> str:
+    def _state(self, kept: _Kept, last: datetime | None) -> str:
         answer, place = kept.answer, kept.place
         if answer.ledger_leaf is None or answer.ledger_by is None:
             return "unrecorded"
         if place is None:
             # the log's own clock has gone on past the promise: nothing explains it
-            if self._last is not None and self._last > answer.ledger_by:
+            if last is not None and last > answer.ledger_by:
                 raise Problem(Fault.RECEIPT_MISSING, "the log goes on past the promise, without this exchange")
             if self._now > answer.ledger_by or kept.index is not None:
                 raise Problem(Fault.RECEIPT_OVERDUE, "promised by now; this copy is too old, or its end was cut off")
@@ -154,12 +152,12 @@ class Receipts:
             raise Problem(Fault.RECEIPT_PROOF_DIFFERS, "proven at another place than the log's")
         return "held"
 
-    def _check_signer(self, answer: KeptAnswer, certificates: Certificates, policies: Policies) -> None:
+    def _check_signer(self, answer: KeptAnswer, certificates: Certificates, policies: Policies, shown: Shown) -> None:
         """Whether the certificate was the gateway's: as the log proves it, else by the auditor's own lists."""
         at = answer.created + _WITHIN_ITS_SECOND
         policy = policies.at(at)
         gateway = policy.bundle.gateway
-        proofs = self._proofs.get(answer.signer_sha256, [])
+        proofs = [proof for proof in shown.signers if proof.sha256 == answer.signer_sha256]
         refused = Problem(Fault.RECEIPT_NOT_OURS, "")
         for proof in proofs:
             try:

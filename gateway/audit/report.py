@@ -5,43 +5,44 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gateway.audit.verdict import Facts, Finding, PartyCount, Unproven, Verdict
+from gateway.audit.tally import Tally
+from gateway.audit.verdict import Facts, PartyCount, Unproven, Verdict
 from gateway.ledger.encoding import timestamp
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.audit.verdict import Dispute, KeptCount, PolicyAttempt, PolicyChange, Problem, ReceiptCount
+    from gateway.audit.verdict import (
+        Destroyed,
+        Dispute,
+        Finding,
+        Handed,
+        KeptCount,
+        PolicyAttempt,
+        PolicyChange,
+        ReceiptCount,
+    )
     from gateway.ledger.note import Checkpoint
 
 
-class Report:
+class Report(Tally):
     """One audit's notes."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.checkpoint: Checkpoint | None = None
         self.writers = self.writers_open = 0
-        self.sealed = 0
         self.receipts: ReceiptCount | None = None
         self.kept: KeptCount | None = None
         self.unproven: set[Unproven] = {Unproven.NO_TIMESTAMPS, Unproven.NO_WITNESSES}
-        self._findings: list[Finding] = []
         self._disputes: list[Dispute] = []
-        self._exchanges: Counter[str] = Counter()
-        self._refused: Counter[str] = Counter()
-        self._refusals: Counter[str] = Counter()
-        self._unopened: Counter[str] = Counter()
         self._acknowledged: Counter[str] = Counter()
         self._unacknowledged: Counter[str] = Counter()
         self._policies: list[PolicyChange] = []
         self._attempts: list[PolicyAttempt] = []
+        self._destructions: list[Destroyed] = []
+        self._handovers: list[Handed] = []
         self._times: list[datetime] = []
-
-    def problem(
-        self, problem: Problem, *, file: str = "", index: int | None = None, exchange_id: str | None = None
-    ) -> None:
-        """Notes what a check found; ``file`` is where it looked, unless the problem itself says."""
-        self._findings.append(Finding(problem.fault, problem.file or file, exchange_id, index, problem.detail))
 
     def dispute(self, dispute: Dispute) -> None:
         """Notes that a caller signed something else than was recorded."""
@@ -49,7 +50,16 @@ class Report:
 
     def time(self, at: datetime) -> None:
         """Notes a leaf's time, for the first and the last."""
-        self._times = [min([*self._times, at]), max([*self._times, at])]
+        first, last = self._times or (at, at)
+        self._times = [min(first, at), max(last, at)]
+
+    def destruction(self, destroyed: Destroyed) -> None:
+        """Notes that evidence was destroyed, rightly."""
+        self._destructions.append(destroyed)
+
+    def handover(self, handed: Handed) -> None:
+        """Notes that a copy was handed over."""
+        self._handovers.append(handed)
 
     def policy_change(self, change: PolicyChange) -> None:
         """Notes that another policy came into force."""
@@ -59,35 +69,21 @@ class Report:
         """Notes that something about the policy was refused."""
         self._attempts.append(attempt)
 
-    def exchange(self, party: str) -> None:
-        """Counts an exchange that was answered."""
-        self._exchanges[party] += 1
+    def acknowledged(self, party: str, *, done: bool, count: int = 1) -> None:
+        """Counts answers, acknowledged or not."""
+        (self._acknowledged if done else self._unacknowledged)[party] += count
 
-    def acknowledged(self, party: str, *, done: bool) -> None:
-        """Counts an answer, acknowledged or not."""
-        (self._acknowledged if done else self._unacknowledged)[party] += 1
-
-    def refusal(self, party: str | None, code: str) -> None:
-        """Counts a refusal."""
-        self._refused[party or ""] += 1
-        self._refusals[code] += 1
-
-    def unopened(self, kind: str) -> None:
-        """Counts a leaf whose evidence stays sealed: its kind is all that is known of it."""
-        self.sealed += 1
-        self._unopened[kind] += 1
-        self.unproven.add(Unproven.EVIDENCE_SEALED)
-
-    def verdict(self, note: str, *, first_audit: bool) -> Verdict:
+    def verdict(self, note: str, *, first_audit: bool, since: int | None = None) -> Verdict:
         """The whole; findings in the order of leaves, those without a leaf first."""
         if first_audit:
             self.unproven.add(Unproven.FIRST_AUDIT)
-        findings = sorted(self._findings, key=lambda item: (-1 if item.index is None else item.index, item.file))
+        findings = sorted(self._findings, key=_place)
         unproven = tuple(word for word in Unproven if word in self.unproven)
         return Verdict(
             findings=tuple(findings),
             facts=self._facts(),
             first_audit=first_audit,
+            since=since,
             unproven=unproven,
             note=note,
             receipts=self.receipts,
@@ -111,12 +107,20 @@ class Report:
             writers=self.writers,
             writers_open=self.writers_open,
             sealed=self.sealed,
+            before=self.before,
             policies=tuple(self._policies),
             attempts=tuple(self._attempts),
             first=times[0],
             last=times[1],
+            destructions=tuple(self._destructions),
+            handovers=tuple(self._handovers),
         )
 
     def _party(self, name: str) -> PartyCount:
         acknowledged, unacknowledged = self._acknowledged[name], self._unacknowledged[name]
         return PartyCount(name, self._exchanges[name], self._refused[name], acknowledged, unacknowledged)
+
+
+def _place(finding: Finding) -> tuple[int, str, str, str]:
+    """One order, whichever process found it first."""
+    return -1 if finding.index is None else finding.index, finding.file, finding.code, finding.detail

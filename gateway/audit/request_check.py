@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64encode
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from certs.profiles import Profile
@@ -24,11 +25,10 @@ if TYPE_CHECKING:
     from gateway.audit.certificates import Certificates
     from gateway.audit.evidence_schema import Exchange
     from gateway.audit.policies import Policy
+    from gateway.audit.traces import Traces
 
 OLDEST = timedelta(seconds=300)
 NEWEST = timedelta(seconds=30)
-#: How long the gateway remembers a nonce (guard): the same one again within that time is a replay.
-NONCE_KEPT = timedelta(minutes=10)
 _REQUIRED = ("@method", "@target-uri", "exchange-agreement", "exchange-purpose")
 _TARGET = re.compile(r"https://[a-z0-9.-]+(?::[0-9]+)?(?P<path>/[^?#]*)(?P<query>\?[^#]*)?")
 _PATH_FIELD = re.compile(r"\\\{[a-z_]+\\\}")
@@ -39,22 +39,8 @@ def keyid_of(sha256_hex: str) -> str:
     return urlsafe_b64encode(bytes.fromhex(sha256_hex)).decode().rstrip("=")
 
 
-class Nonces:
-    """When each nonce was last claimed, by key."""
-
-    def __init__(self) -> None:
-        self._claimed: dict[tuple[str, str], datetime] = {}
-
-    def claim(self, key: str, nonce: str, at: datetime) -> None:
-        """Raises Problem (replayed) where this key's nonce was claimed less than NONCE_KEPT away."""
-        before = self._claimed.get((key, nonce))
-        if before is not None and abs(at - before) < NONCE_KEPT:
-            raise Problem(Fault.REPLAYED, "the key's nonce stands in another exchange")
-        self._claimed[key, nonce] = at
-
-
 def check_request(
-    evidence: Exchange, operation: Operation, policy: Policy, certificates: Certificates, nonces: Nonces
+    evidence: Exchange, operation: Operation, policy: Policy, certificates: Certificates, traces: Traces
 ) -> None:
     """Returns if the caller signed this request; raises Problem."""
     request = evidence.request
@@ -88,8 +74,8 @@ def check_request(
         raise Problem(Fault.REQUEST_DIFFERS, "algorithm")
     if not verify(certificate, algorithm, request.signature, request.base.encode("ascii")):
         raise Problem(Fault.REQUEST_SIGNATURE_INVALID, "not the caller's signature over this base")
-    # 6  and it came once
-    nonces.claim(request.signing.sha256, head.nonce, at)
+    # 6  and it came once: what the whole log says
+    traces.nonce(request.signing.sha256, head.nonce, at)
 
 
 def strict_head(label: str, parameters: str, signature: bytes) -> SignatureHead:
@@ -103,9 +89,18 @@ def strict_head(label: str, parameters: str, signature: bytes) -> SignatureHead:
     return head
 
 
+@lru_cache(maxsize=4)
+def base_values(base: str) -> Mapping[str, str]:
+    """The components of a request's base, kept until its answer was looked at.
+
+    Raises MalformedFieldError, UnicodeEncodeError.
+    """
+    return parse_base(base.encode("ascii"))[0]
+
+
 def _values(base: str, parameters: str) -> Mapping[str, str]:
     try:
-        values, _ = parse_base(base.encode("ascii"))
+        values = base_values(base)
     except (MalformedFieldError, UnicodeEncodeError):
         raise Problem(Fault.REQUEST_MALFORMED, "not a signature base") from None
     if not base.endswith(f'\n"@signature-params": {parameters}'):

@@ -9,7 +9,8 @@ from gateway.errors import Code
 
 if TYPE_CHECKING:
     from contracts.loader import Operation
-    from gateway.audit.evidence_schema import Exchange, SubjectPart
+    from gateway.audit.evidence_schema import Exchange
+    from gateway.audit.traces import Traces
 
 #: How many subjects an act names at most: at a birth the child, the one expected and the one whom it is merged with; at
 #: a merge the two that were asked and what each of them had become.
@@ -25,33 +26,36 @@ SUBJECT_REFUSALS = frozenset(_REFUSED)
 _ANSWERED = "answered"
 
 
+def check_subjects(evidence: Exchange, operation: Operation, traces: Traces) -> None:
+    """Returns if these subjects may stand in such an exchange, or its refusal; raises Problem (subjects_differ)."""
+    act = None if operation.reduction is None else operation.reduction.act
+    if evidence.kind == "refusal":
+        _check_refusal(evidence, act)
+        return
+    subjects = evidence.subjects
+    if len(subjects) > _MOST.get(act or "", 0) or (act in {"expect", "merge"} and not subjects):
+        raise Problem(Fault.SUBJECTS_DIFFER, "more subjects than the operation names, or none")
+    if [subject.role for subject in subjects] != _roles(len(subjects)):
+        raise Problem(Fault.SUBJECTS_DIFFER, "roles that no merge gives")
+    if len({subject.ledger for subject in subjects}) != len(subjects):
+        raise Problem(Fault.SUBJECTS_DIFFER, "a subject named twice")
+    if len(subjects) > 1:
+        traces.merged(tuple(subject.ledger for subject in subjects))
+
+
 class Merges:
-    """Which subjects became which, over one log."""
+    """Which subjects became which, over one log; as many as were merged, which are few."""
 
     def __init__(self) -> None:
         self._became: dict[str, set[str]] = {}
 
-    def check(self, evidence: Exchange, operation: Operation) -> None:
-        """Returns if these subjects may stand in such an exchange, or its refusal; raises Problem (subjects_differ)."""
-        act = None if operation.reduction is None else operation.reduction.act
-        if evidence.kind == "refusal":
-            _check_refusal(evidence, act)
-            return
-        subjects = evidence.subjects
-        if len(subjects) > _MOST.get(act or "", 0) or (act in {"expect", "merge"} and not subjects):
-            raise Problem(Fault.SUBJECTS_DIFFER, "more subjects than the operation names, or none")
-        if [subject.role for subject in subjects] != _roles(len(subjects)):
-            raise Problem(Fault.SUBJECTS_DIFFER, "roles that no merge gives")
-        if len({subject.ledger for subject in subjects}) != len(subjects):
-            raise Problem(Fault.SUBJECTS_DIFFER, "a subject named twice")
-        self._follow(subjects)
-
-    def _follow(self, subjects: tuple[SubjectPart, ...]) -> None:
+    def take(self, subjects: tuple[str, ...]) -> None:
+        """The next merge of the log: the first survives the others; raises Problem (subjects_differ)."""
+        survivor = subjects[0]
         for merged in subjects[1:]:
-            survivor = subjects[0].ledger
-            if merged.ledger in self._reached(survivor):
+            if merged in self._reached(survivor):
                 raise Problem(Fault.SUBJECTS_DIFFER, "a subject survives one that it had become")
-            self._became.setdefault(merged.ledger, set()).add(survivor)
+            self._became.setdefault(merged, set()).add(survivor)
 
     def _reached(self, ledger: str) -> set[str]:
         reached, ahead = set[str](), [ledger]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.audit.verdict import Fault, Problem
 from gateway.ledger.encoding import FormatError
@@ -11,82 +11,100 @@ from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.tiles import WIDTH, Edge, entries_path, evidence_path, hashes_path, unpack_entries, unpack_evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from gateway.audit.files import LogFolder
+    from gateway.audit.files import Source
     from gateway.audit.report import Report
+    from gateway.audit.tally import Tally
     from gateway.ledger.note import Checkpoint
     from gateway.ledger.tiles import Tile
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A leaf as it stands in the log; ``record`` is None where its bundle could not be read."""
+    """A leaf as it stands in the log, and the file that its record is in."""
 
     index: int
     leaf: bytes = field(repr=False)
-    record: bytes | None = field(repr=False)
     file: str
 
 
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Up to 256 leaves as they stand in the log, from the index ``first``; ``file`` is where their records are."""
+
+    first: int
+    leaves: tuple[bytes, ...] = field(repr=False)
+    file: str
+
+    def entry(self, at: int) -> Entry:
+        """The entry at this place in the bundle."""
+        return Entry(self.first + at, self.leaves[at], self.file)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRoot:
+    """A root that somebody saw the log have at this size; ``otherwise`` is the finding where it had another one."""
+
+    size: int
+    root: bytes = field(repr=False)
+    otherwise: Problem
+
+
+class Milestones(Protocol):
+    """Sizes at which somebody wants to know the root."""
+
+    def __contains__(self, size: object) -> bool:
+        """Whether this is one of them."""
+        ...
+
+    def reached(self, size: int, root: bytes) -> None:
+        """The tree of this size has this root. Raises nothing."""
+        ...
+
+
 class Tree:
-    """Streams a log's entries and proves, on the way, that hashes, root and the remembered root are theirs."""
+    """Streams a log's entries and proves, on the way, that hashes, root and all roots known before are theirs."""
 
     def __init__(
         self,
-        folder: LogFolder,
+        folder: Source,
         checkpoint: Checkpoint,
-        remembered: Checkpoint | None,
-        shown: Mapping[int, Sequence[tuple[bytes, str]]] | None = None,
+        known: Iterable[KnownRoot] = (),
+        milestones: Milestones | None = None,
     ) -> None:
-        """``shown``: by size, the roots that parties were shown, each with the file that says so."""
+        """``known``: the roots that the log must have had on its way; ``milestones`` are told of theirs."""
+        self._milestones = milestones
         self._folder = folder
-        self._shown = shown or {}
+        self._known: dict[int, list[KnownRoot]] = {}
+        for root in known:
+            self._known.setdefault(root.size, []).append(root)
         self._checkpoint = checkpoint
-        self._remembered = remembered
         self._edge = Edge()
         self._whole = True
 
-    def entries(self, report: Report, tell: Callable[[int], None]) -> Iterator[Entry]:
-        """Each entry in order; what is wrong with the files goes to the report."""
-        self._compare_remembered(report)
+    def bundles(self, report: Report) -> Iterator[Bundle]:
+        """Each bundle in order; what is wrong with the files goes to the report."""
+        self._compare_known(report)
         size = self._checkpoint.size
         for first in range(0, size, WIDTH):
             width = min(WIDTH, size - first)
-            leaves = self._bundle(report, entries_path(first // WIDTH, width), width, unpack_entries)
-            records = self._bundle(report, path := evidence_path(first // WIDTH, width), width, unpack_evidence)
+            leaves = read_bundle(self._folder, entries_path(first // WIDTH, width), width, report)
             if leaves is None:
                 self._whole = False  # nothing after it can be hashed, yet what can be read is still looked at
+                read_bundle(self._folder, evidence_path(first // WIDTH, width), width, report)
                 continue
-            for at, leaf in enumerate(leaves):
+            for leaf in leaves:
                 self._grow(report, leaf)
-                yield Entry(first + at, leaf, None if records is None else records[at], path)
-            tell(first + width)
+            yield Bundle(first, tuple(leaves), evidence_path(first // WIDTH, width))
         self._finish(report)
-
-    def _bundle(
-        self, report: Report, path: str, width: int, unpack: Callable[[bytes], list[bytes]]
-    ) -> list[bytes] | None:
-        try:
-            parts = unpack(self._folder.read(path))
-        except FormatError:
-            parts = []
-        except Problem as problem:
-            # a missing file was named when the directory was listed
-            if problem.fault is not Fault.FILE_MISSING:
-                report.problem(problem)
-            return None
-        if len(parts) != width:
-            report.problem(Problem(Fault.BUNDLE_MALFORMED, "not the entries that its name says", file=path))
-            return None
-        return parts
 
     def _grow(self, report: Report, leaf: bytes) -> None:
         if not self._whole:
             return
         for tile, expected in self._edge.append(leaf_hash(leaf)):
             self._compare_tile(report, tile, expected)
-        self._compare_remembered(report)
+        self._compare_known(report)
 
     def _finish(self, report: Report) -> None:
         if not self._whole:
@@ -102,18 +120,33 @@ class Tree:
         try:
             found = self._folder.read(path)
         except Problem as problem:
-            if problem.fault is not Fault.FILE_MISSING:
+            if problem.fault is not Fault.FILE_MISSING or not self._folder.listed:
                 report.problem(problem)
             return
         if found != expected:
             report.problem(Problem(Fault.TILE_DIFFERS, "not the hashes of the entries", file=path))
 
-    def _compare_remembered(self, report: Report) -> None:
-        for root, file in self._shown.get(self._edge.size, ()):
-            if self._edge.tree().root() != root:
-                report.problem(Problem(Fault.RECEIPT_PROOF_DIFFERS, "a party was shown another log", file=file))
-        remembered = self._remembered
-        if remembered is None or remembered.size != self._edge.size:
-            return
-        if self._edge.tree().root() != remembered.root:
-            report.problem(Problem(Fault.LOG_FORKED, f"not the log that was remembered at size {remembered.size}"))
+    def _compare_known(self, report: Report) -> None:
+        if self._milestones is not None and self._edge.size in self._milestones:
+            self._milestones.reached(self._edge.size, self._edge.tree().root())
+        for known in self._known.get(self._edge.size, ()):
+            if self._edge.tree().root() != known.root:
+                report.problem(known.otherwise)
+
+
+def read_bundle(folder: Source, path: str, width: int, tally: Tally) -> list[bytes] | None:
+    """The leaves, or the records, of a bundle; None where it has not so many, or cannot be read: the tally says why."""
+    unpack = unpack_evidence if path.startswith("evidence/") else unpack_entries
+    try:
+        parts = unpack(folder.read(path))
+    except FormatError:
+        parts = []
+    except Problem as problem:
+        # a missing file was named when the directory was listed
+        if problem.fault is not Fault.FILE_MISSING or not folder.listed:
+            tally.problem(problem)
+        return None
+    if len(parts) != width:
+        tally.problem(Problem(Fault.BUNDLE_MALFORMED, "not the entries that its name says", file=path))
+        return None
+    return parts

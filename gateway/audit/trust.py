@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.audit.cosignatures import load_witnesses
+from gateway.audit.timestamps import load_authorities
 from gateway.errors import ConfigurationError
 from gateway.ledger.encoding import FormatError, decode64
 from gateway.ledger.note import LogKey, verify_note
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from gateway.ledger.cosignature import WitnessKey
     from gateway.ledger.note import Checkpoint
 
 REMEMBERED = "remembered-checkpoint"
@@ -36,6 +39,8 @@ class Trust:
         periods: raw private period keys by YYYYMM; a missing one leaves that period's evidence sealed.
         remembered: the checkpoint that an earlier audit saw; None for a first audit.
         crls: each party's revocation lists, DER, for certificates that no evidence names.
+        witnesses, quorum: whose cosignatures count, and how many of them a checkpoint must have.
+        authorities: each timestamp authority's roots, DER, by its name in the log's policy.
     """
 
     roots: Mapping[str, tuple[bytes, ...]] = field(repr=False)
@@ -44,6 +49,9 @@ class Trust:
     periods: Mapping[int, bytes] = field(repr=False)
     remembered: Checkpoint | None
     crls: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
+    witnesses: tuple[WitnessKey, ...] = ()
+    quorum: int = 0
+    authorities: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
 
 
 def load_trust(folder: Path) -> Trust:
@@ -51,6 +59,7 @@ def load_trust(folder: Path) -> Trust:
     if not folder.is_dir():
         raise ConfigurationError("folder_missing", path=folder)
     log_key = _log_key(folder / "log.vkey")
+    witnesses, quorum = load_witnesses(folder)
     return Trust(
         roots=_roots(folder / "roots"),
         log_key=log_key,
@@ -58,6 +67,9 @@ def load_trust(folder: Path) -> Trust:
         periods=dict(_period(path) for path in sorted((folder / "periods").glob("*.key"))),
         remembered=_remembered(folder / REMEMBERED, log_key),
         crls=_crls(folder / "crls"),
+        witnesses=witnesses,
+        quorum=quorum,
+        authorities=load_authorities(folder),
     )
 
 
@@ -124,8 +136,11 @@ def _period(path: Path) -> tuple[int, bytes]:
 
 
 def _remembered(path: Path, key: LogKey) -> Checkpoint | None:
-    if not path.exists():
-        return None
+    return load_checkpoint(path, key) if path.exists() else None
+
+
+def load_checkpoint(path: Path, key: LogKey) -> Checkpoint:
+    """A checkpoint in a file, signed by the log's key; raises ConfigurationError where it is none."""
     try:
         return verify_note(_read(path), key)
     except FormatError as error:

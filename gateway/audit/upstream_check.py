@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.audit.evidence_schema import AttemptPart, Exchange, MessagePart
     from gateway.audit.objects import Objects
     from gateway.audit.policies import Policy
+    from gateway.audit.traces import Traces
     from gateway.signing.soap_facts import SignedPartFacts
 
 ANSWERED = "answered"
@@ -31,10 +32,10 @@ _CODES = frozenset(code.value for code in Code)
 class UpstreamCheck:
     """Checks the attempts of one log; a MessageID of ours occurs once in it."""
 
-    def __init__(self, objects: Objects, certificates: Certificates) -> None:
+    def __init__(self, objects: Objects, certificates: Certificates, traces: Traces) -> None:
         self._objects = objects
         self._certificates = certificates
-        self._messages: set[str] = set()
+        self._traces = traces
 
     def check(self, evidence: Exchange, upstream: str | None, policy: Policy, until: datetime) -> None:
         """Returns if the attempts prove what was asked and answered; ``until`` is the leaf's time.
@@ -64,7 +65,9 @@ class UpstreamCheck:
         asked = self._facts(attempt.request, gateway, policy, attempt.at)
         if not asked.parts >= REQUEST_PARTS:
             raise Problem(Fault.UPSTREAM_DIFFERS, "our request does not sign all that it must")
-        self._once(asked)
+        if asked.message_id is None:
+            raise Problem(Fault.UPSTREAM_DIFFERS, "our request has no MessageID")
+        self._traces.message(asked.message_id)
         if attempt.answer is None:
             return
         said = self._facts(attempt.answer, upstream, policy, attempt.at)
@@ -87,8 +90,3 @@ class UpstreamCheck:
         if abs(created - at) > _OLDEST:
             raise Problem(Fault.TIME_DIFFERS, "a message of another time than its attempt")
         return facts
-
-    def _once(self, facts: SignedPartFacts) -> None:
-        if facts.message_id is None or facts.message_id in self._messages:
-            raise Problem(Fault.REPLAYED, "a MessageID stands in another message")
-        self._messages.add(facts.message_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gateway.audit.inputs import Input  # noqa: TC001  a dataclass's own field
 from gateway.errors import PasserelleError
 
 
@@ -18,6 +19,11 @@ class Fault(StrEnum):
     FILE_MISSING = "file_missing"
     FILE_IRREGULAR = "file_irregular"
     CHECKPOINT_INVALID = "checkpoint_invalid"
+    COSIGNATURES_MISSING = "cosignatures_missing"
+    COSIGNATURE_INVALID = "cosignature_invalid"
+    TIMESTAMP_INVALID = "timestamp_invalid"
+    ANCHOR_DIFFERS = "anchor_differs"
+    TIME_OUTSIDE_TIMESTAMPS = "time_outside_timestamps"
     LOG_SHRANK = "log_shrank"
     LOG_FORKED = "log_forked"
     ROOT_DIFFERS = "root_differs"
@@ -48,6 +54,9 @@ class Fault(StrEnum):
     SUBJECTS_DIFFER = "subjects_differ"
     REFUSAL_UNFOUNDED = "refusal_unfounded"
     CERTIFICATE_REFUSED = "certificate_refused"
+    CERTIFICATE_OUT_OF_DATE = "certificate_out_of_date"
+    CERTIFICATE_REVOKED = "certificate_revoked"
+    CERTIFICATE_OF_OTHER_USE = "certificate_of_other_use"
     CERTIFICATE_PROOF_DIFFERS = "certificate_proof_differs"
     CERTIFICATE_OF_ANOTHER = "certificate_of_another"
 
@@ -79,6 +88,12 @@ class Fault(StrEnum):
     KEPT_HANDLE_DIFFERS = "kept_handle_differs"
     KEPT_MISSING = "kept_missing"
 
+    DESTROYED_WITHOUT_LEAVE = "destroyed_without_leave"
+    DESTRUCTION_MALFORMED = "destruction_malformed"
+    DESTRUCTION_NOT_APPROVED = "destruction_not_approved"
+    DESTRUCTION_TOO_EARLY = "destruction_too_early"
+    DESTRUCTION_VERDICT_DIFFERS = "destruction_verdict_differs"
+
     UNFORESEEN = "unforeseen"
 
 
@@ -92,9 +107,12 @@ class Unproven(StrEnum):
     WRITERS_OPEN = "writers_open"
     COUNTERS_IN_FLIGHT = "counters_in_flight"
     EVIDENCE_SEALED = "evidence_sealed"
+    BEFORE_SINCE = "before_since"
     LATER_FILES = "later_files"
+    FILES_NOT_LISTED = "files_not_listed"
     KEPT_NOT_COMPARED = "kept_not_compared"
     FILES_IGNORED = "files_ignored"
+    TAIL_UNSTAMPED = "tail_unstamped"
     NO_TIMESTAMPS = "no_timestamps"
     NO_WITNESSES = "no_witnesses"
 
@@ -190,6 +208,51 @@ class PolicyAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Destroyed:
+    """A lawful destruction of sealed evidence (L9); times are RFC 3339.
+
+    Attributes:
+        index: of its leaf.
+        period: YYYYMM of the leaves that it means.
+        first, end: the range of their indices, without ``end``.
+        due: before when the policy kept them.
+        at: the leaf's time.
+        records: how many of them are gone.
+        officers: who signed it.
+        auditor: on whose word.
+    """
+
+    index: int
+    period: int
+    first: int
+    end: int
+    due: str
+    at: str
+    records: int
+    officers: tuple[str, ...]
+    auditor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A copy of the log that was handed to a party, as an opened leaf tells; times are RFC 3339.
+
+    Attributes:
+        index: of its leaf.
+        recipient: the party.
+        size: of the log that was copied.
+        due: by when it is to be returned or destroyed.
+        at: the leaf's time.
+    """
+
+    index: int
+    recipient: str
+    size: int
+    due: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the log holds, as far as it could be read.
 
@@ -202,9 +265,12 @@ class Facts:
         parties: by name; only of evidence that was opened.
         writers, writers_open: all, and those that no closing leaf ends.
         sealed: leaves whose evidence stays sealed to officers.
+        before: leaves whose evidence was not opened again, since an earlier audit had been told to have done so.
         policies: each change of the policy, in order.
         attempts: what was refused of it; the log holds all the same.
         first, last: times of the first and the last leaf, RFC 3339; empty for an empty log.
+        destructions: what officers destroyed, in order; the log holds all the same.
+        handovers: copies that were handed over, of opened evidence only, in order.
     """
 
     origin: str = ""
@@ -218,10 +284,13 @@ class Facts:
     writers: int = 0
     writers_open: int = 0
     sealed: int = 0
+    before: int = 0
     policies: tuple[PolicyChange, ...] = ()
     attempts: tuple[PolicyAttempt, ...] = ()
     first: str = ""
     last: str = ""
+    destructions: tuple[Destroyed, ...] = ()
+    handovers: tuple[Handed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +337,8 @@ class KeptCount:
 class Verdict:
     """The audit's result; ``note`` is the signed checkpoint that it is about, empty if none is valid.
 
-    ``receipts`` and ``kept`` are None where none were given.
+    ``receipts`` and ``kept`` are None where none were given; ``since`` is the size of the checkpoint before which no
+    sealed evidence was opened again, None where all was. ``inputs`` are what it rests on.
     """
 
     findings: tuple[Finding, ...]
@@ -279,6 +349,8 @@ class Verdict:
     receipts: ReceiptCount | None = None
     kept: KeptCount | None = None
     disputes: tuple[Dispute, ...] = ()
+    since: int | None = None
+    inputs: tuple[Input, ...] = ()
 
     @property
     def holds(self) -> bool:

@@ -53,6 +53,7 @@ class Forger:
         self.keystore = FileKeystore(keys, signing=["signing", "log"])
         self.key = LogKey.parse((keys / "log.vkey").read_text())
         self._keys: dict[UUID, AESGCM] = {}
+        self._raw: dict[UUID, bytes] = {}
         self.items = self._open()
 
     def _open(self) -> list[Item]:
@@ -68,7 +69,8 @@ class Forger:
             if leaf.kind == "opening":
                 private = decode64((self.gateway.folder / f"trust/periods/{leaf.period}.key").read_text().strip())
                 sealed_key = decode64(items[-1].evidence["sealed_data_key"])
-                self._keys[leaf.writer] = AESGCM(open_data_key(private, sealed_key, leaf.writer, leaf.period))
+                self._raw[leaf.writer] = open_data_key(private, sealed_key, leaf.writer, leaf.period)
+                self._keys[leaf.writer] = AESGCM(self._raw[leaf.writer])
         return items
 
     def copy(self) -> list[Item]:
@@ -125,16 +127,26 @@ class Forger:
 
         self.change(item, both)
 
+    def stored(self, items: list[Item]) -> list[bytes]:
+        """Their records as the log has them, sealed where they must be."""
+        return [item.stored if item.stored is not None else self._sealed(item) for item in items]
+
+    def _sealed(self, item: Item) -> bytes:
+        if item.leaf.kind not in SEALED_KINDS:
+            return item.record.pack()
+        return seal_record(self._keys[item.leaf.writer], item.leaf.pack(), item.leaf.counter, item.record.pack())
+
+    def data_key(self, writer: UUID) -> bytes:
+        """A writer's raw data key."""
+        return self._raw[writer]
+
     def write(self, items: list[Item], folder: Path, objects: Mapping[str, bytes] | None = None) -> Path:
         """A whole log of these items, its checkpoint signed, with further objects; gives its directory."""
         log = folder / "log"
         publisher = Publisher(log, folder / "log.tmp")
         tree = CompactRange()
-        for item in items:
+        for item, stored in zip(items, self.stored(items), strict=True):
             packed = item.leaf.pack()
-            stored = item.record.pack() if item.stored is None else item.stored
-            if item.leaf.kind in SEALED_KINDS and item.stored is None:
-                stored = seal_record(self._keys[item.leaf.writer], packed, item.leaf.counter, stored)
             publisher.append(packed, stored)
             tree.append(leaf_hash(packed))
         checkpoint = Checkpoint(self.key.name, tree.size, tree.root())

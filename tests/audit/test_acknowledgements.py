@@ -13,7 +13,7 @@ import pytest
 
 from gateway.audit.audit import audit
 from gateway.audit.verdict import Fault, Unproven
-from gateway.cli.audit import verify
+from gateway.cli.audit import Wanted, verify
 from gateway.cli.output import Exit, Output
 from gateway.ledger.encoding import canonical_json, encode64
 from gateway.messages.catalogue import Catalogue
@@ -181,7 +181,7 @@ def test_an_acknowledgement_under_another_agreement_than_its_exchange(
     assert verdict.holds
     assert [item.terms for item in verdict.disputes] == [("agreement", "purpose")]
     assert verdict.disputes[0].acknowledged_by == made.exchange_id
-    code = verify(Output(Catalogue("fr")), gateway.settings.folders.log, gateway.folder / "trust", keep=True)
+    code = verify(Output(Catalogue("fr")), gateway.settings.folders.log, gateway.folder / "trust", Wanted(keep=True))
     said = capsys.readouterr()
     assert code == Exit.HOLDS
     assert said.out.startswith("Le registre tient; 1 litige.")

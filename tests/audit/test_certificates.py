@@ -99,13 +99,13 @@ def test_a_kept_verdict_ends_with_the_certificate(shelf: Shelf) -> None:
 
 def test_not_yet_valid(shelf: Shelf) -> None:
     proof = shelf.proof(shelf.authority.issue(Profile.SIGNING, [NAME], not_before=NOW + timedelta(minutes=1)))
-    assert refused(shelf, proof) == (Fault.CERTIFICATE_REFUSED, "not_yet_valid")
+    assert refused(shelf, proof) == (Fault.CERTIFICATE_OUT_OF_DATE, "not_yet_valid")
 
 
 def test_revoked(shelf: Shelf) -> None:
     issued = shelf.authority.issue(Profile.SIGNING, [NAME])
     shelf.lists = shelf.authority.revocation_lists([issued.certificate])
-    assert refused(shelf, shelf.proof(issued)) == (Fault.CERTIFICATE_REFUSED, "revoked")
+    assert refused(shelf, shelf.proof(issued)) == (Fault.CERTIFICATE_REVOKED, "revoked")
 
 
 def test_stale_list(shelf: Shelf) -> None:
@@ -134,7 +134,7 @@ def test_list_named_twice(shelf: Shelf) -> None:
 
 def test_wrong_extended_key_usage(shelf: Shelf) -> None:
     proof = shelf.proof(shelf.authority.issue(Profile.TLS_CLIENT, [NAME]))
-    assert refused(shelf, proof) == (Fault.CERTIFICATE_REFUSED, "wrong_eku")
+    assert refused(shelf, proof) == (Fault.CERTIFICATE_OF_OTHER_USE, "wrong_eku")
 
 
 def test_certificate_of_an_impostors_authority(shelf: Shelf) -> None:
@@ -187,7 +187,7 @@ def test_an_answer_in_the_place_of_a_list(shelf: Shelf) -> None:
 def test_an_answer_that_revokes_or_is_an_impostors(shelf: Shelf) -> None:
     issued, lists = shelf.authority.issue(Profile.SIGNING, [NAME]), shelf.lists
     shelf.lists = (*lists, shelf.authority.answer(issued.certificate, says="revoked"))
-    assert refused(shelf, shelf.proof(issued)) == (Fault.CERTIFICATE_REFUSED, "revoked")
+    assert refused(shelf, shelf.proof(issued)) == (Fault.CERTIFICATE_REVOKED, "revoked")
     shelf.lists = (*lists, DevAuthority("ministry", NOW).answer(issued.certificate))
     assert refused(shelf, shelf.proof(issued))[0] is Fault.CERTIFICATE_PROOF_DIFFERS
     shelf.lists = (*lists, issued.der)

@@ -70,6 +70,8 @@ class Change:
         self.content = content
         self.bundle, self.sha256 = read_bundle(content)
         self.items = forger.copy()
+        #: Of the leaves that are added; the present may be minutes later on a loaded machine.
+        self.now = self.items[-1].leaf.time
 
     def act(self, name: str, approvals: list[bytes] | None = None, **changes: Any) -> Item:
         follows = name in {"proposed", "activated"}
@@ -187,7 +189,7 @@ def with_a_signature_of_nobody(change: Change, given: list[bytes]) -> None:
 def with_approvals_of_another(change: Change, given: list[bytes]) -> None:
     other = Officers(change.forger.gateway.folder).next(lambda bundle: bundle["guard"].update(refusals_per_minute=5))
     change.act("proposed")
-    change.act("activated", Officers(change.forger.gateway.folder).approvals(other))
+    change.act("activated", Officers(change.forger.gateway.folder).approvals(other, at=change.now))
     assert given
 
 
@@ -272,14 +274,14 @@ def test_a_change_that_a_forger_with_every_key_of_the_gateway_writes(
 ) -> None:
     officers = Officers(changed.folder)
     change = Change(forger, officers.next(suspended if narrows else one_party_more))
-    how(change, officers.approvals(change.content))
+    how(change, officers.approvals(change.content, at=change.now))
     assert faults(change.verdict(tmp_path / "forged")) == expected
 
 
 def test_a_change_whose_bundle_is_nowhere(changed: Gateway, forger: Forger, tmp_path: Path) -> None:
     officers = Officers(changed.folder)
     change = Change(forger, officers.next(suspended))
-    rightly(change, officers.approvals(change.content))
+    rightly(change, officers.approvals(change.content, at=change.now))
     assert Fault.OBJECT_MISSING in faults(change.verdict(tmp_path / "missing", {}))
     assert Fault.OBJECT_INVALID in faults(change.verdict(tmp_path / "other", {change.sha256: b"origin: other\n"}))
 
@@ -288,7 +290,7 @@ def test_a_forged_change_lets_nothing_pass_after_it(changed: Gateway, forger: Fo
     officers = Officers(changed.folder)
     change = Change(forger, officers.next(one_party_more))
     change.act("proposed")
-    change.act("activated", [spoilt(document) for document in officers.approvals(change.content)])
+    change.act("activated", [spoilt(document) for document in officers.approvals(change.content, at=change.now)])
     last = exchanges(change.items)[-1]
     change.items.remove(last)
     forger.change(last, lambda evidence: evidence.update(policy=change.sha256))

@@ -25,7 +25,7 @@ def test_request_signed_by_a_tls_key(bench: Bench) -> None:
         request["signing"] = request["tls"]
 
     bench.forger.request(bench.one(), "cooperative", change, key="tls")
-    assert bench.faults() == {Fault.CERTIFICATE_REFUSED}
+    assert bench.faults() == {Fault.CERTIFICATE_OF_OTHER_USE}
 
 
 def test_request_that_nobody_signed(bench: Bench) -> None:
@@ -114,7 +114,7 @@ def test_signing_certificate_in_place_of_the_tls_certificate(bench: Bench) -> No
         evidence["request"]["tls"] = evidence["request"]["signing"]
 
     bench.forger.change(bench.one(), change)
-    assert bench.faults() == {Fault.CERTIFICATE_REFUSED}
+    assert bench.faults() == {Fault.CERTIFICATE_OF_OTHER_USE}
 
 
 def test_chain_that_was_not_the_certificates(bench: Bench) -> None:

