@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench check mutate lock clean
+.PHONY: help demo test faults soak bench check mutate lock clean
 
 help:
 	@echo "make demo    la démonstration, de bout en bout    the whole job, told as a story"
 	@echo "make test    les essais, avec la couverture       the tests, with coverage"
 	@echo "make faults  pannes et morts subites, 50 fois      faults and sudden deaths, 50 times"
+	@echo "make soak    une heure de morts subites            an hour of sudden deaths, both databases"
 	@echo "make bench   l'échange face à Flask nu            the exchange against bare Flask"
 	@echo "make check   style, types, architecture           style, types, architecture"
 	@echo "make mutate  chaque garde ôtée, son essai rougit   each check removed, its test turns red"
@@ -26,6 +27,10 @@ test: $(VENV)/.dev
 # Each fault is in `make test` once; here those at random moments come FAULT_ROUNDS times. As root, or some are skipped.
 faults: $(VENV)/.dev
 	FAULT_ROUNDS=$${FAULT_ROUNDS:-50} $(BIN)/python -m pytest -n 2 -rsfE tests/faults
+
+# Half of the time on each database: random kill -9, then the reckoning. Its counts come into var/faults.txt.
+soak: $(VENV)/.dev
+	SOAK_SECONDS=$$(( $${SOAK_SECONDS:-3600} / 2 )) $(BIN)/python -m pytest -n 0 -rsfE tests/soak
 
 bench: $(VENV)/.run
 	$(BIN)/python benchmarks/run.py

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,7 +16,7 @@ from adapters.resilience import ResilienceSettings
 from adapters.soap import SoapEndpoint
 from certs.profiles import CertificateRefusedError
 from certs.revocation import RevocationFolder
-from gateway.errors import ConfigurationError, KeystoreError, NotRecordedError
+from gateway.errors import ConfigurationError, NotRecordedError
 from gateway.exchange import Exchange
 from gateway.guard.claims import CLAIMS_KEY, OVERLAP, ClaimGuard
 from gateway.guard.storage import DatabaseClaims
@@ -29,33 +28,36 @@ from gateway.http.received import Receiver
 from gateway.identity.parties import KnownParty, Parties
 from gateway.identity.warmth import Warmth
 from gateway.keys.make import handle_key, nirec_key
+from gateway.keys.periods import period_key
 from gateway.keys.published import certificates, public_keys
 from gateway.keys.remote import RemoteKeystore
 from gateway.keys.service import WORKERS
 from gateway.keys.slow import SlowKeystore
 from gateway.ledger.acknowledgements import Acknowledgements
+from gateway.ledger.anchoring import Anchors
 from gateway.ledger.leaf import KINDS
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.policy_acts import ActWriter, PolicyLog
 from gateway.ledger.reader import LogReader
 from gateway.ledger.sealer import Sealer
-from gateway.ledger.storage import Lookup, PolicyRows, Records
+from gateway.ledger.storage import AnchorRows, Lookup, PolicyRows, Records
 from gateway.ledger.writer import Writer
 from gateway.messages.table import ErrorTable
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
 from gateway.nirec.subjects import SubjectDirectory
 from gateway.nirec.unasked import Unasked
+from gateway.outside import Halt, anchor_rule
 from gateway.policy.authorise import Authoriser
 from gateway.signing.answer import SIGNING_KEY, RestSigning
 from gateway.signing.receipt import RECEIPT_KEY, ReceiptIssuer
 from gateway.signing.request import RequestVerifier
-from gateway.storage import Database
+from gateway.storage import open_database
 from gateway.switch import Served, Switch
 from gateway.translation.rest import RestTranslation
 from gateway.watch.metered import MeteredLedger, MeteredUpstream
 from gateway.watch.meters import Meters
-from gateway.watch.storage import MeteredDatabase
+from gateway.watch.storage import Metered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,8 +102,9 @@ class Worker:
         self._waiting = Elsewhere(self._settings.listen.threads)
         self._keystore = self._opened_keystore()
         self._signing_key = partial(composition.generations.name, SIGNING_KEY)
-        self._durable = MeteredDatabase(composition.url, self._meters, composition.clock, self._waiting)
-        self._relaxed = Database(composition.url, durable=False, waiting=self._waiting)
+        metered = Metered(self._meters, composition.clock)
+        self._durable = open_database(composition.url, durable=True, waiting=self._waiting, around=metered)
+        self._relaxed = open_database(composition.url, durable=False, waiting=self._waiting)
         self._lookup = Lookup(self._durable)
         self._errors = ErrorTable()
         self._writer = Writer(
@@ -117,6 +120,9 @@ class Worker:
             SUBJECTS: Unasked(),
         }
         self._upstreams = {**ours, **(self._ask_upstream() if upstreams is None else upstreams)}
+        self._halt = Halt(
+            lambda: anchor_rule(composition.bundle), Anchors(AnchorRows(self._relaxed)), composition.clock
+        )
         self._exchange = self._switch()
         self._warmth = Warmth(lambda: self._parties, composition.clock)
 
@@ -171,6 +177,7 @@ class Worker:
             clock=base.clock,
             waiting=self._waiting,
             told=self._tell,
+            look_too=self._halt.look,
             failed=lambda error: structlog.get_logger("policy").error("policy_unknown", exc_info=error),
         )
 
@@ -199,7 +206,7 @@ class Worker:
             signing=signing,
             translation=RestTranslation(base.contracts, base.randomness, settings.nirec.pattern),
             guard=guard,
-            policy=Authoriser(policy.bundle, policy.sha256),
+            policy=Authoriser(policy.bundle, policy.sha256, self._halt.holds),
             upstreams=self._upstreams,
             subjects=SubjectDirectory(store, PseudonymChain(self._keystore, nirec_key), self._keystore, handle_key("")),
             ledger=ledger,
@@ -295,14 +302,7 @@ class Worker:
             raise ConfigurationError("own_certificate_refused", reason=refused.reason) from None
 
     def _period_key(self, period: int) -> bytes:
-        path = self._settings.folders.keys / "periods" / f"{period}.pub"
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise KeystoreError("file_unreadable", path=path, detail=error.strerror) from None
-        if self._base.bundle.periods.get(str(period)) != sha256(content).hexdigest():
-            raise KeystoreError("period_key_unknown", path=path)
-        return content
+        return period_key(self._settings.folders.keys, self._base.bundle.periods, period)
 
     def _render(
         self, refusal: Refusal, exchange_id: str, accept_language: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib.resources import files
@@ -28,17 +27,20 @@ from gateway.ledger.beginning import begin_log, open_policy_log
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.policy_published import PublishedActs
 from gateway.ledger.publish import Publisher
+from gateway.ledger.recover import check_not_behind
 from gateway.ledger.sequencer import Sequencer, is_led
-from gateway.ledger.storage import Log, Lookup, PolicyRows, Records
+from gateway.ledger.storage import Log, Lookup, PolicyRows, Records, lives
 from gateway.ledger.writer import Writer
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
 from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY, check_generations
+from gateway.outside import Outside
 from gateway.policy.agreements import check_agreements
 from gateway.policy.bundle import read_bundle
 from gateway.signing.answer import SIGNING_KEY
 from gateway.signing.receipt import RECEIPT_KEY
-from gateway.storage import Database, migrate
+from gateway.storage import check_server, is_postgresql, migrate, open_database
+from gateway.upkeep import kept_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,13 +48,14 @@ if TYPE_CHECKING:
     from contracts.loader import Contract
     from gateway.keys.make import KeyMaker
     from gateway.keys.stores import OpenKeystore
+    from gateway.ledger.locks import Lives
     from gateway.ledger.policy_acts import By, PolicyLog
     from gateway.policy.bundle import Bundle
     from gateway.ports import Clock, Keystore, Randomness, Stop
     from gateway.settings import Settings
+    from gateway.storage import Database
 
 DATABASE = "passerelle.sqlite"
-_EXPIRE_SECONDS = 600
 _TOKEN_SECONDS = 1.0
 
 
@@ -71,7 +74,7 @@ class Composition:
         self.randomness = randomness
         self.contracts = _contracts()
         self.url = database_url(settings)
-        self.locks = settings.folders.db / "writers"
+        self.locks = lives(self.url, settings.folders.db / "writers")
         self.keys = Keys(settings.folders.keys, settings.keystore, clock, randomness)
         self.generations = Generations(settings.folders.keys, clock)
         self._follower: Follower | None = None
@@ -83,8 +86,10 @@ class Composition:
         Raises ConfigurationError, LedgerError or StorageUnavailableError at its first use, where none can be found.
         """
         if self._follower is None:
-            follower = Follower(PublishedActs(self.settings.folders.log, self.log_key()), self.clock)
+            folder, key = self.settings.folders.log, self.log_key()
+            follower = Follower(PublishedActs(folder, key), self.clock)
             with self._database() as database:
+                check_not_behind(folder, key, lambda: Log(database).state().size)
                 follower.begin(PolicyRows(database))
             check_agreements(follower.current.bundle, self.contracts)
             self._follower = follower
@@ -128,17 +133,31 @@ class Composition:
         """Before the processes start: the keys can be used, the schema is there, what was tried is recorded (P1)."""
         self._check_database()
         migrate(self.url)
+        if not self.bundle.development:
+            check_server(self.url, standbys=self.settings.storage.synchronous_standbys)
+        self._key_of_handles()
         if not self.settings.keystore.process:
             self.check_keys()
         self._compare_copy()
         self._record_attempts()
-        database = Database(self.url, durable=False)
+        database = open_database(self.url, durable=True)
         try:
-            # Once, before anybody can call: what of a run before this one may have been lost (L4).
+            # Once, before anybody can call, and durably: what of a run before this one may have been lost (L4).
             DatabaseClaims(database, self.clock)
             self._check_generations(database)
         finally:
             database.dispose()
+
+    def _key_of_handles(self) -> None:
+        """A set-up made before handles were looked up has no key for it: it gets one, unless one was ever used (N3)."""
+        with self._database() as database, suppress(KeystoreError):  # a token that is away is told of where it is used
+            maker = self.key_maker()
+            try:
+                subjects = DatabaseSubjects(database, self.clock, self.randomness)
+                if not maker.has(HANDLES_KEY) and not subjects.has_handles():
+                    maker.make_mac(HANDLES_KEY)
+            finally:
+                maker.close()
 
     def _check_generations(self, database: Database) -> None:
         # another key under a generation's name would make every NIREC unknown, and each child twice
@@ -227,17 +246,14 @@ class Composition:
     @contextmanager
     def _database(self) -> Iterator[Database]:
         self._check_database()
-        database = Database(self.url, durable=False)
+        database = open_database(self.url, durable=False)
         try:
             yield database
         finally:
             database.dispose()
 
     def _check_database(self) -> None:
-        # SQLite would make an empty one
-        path = self.settings.folders.db / DATABASE
-        if not path.is_file():
-            raise ConfigurationError("file_unreadable", path=path, detail=os.strerror(errno.ENOENT))
+        _check_there(self.settings)
 
     def _compare_copy(self) -> None:
         """policy.yaml is only a copy to read: one that differs is never adopted, and somebody has tried (P1)."""
@@ -265,10 +281,11 @@ class Composition:
 
     def sequence(self, stop: Stop) -> None:
         """Runs the sequencer until ``stop`` is set; it alone can sign checkpoints (S5)."""
-        database = Database(self.url, durable=True)
+        database = open_database(self.url, durable=True)
         folder = self.settings.folders.log
         records = Records(database, self.objects().__getitem__)
         writer = Writer(records, role="sequencer", locks=self.locks, randomness=self.randomness, period_key=None)
+        outside = Outside(self.settings, self.follower, database, self.log_key(), writer, self.clock, self.randomness)
         sequencer = Sequencer(
             log=Log(database),
             publisher=Publisher(folder, folder.with_name(f"{folder.name}.tmp")),
@@ -279,39 +296,36 @@ class Composition:
             randomness=self.randomness,
             locks=self.locks,
             alarm=lambda error: structlog.get_logger("sequencer").error("sequencing_fails", exc_info=error),
+            witnesses=outside.witnesses,
+            anchors=outside,
         )
-        relaxed = Database(self.url, durable=False)
-        claims = DatabaseClaims(relaxed, self.clock)
-        threading.Thread(target=_expire, args=(claims, stop), name="expire", daemon=True).start()
         try:
-            sequencer.run(stop, poll_seconds=self.settings.ledger.poll_milliseconds / 1000)
+            with kept_up(self.url, self.settings, self.log_key(), self.clock, stop):
+                sequencer.run(stop, poll_seconds=self.settings.ledger.poll_milliseconds / 1000)
         finally:
-            relaxed.dispose()
             database.dispose()
 
 
-def _expire(claims: DatabaseClaims, stop: Stop) -> None:
-    """Forgets old claims from time to time; a failure is tried again, and stops nothing."""
-    while not stop.wait(_EXPIRE_SECONDS):
-        with suppress(Exception):
-            claims.expire()
+def _check_there(settings: Settings) -> None:
+    # SQLite would make an empty one
+    path = settings.folders.db / DATABASE
+    if not is_postgresql(database_url(settings)) and not path.is_file():
+        raise ConfigurationError("file_unreadable", path=path, detail=os.strerror(errno.ENOENT))
 
 
 def database_url(settings: Settings) -> str:
-    """The database's URL: the embedded default."""
-    return f"sqlite:///{settings.folders.db / DATABASE}"
+    """The database's URL: a server's where one is set, and otherwise the embedded default."""
+    return settings.storage.database or f"sqlite:///{settings.folders.db / DATABASE}"
 
 
 def policy_log(settings: Settings, clock: Clock, randomness: Randomness, by: By = "command") -> PolicyLog:
     """The acts about the policy, for a command; raises ConfigurationError where there is no database."""
-    path = settings.folders.db / DATABASE
-    if not path.is_file():
-        raise ConfigurationError("file_unreadable", path=path, detail=os.strerror(errno.ENOENT))
+    _check_there(settings)
     return open_policy_log(
         database_url(settings),
         published=PublishedActs(settings.folders.log, _log_key(settings)),
         by=by,
-        locks=settings.folders.db / "writers",
+        locks=_lives(settings),
         clock=clock,
         randomness=randomness,
     )
@@ -327,9 +341,13 @@ def _log_key(settings: Settings) -> LogKey:
         raise ConfigurationError("key_malformed", path=path, detail=error) from None
 
 
+def _lives(settings: Settings) -> Lives:
+    return lives(database_url(settings), settings.folders.db / "writers")
+
+
 def is_sequenced(settings: Settings) -> bool:
     """Whether a sequencer runs here, so that what is recorded is published."""
-    return is_led(settings.folders.db / "writers")
+    return is_led(_lives(settings))
 
 
 def write_copy(settings: Settings, content: bytes) -> None:

@@ -29,7 +29,7 @@ from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.sealing import new_period_key
 from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY
 from gateway.sandboxes import create_births
-from gateway.settings import KeystoreSettings, load_settings
+from gateway.settings import KeystoreSettings, load_settings, of_storage
 from gateway.signing.answer import SIGNING_KEY
 from gateway.signing.receipt import RECEIPT_KEY
 
@@ -307,7 +307,7 @@ control_port = {ports.control}
         return keys
 
     def _begin(self) -> None:
-        settings = load_settings(self._folder / "passerelle.toml", {})
+        settings = load_settings(self._folder / "passerelle.toml", of_storage())
         genesis = begin(settings, self._clock, self._randomness)
         write_public(self._folder / "trust" / "genesis", f"{genesis}\n".encode())
 

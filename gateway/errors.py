@@ -42,6 +42,7 @@ class Code(StrEnum):
     NOT_AGREED = "not_agreed"
     PURPOSE_NOT_AGREED = "purpose_not_agreed"
     AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
+    TIMESTAMP_TOO_OLD = "timestamp_too_old"
 
     EXCHANGE_UNKNOWN = "exchange_unknown"
     ACKNOWLEDGEMENT_DIFFERS = "acknowledgement_differs"
@@ -117,3 +118,7 @@ class ConfigurationError(ShownError):
 
 class LedgerError(PasserelleError):
     """The ledger is not in the state that it must be in; the sequencer stops."""
+
+
+class RecoveryError(ShownError, LedgerError):
+    """Database and published log do not go together, or a backup is not whole; the text says what to do."""

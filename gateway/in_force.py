@@ -63,6 +63,11 @@ class Follower:
         """The policy in force; raises PolicyRefused (not_begun) before ``begin``."""
         return self._chain.current
 
+    @property
+    def history(self) -> tuple[InForce, ...]:
+        """Every policy that was in force, the first one first."""
+        return self._chain.history
+
     def content(self, rows: PolicyRows) -> bytes:
         """The bytes of the policy in force; raises PolicyRefused where they are nowhere any more."""
         self._rows = rows

@@ -10,7 +10,7 @@ import structlog
 from gateway.composition import read_policy
 from gateway.ledger.storage import PolicyRows
 from gateway.policy.bundle import read_bundle
-from gateway.storage import Database
+from gateway.storage import open_database
 from gateway.watch.observer import KnownPolicy, Observer
 from gateway.watch.snapshots import Collector
 from gateway.watch.storage import DatabaseWatch
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gateway.composition import Composition
     from gateway.policy.bundle import Bundle
+    from gateway.storage import Database
 
 
 def observer(composition: Composition, snapshots: Path | None) -> Observer:
@@ -28,7 +29,7 @@ def observer(composition: Composition, snapshots: Path | None) -> Observer:
     databases: list[Database] = []
 
     def connect() -> Database:
-        databases.append(Database(composition.url, durable=False))
+        databases.append(open_database(composition.url, durable=False))
         return databases[-1]
 
     def follow() -> KnownPolicy:

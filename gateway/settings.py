@@ -6,6 +6,7 @@ Paths are relative to the folder of the file. Every setting has a description, u
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "PASSERELLE_"
+_PASSWORD = re.compile(r"((?:postgres(?:ql)?://[^/@\s]*?:|[?&]password=))[^&@\s]+(@|)")
 _Port = Annotated[int, Field(ge=1, le=65535)]
 _Https = Annotated[str, StringConstraints(pattern=r"^https://[a-z0-9.-]+(:[0-9]+)?$")]
 
@@ -51,6 +53,18 @@ class Folders(_Strict):
     signers: Path = Field(Path("gateway/keys/signers"), description="the parties' signing certificates, PARTY.*.pem")
 
 
+class StorageSettings(_Strict):
+    """Which database; docs/guides/postgresql.*.md for what a server must be."""
+
+    database: str | None = Field(
+        None,
+        description="postgresql:// address of a server that several machines share; none: a SQLite file in folders.db",
+    )
+    synchronous_standbys: bool = Field(
+        default=True, description="start only where the server waits for a synchronous standby (PostgreSQL)"
+    )
+
+
 class KeystoreSettings(_Strict):
     """Where the keys are (S7); TLS keys and certificates are files in any case."""
 
@@ -67,6 +81,13 @@ class LedgerSettings(_Strict):
 
     promise_seconds: int = Field(10, ge=1, description="Ledger-By: sequenced within this many seconds")
     poll_milliseconds: int = Field(100, ge=10, description="how often the sequencer looks for new records")
+    anchor_seconds: int = Field(60, ge=1, description="how often the log is timestamped and anchored")
+    outside_ca: Path | None = Field(
+        None, description="authorities, PEM, of the witnesses' and timestamp servers' TLS; without it the system's"
+    )
+    purge_after_hours: int = Field(
+        24, ge=0, description="hours after which a published, sealed record leaves the database; 0: never"
+    )
 
 
 class RevocationSettings(_Strict):
@@ -107,6 +128,7 @@ class Settings(_Strict):
 
     listen: Listen
     folders: Folders = Field(default_factory=Folders)
+    storage: StorageSettings = Field(default_factory=StorageSettings)
     keystore: KeystoreSettings = Field(default_factory=KeystoreSettings)
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
     revocation: RevocationSettings = Field(default_factory=RevocationSettings)
@@ -124,6 +146,8 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
         raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError("not_toml", path=path, detail=error) from None
+    if masked(written := str(raw.get("storage", {}).get("database", ""))) != written:
+        raise ConfigurationError("password_in_file", path=path)
     for key, value in sorted((os.environ if environ is None else environ).items()):
         if key.startswith(PREFIX) and key != f"{PREFIX}CONFIG":
             _overlay(raw, key, value)
@@ -135,6 +159,17 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
         key = {"extra_forbidden": "setting_unknown", "missing": "setting_missing"}.get(first["type"], "setting_invalid")
         raise ConfigurationError(key, path=path, name=where, detail=first["msg"]) from None
     return _absolute(settings, path.resolve().parent)
+
+
+def of_storage(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables that say which database: where a log is begun, they count, and no others do."""
+    given = os.environ if environ is None else environ
+    return {name: value for name, value in given.items() if name.upper().startswith(f"{PREFIX}STORAGE__")}
+
+
+def masked(value: str) -> str:
+    """The text without the password that a database's address in it may hold."""
+    return _PASSWORD.sub(r"\1•••\2", value)
 
 
 def _overlay(raw: dict[str, Any], key: str, value: str) -> None:
@@ -154,7 +189,9 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     keystore = {
         name: base / value for name in ("module", "pin_file") if (value := getattr(settings.keystore, name)) is not None
     }
+    outside_ca = settings.ledger.outside_ca
     update: dict[str, Any] = {
+        "ledger": settings.ledger.model_copy(update={"outside_ca": None if outside_ca is None else base / outside_ca}),
         "folders": Folders(**folders),
         "keystore": settings.keystore.model_copy(update=keystore),
     }

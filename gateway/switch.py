@@ -53,6 +53,7 @@ class Switch:
         waiting: Waiting,
         told: Callable[[Attempt], None],
         failed: Callable[[Exception], None],
+        look_too: Callable[[], None] = lambda: None,
     ) -> None:
         """Begins under what is in force now, in this process.
 
@@ -65,6 +66,7 @@ class Switch:
             waiting: how an exchange waits for a look.
             told: hears of each attempt once.
             failed: hears of a look that failed; another one follows.
+            look_too: called after each look, in the same thread, where it may wait.
         """
         self._follower = follower
         self._rows = rows
@@ -74,6 +76,7 @@ class Switch:
         self._waiting = waiting
         self._told = told
         self._failed = failed
+        self._look_too = look_too
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="policy", daemon=True)
@@ -154,5 +157,6 @@ class Switch:
             try:
                 self.look()
                 self.tell()
+                self._look_too()
             except Exception as error:  # noqa: BLE001  whatever it is, the next look may mend it
                 self._failed(error)

@@ -17,7 +17,7 @@ from gateway.in_force import MOST_NOTED, Attempt
 from gateway.ledger.encoding import canonical_json
 from gateway.ledger.storage import PolicyRows
 from gateway.settings import load_settings
-from gateway.storage import Database
+from gateway.storage import open_database
 from gateway.system import SystemClock, SystemRandomness
 from tests.audit.test_policy_change import spoilt
 from tests.intruder import Root
@@ -61,7 +61,7 @@ class Followed:
         settings = load_settings(self.folder / "passerelle.toml", {})
         self.officers, self.root = Officers(self.folder), Root(self.folder)
         self.composition = Composition(settings, self.clock, SystemRandomness())
-        self.database = Database(self.composition.url, durable=False)
+        self.database = open_database(self.composition.url, durable=False)
         self.rows = PolicyRows(self.database)
 
     @property
@@ -254,7 +254,7 @@ def test_nobody_starts_on_an_old_copy_of_the_database(followed: Followed, tmp_pa
     followed.database.dispose()
     shutil.rmtree(followed.folder / "gateway" / "db")
     shutil.copytree(tmp_path / "old", followed.folder / "gateway" / "db")
-    with pytest.raises(LedgerError, match="lacks"):
+    with pytest.raises(LedgerError, match="database_behind"):
         _ = Followed(followed.folder).version
 
 
@@ -366,7 +366,7 @@ def test_an_act_from_ahead_waits_for_a_database_that_fails_when_its_time_comes(f
 
 
 def test_without_a_database_nobody_starts_and_none_is_made(followed: Followed) -> None:
-    path = followed.database.path
+    path = followed.root.path
     path.unlink()
     with pytest.raises(ConfigurationError, match="file_unreadable"):
         _ = Composition(followed.composition.settings, followed.clock, SystemRandomness()).bundle

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from gateway.cli.common import compose, settings_of
 from gateway.messages.catalogue import texts
-from gateway.settings import Settings
+from gateway.settings import Settings, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,11 @@ def check(output: Output, config: Path | None) -> None:
 
 
 def show(output: Output, config: Path | None) -> None:
-    """Every setting, its value in force and what it means; there is no secret among them, keys are in files."""
+    """Every setting, its value and what it means; keys are in files, and a password in an address is masked."""
     path, settings = settings_of(config)
+    shown = settings.storage.database and masked(settings.storage.database)
+    storage = settings.storage.model_copy(update={"database": shown})
+    settings = settings.model_copy(update={"storage": storage})
     output.result(settings.model_dump(mode="json"))
     output.say("config.of", path=path)
     for name, value in rows(settings):

@@ -22,7 +22,7 @@ from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.sealing import PUBLIC_SIZE
 from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY
 from gateway.policy.judge import read_proposal
-from gateway.settings import load_settings
+from gateway.settings import load_settings, of_storage
 from gateway.signing.answer import SIGNING_KEY
 from gateway.signing.receipt import RECEIPT_KEY
 
@@ -85,7 +85,7 @@ class Founding:
             write_public(self._folder / "trust" / "officers" / f"{name}.pub", f"{public_key}\n".encode())
         write_public(self._folder / "gateway" / "policy.yaml", self._policy)
         write_public(self._folder / "passerelle.toml", self._settings().encode())
-        settings = load_settings(self._folder / "passerelle.toml", {})
+        settings = load_settings(self._folder / "passerelle.toml", of_storage())
         genesis = begin(settings, self._clock, self._randomness)
         write_public(self._folder / "trust" / "genesis", f"{genesis}\n".encode())
         return genesis

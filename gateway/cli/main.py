@@ -14,9 +14,13 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.cli.frame import reworded, speak
+from gateway.cli.keeping import add_keeping
 from gateway.cli.keys_commands import add_keys
 from gateway.cli.output import Exit, Output
 from gateway.cli.policy import add_policy
+from gateway.cli.questions_commands import add_questions
+from gateway.cli.retention import add_retention
+from gateway.cli.witness import add_witness
 from gateway.errors import ConfigurationError, KeystoreError, LedgerError, ShownError, StorageUnavailableError
 from gateway.messages.catalogue import Catalogue, choose_language
 
@@ -39,8 +43,11 @@ def build(t: Catalogue) -> typer.Typer:
     _using(app, t)
     _explaining(app, t)
     add_keys(app, t)
+    add_keeping(app, t)
     _auditing(app, t)
     add_policy(app, t)
+    add_retention(app, t)
+    add_witness(app, t)
     return app
 
 
@@ -202,15 +209,41 @@ def _auditing(app: typer.Typer, t: Catalogue) -> None:
 
     @audit_app.command("verify", help=t("help.audit_verify"))
     def verify(
-        log: Annotated[Path, typer.Argument(help=t("help.log"), metavar="LOG")],
+        log: Annotated[str, typer.Argument(help=t("help.log_or_address"), metavar="LOG")],
         trust: Annotated[Path, typer.Option("--trust", help=t("help.trust"), metavar="DIR")],
         receipts: Annotated[Path | None, typer.Option("--receipts", help=t("help.receipts"), metavar="DIR")] = None,
+        since: Annotated[Path | None, typer.Option("--since", help=t("help.since"), metavar="CHECKPOINT")] = None,
+        jobs: Annotated[int | None, typer.Option("--jobs", help=t("help.jobs"), min=1, max=1024)] = None,
         remember: Annotated[bool, typer.Option("--remember", help=t("help.remember"))] = False,  # noqa: FBT002  a flag
+        ca: Annotated[Path | None, typer.Option("--ca", help=t("help.audit_ca"), metavar="PEM")] = None,
+        cert: Annotated[Path | None, typer.Option("--cert", help=t("help.audit_cert"), metavar="PEM")] = None,
+        key: Annotated[Path | None, typer.Option("--key", help=t("help.audit_key"), metavar="PEM")] = None,
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  the same
     ) -> None:
+        from gateway.cli.audit import Wanted, source_of  # noqa: PLC0415  the same
         from gateway.cli.audit import verify as run  # noqa: PLC0415  the same
 
-        raise typer.Exit(run(Output(t, as_json), log, trust, receipts=receipts, keep=remember))
+        wanted = Wanted(receipts=receipts, keep=remember, since=since, jobs=jobs)
+        raise typer.Exit(run(Output(t, as_json), source_of(log, ca, cert, key), trust, wanted))
+
+    @audit_app.command("report", help=t("help.audit_report"))
+    def report(
+        log: Annotated[str, typer.Argument(help=t("help.log_or_address"), metavar="LOG")],
+        trust: Annotated[Path, typer.Option("--trust", help=t("help.trust"), metavar="DIR")],
+        out: Annotated[Path, typer.Option("--out", help=t("help.audit_out"), metavar="FILE")],
+        receipts: Annotated[Path | None, typer.Option("--receipts", help=t("help.receipts"), metavar="DIR")] = None,
+        since: Annotated[Path | None, typer.Option("--since", help=t("help.since"), metavar="CHECKPOINT")] = None,
+        jobs: Annotated[int | None, typer.Option("--jobs", help=t("help.jobs"), min=1, max=1024)] = None,
+        ca: Annotated[Path | None, typer.Option("--ca", help=t("help.audit_ca"), metavar="PEM")] = None,
+        cert: Annotated[Path | None, typer.Option("--cert", help=t("help.audit_cert"), metavar="PEM")] = None,
+        key: Annotated[Path | None, typer.Option("--key", help=t("help.audit_key"), metavar="PEM")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
+    ) -> None:
+        from gateway.cli.audit import Wanted, source_of  # noqa: PLC0415  the same
+        from gateway.cli.audit import verify as run  # noqa: PLC0415  the same
+
+        wanted = Wanted(receipts=receipts, since=since, jobs=jobs, out=out)
+        raise typer.Exit(run(Output(t, as_json), source_of(log, ca, cert, key), trust, wanted))
 
     @audit_app.command("check-kept", help=t("help.audit_check_kept"))
     def check_kept(
@@ -220,9 +253,12 @@ def _auditing(app: typer.Typer, t: Catalogue) -> None:
         receipts: Annotated[Path | None, typer.Option("--receipts", help=t("help.receipts"), metavar="DIR")] = None,
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
     ) -> None:
+        from gateway.cli.audit import Wanted  # noqa: PLC0415  the same
         from gateway.cli.audit import verify as run  # noqa: PLC0415  the same
 
-        raise typer.Exit(run(Output(t, as_json), log, trust, receipts=receipts, kept=kept))
+        raise typer.Exit(run(Output(t, as_json), log, trust, Wanted(receipts=receipts, kept=kept)))
+
+    add_questions(audit_app, t)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -247,6 +283,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
 
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415  the same
 
+    from gateway.audit.remote import SourceLostError  # noqa: PLC0415  the audit's imports, for failures only
     from gateway.cli.processes import NotStartedError  # noqa: PLC0415  the client's imports, for failures only
     from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
@@ -262,7 +299,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
             explained = ("error.configuration", Exit.USAGE, shown)
         case AnswerError() | LedgerError() | PolicyRefused():
             explained = ("error.untrusted", Exit.REFUSED, shown)
-        case UnreachableError() | NotStartedError():
+        case UnreachableError() | NotStartedError() | SourceLostError():
             explained = ("error.outside", Exit.OUTSIDE, shown)
         case NotADirectoryError() | IsADirectoryError():
             key = "not_a_folder" if isinstance(error, NotADirectoryError) else "not_a_file"
@@ -270,10 +307,14 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
         case OSError(errno=errno.EADDRINUSE):
             explained = ("error.outside", Exit.OUTSIDE, t("problem.port_taken", address=error.filename))
         case sqlite3.Error() | DBAPIError() | StorageUnavailableError():
-            # SQLite's own words name what is wrong with its file, and quote no value
+            # the database's own words name what is wrong with it; values, if any, are quoted after the first line
             cause = error.__cause__ if isinstance(error, StorageUnavailableError) else error
             detail = getattr(cause, "orig", None) or cause
-            explained = ("error.outside", Exit.OUTSIDE, t("problem.database_unusable", detail=detail))
+            explained = (
+                "error.outside",
+                Exit.OUTSIDE,
+                t("problem.database_unusable", detail=str(detail).partition("\n")[0]),
+            )
         case OSError():
             explained = ("error.outside", Exit.OUTSIDE, f"{error.filename or ''} {error.strerror or error}".strip())
         case _:

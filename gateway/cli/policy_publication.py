@@ -38,19 +38,28 @@ class Publication(StrEnum):
 
 
 def await_publication(
-    output: Output, clock: Clock, *, is_published: Callable[[], bool], is_running: Callable[[], bool]
+    output: Output,
+    clock: Clock,
+    *,
+    is_published: Callable[[], bool],
+    is_running: Callable[[], bool],
+    patience: float | None = None,
 ) -> Publication:
-    """Waits at most ``PATIENCE_SECONDS``, as long as a sequencer runs; raises what ``is_published`` raises."""
+    """Waits at most ``patience`` seconds (``PATIENCE_SECONDS``), as long as a sequencer runs.
+
+    Raises what ``is_published`` raises.
+    """
     began, pause, said = clock.monotonic(), threading.Event(), False
+    patience = PATIENCE_SECONDS if patience is None else patience
     while not is_published():
         if not is_running():
             # it may have ended just after it published
             return Publication.PUBLISHED if is_published() else Publication.STOPPED
         waited = clock.monotonic() - began
-        if waited >= PATIENCE_SECONDS:
+        if waited >= patience:
             return Publication.OVERDUE
         if waited >= _SAY_AFTER_SECONDS and not said:
-            output.say("policy.publication_awaited", seconds=int(PATIENCE_SECONDS))
+            output.say("policy.publication_awaited", seconds=int(patience))
             said = True
         pause.wait(_LOOK_SECONDS)
     return Publication.PUBLISHED

@@ -9,7 +9,7 @@ from gateway.keys.names import nirec_key
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.rotation import Rotation
 from gateway.nirec.storage import DatabaseRotation
-from gateway.storage import Database, migrate
+from gateway.storage import migrate, open_database
 from gateway.waiting import Threads
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def rotate_nirec(output: Output, base: Composition) -> int:
     StorageUnavailableError.
     """
     migrate(base.url)
-    database = Database(base.url, durable=True)
+    database = open_database(base.url, durable=True)
     keystore = base.nirec_keystore()
     maker = base.key_maker()
     rotation = Rotation(

@@ -13,7 +13,7 @@ from gateway.ledger.encoding import canonical_json, encode64, timestamp
 from gateway.model import Claim, Grant, VerifiedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
     from gateway.model import (
@@ -114,6 +114,21 @@ def closing_evidence(writer: UUID, highest: int, missing: Sequence[int]) -> byte
 def genesis_evidence(origin: str, policy_sha256: str, log_key: str) -> bytes:
     """Evidence of the log's begin: its origin, its first policy, its key as vkey."""
     return _plain("genesis", origin=origin, policy=policy_sha256, log_key=log_key)
+
+
+def anchor_evidence(
+    size: int, files: Mapping[str, str], previous: str | None, quorum: int | None, cosigned: Sequence[str]
+) -> bytes:
+    """Evidence of what came to lie beside the log since the anchor before (L8).
+
+    Args:
+        size: of the kept checkpoint that it speaks of.
+        files: names below ``anchors/``, and the hex SHA-256 of each.
+        previous: the hex SHA-256 of the newest token that an anchor before this one named.
+        quorum: how many witnesses the policy demanded; None where it demanded none.
+        cosigned: the names of the witnesses whose cosignatures the kept checkpoint has.
+    """
+    return _plain("anchor", size=size, files=dict(files), previous=previous, quorum=quorum, cosigned=sorted(cosigned))
 
 
 def policy_evidence(

@@ -32,6 +32,8 @@ DISK_BYTES = 1 << 30
 MOST_RESTARTS = 3
 FILES_SHARE = 0.8
 MOST_STRANGERS = 600
+#: Five times the interval of anchors: authorities fail now and then.
+UNTIMESTAMPED_SECONDS = 300.0
 _REFUSED_EXIT = 1
 #: The kinds of CertificateFacts that tell of revocation.
 REVOCATION = ("list", "answer")
@@ -144,6 +146,20 @@ def _upstream_untrusted(facts: Facts) -> Iterable[str]:
     return (item.name for item in facts.upstreams if _count(item.outcomes_hour, *codes))
 
 
+def _witnesses_missing(facts: Facts) -> Iterable[str]:
+    outside = facts.outside
+    if outside.missing_seconds is None or not facts.running:
+        return
+    yield ", ".join(f"{name} ({why})" for name, why in sorted(outside.witnesses_failed.items()))
+
+
+def _timestamp_old(facts: Facts) -> Iterable[str]:
+    late = facts.outside.untimestamped_seconds
+    if late is not None and late > UNTIMESTAMPED_SECONDS and facts.running:
+        reasons = (f"{name} ({why})" for name, why in sorted(facts.outside.authorities_failed.items()))
+        yield ", ".join([f"{late:.0f} s", *reasons])
+
+
 ALARMS: tuple[Alarm, ...] = (
     Alarm("recording_fails", _NOW, lambda facts: _if(_count(facts.refusals_5min, Code.NOT_RECORDED))),
     Alarm("database_unreachable", _NOW, lambda facts: _if(not facts.ledger.reachable)),
@@ -157,6 +173,8 @@ ALARMS: tuple[Alarm, ...] = (
     ),
     Alarm("sequencer_behind", _NOW, _sequencer_behind),
     Alarm("publication_behind", _NOW, _unpublished),
+    Alarm("witnesses_missing", _NOW, _witnesses_missing),
+    Alarm("timestamp_old", _NOW, _timestamp_old),
     Alarm("disk_low", _NOW, lambda facts: (item.folder for item in facts.disks if item.free < DISK_BYTES)),
     Alarm("certificate_ended", _NOW, _certificate_ended),
     Alarm("certificate_last_days", _NOW, _certificate_last_days),

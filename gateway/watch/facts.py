@@ -144,6 +144,29 @@ class DiskFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class OutsideFacts:
+    """Who outside confirmed the log: witnesses and timestamp authorities; ages in seconds.
+
+    Attributes:
+        quorum: so many witnesses the policy demands; 0 where it demands none.
+        waits: publication waits for them.
+        cosigned: those that cosigned the newest checkpoint.
+        witnesses_failed: the others, and why.
+        missing_seconds: since when too few did; None when all is well.
+        untimestamped_seconds: age of the oldest record that no timestamp covers, at the last try; None without one.
+        authorities_failed: the authorities that gave no token at the last try, and why.
+    """
+
+    quorum: int = 0
+    waits: bool = False
+    cosigned: tuple[str, ...] = ()
+    witnesses_failed: Mapping[str, str] = field(default_factory=dict)
+    missing_seconds: float | None = None
+    untimestamped_seconds: float | None = None
+    authorities_failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyFacts:
     """The policy in force and the ledger's periods.
 
@@ -182,6 +205,7 @@ class Facts:
     certificates: tuple[CertificateFacts, ...]
     disks: tuple[DiskFacts, ...]
     fetches: tuple[FetchFacts, ...] = ()
+    outside: OutsideFacts = field(default_factory=OutsideFacts)
     roles: tuple[Role, ...] = ()
     workers: tuple[Alive, ...] = ()
     upstreams: tuple[UpstreamFacts, ...] = ()

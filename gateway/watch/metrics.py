@@ -65,6 +65,10 @@ METRICS: tuple[Named, ...] = (
     Named("published_size", "gauge", (), "leaves under the published checkpoint"),
     Named("checkpoint_age_seconds", "gauge", (), "age of the published checkpoint"),
     Named("unpublished_seconds", "gauge", (), "how long the published checkpoint has been behind the signed one"),
+    Named("witnesses_quorum", "gauge", (), "witnesses that the policy demands"),
+    Named("witnesses_cosigned", "gauge", (), "witnesses that cosigned the newest checkpoint"),
+    Named("witnesses_missing_seconds", "gauge", (), "since when too few witnesses have cosigned; 0 when all is well"),
+    Named("untimestamped_seconds", "gauge", (), "age of the oldest record that no timestamp covers; 0 without one"),
     Named("writers_open", "gauge", (), "writers whose row is open"),
     Named("claims_rows", "gauge", (), "claims kept, counted up to a limit"),
     Named("certificate_days_left", "gauge", ("kind", "name"), "days until a certificate, policy or agreement ends"),
@@ -160,6 +164,10 @@ def _of_ledger(facts: Facts) -> Iterator[Metric]:
     yield _one("published_size", ledger.published)
     yield _one("checkpoint_age_seconds", ledger.checkpoint_seconds)
     yield _one("unpublished_seconds", ledger.unpublished_seconds or 0.0)
+    yield _one("witnesses_quorum", facts.outside.quorum)
+    yield _one("witnesses_cosigned", len(facts.outside.cosigned))
+    yield _one("witnesses_missing_seconds", facts.outside.missing_seconds or 0.0)
+    yield _one("untimestamped_seconds", facts.outside.untimestamped_seconds or 0.0)
     yield _one("writers_open", ledger.writers_open)
     yield _one("claims_rows", ledger.claims)
 

@@ -15,6 +15,8 @@ from gateway.watch.certificates import certificates, ends
 from gateway.watch.expiries import Expiries
 from gateway.watch.facts import DiskFacts, Facts, LedgerFacts, PolicyFacts, UpstreamFacts
 from gateway.watch.history import HOUR, History
+from gateway.watch.outside import REPORT as OUTSIDE
+from gateway.watch.outside import outside
 from gateway.watch.refreshing import REPORT, fetches
 
 if TYPE_CHECKING:
@@ -147,6 +149,7 @@ class Observer:
             certificates=self._certificates(at),
             disks=self._disks(),
             fetches=fetches(self._folders.logs / REPORT, at),
+            outside=outside(self._folders.logs / OUTSIDE, at),
             roles=roles,
             workers=totals.alive,
             upstreams=tuple(self._upstream(name, totals, hour) for name in self._upstreams),

@@ -121,14 +121,17 @@ def test_a_restart_is_told_and_what_the_dead_counted_stays(
     sequencer = next(role["pid"] for role in before["roles"] if role["name"] == "sequencer")
     os.kill(sequencer, signal.SIGKILL)
 
+    after: dict[str, Any] = {}
+
     def back() -> bool:
-        _, facts = told(live, capsys)
-        again = {role["name"]: role for role in facts["roles"]}["sequencer"]
-        pids = {worker["pid"] for worker in facts["workers"]}
-        return bool(again["alive"] and again["restarts"] == 1 and len(pids - {before["workers"][0]["pid"]}) == 2)
+        after.update(told(live, capsys)[1])
+        again = {role["name"]: role for role in after["roles"]}["sequencer"]
+        pids = {worker["pid"] for worker in after["workers"]} - {before["workers"][0]["pid"]}
+        # on a loaded machine the gateway may take too long to say so: then its folders are read, which count nothing
+        counted = "answered" in after["exchanges"]
+        return bool(counted and again["alive"] and again["restarts"] == 1 and len(pids) == 2)
 
     assert until(back, 40)
-    _, after = told(live, capsys)
     assert after["exchanges"]["answered"] >= before["exchanges"]["answered"]
     assert {role["name"]: role["last_exit"] for role in after["roles"]}["sequencer"] == -signal.SIGKILL
 

@@ -6,6 +6,7 @@ That they work is tests/scenarios/test_procedures.py's to show, which runs them.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -85,6 +86,7 @@ def printed_as(line: str, language: Literal["fr", "en"]) -> set[str]:
     }
 
 
+@cache
 def template(text: str) -> re.Pattern[str]:
     """A text of the catalogue with anything for its values; one of values alone says nothing, and fits nothing."""
     written = [re.escape(each) for each in re.split(r"\{\w+\}", text.strip())]

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PROCEDURES = ROOT / "docs" / "procedures"
-PAGES = ("adding-a-party", "officer-leaves", "key-compromised", "ca-compromised", "hsm-lost")
+PAGES = (
+    "adding-a-party",
+    "officer-leaves",
+    "key-compromised",
+    "ca-compromised",
+    "hsm-lost",
+    "destroy-a-period",
+    "database-lost",
+)
 _BLOCK = re.compile(r"^( *)```(console|yaml)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r" +# exit (\d)$")
 _HEADING = re.compile(r"^## .*$", re.MULTILINE)

@@ -23,7 +23,7 @@ from gateway.keys.names import handle_key, nirec_key
 from gateway.model import Nirec
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
-from gateway.storage import Database
+from gateway.storage.sqlite import SqliteDatabase
 from gateway.system import SystemClock, SystemRandomness
 from tests.adapters.fakes import until
 from tests.exchange.live import ROOT, LiveGateway
@@ -101,7 +101,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 def _fill(town: Town) -> None:
     chain = PseudonymChain(town.keystore(), nirec_key)
-    database = Database(f"sqlite:///{town.database}", durable=True)
+    database = SqliteDatabase(f"sqlite:///{town.database}", durable=True)
     fresh = DatabaseSubjects(database, SystemClock(), SystemRandomness()).fresh
     made = [(*fresh(), chain.values(Nirec(number), 0)[0]) for number in NUMBERS]
     town.subjects += [subject for subject, _, _ in made]
@@ -167,7 +167,7 @@ def test_nothing_of_the_former_generation_is_left_in_the_file(town: Town) -> Non
     chain = PseudonymChain(town.keystore(), nirec_key)
     former = [chain.values(Nirec(number), 0)[0] for number in NUMBERS[:: CHILDREN // 400]]
     # under load readers can put off the emptying of the write-ahead log beyond the end of the command
-    database = Database(f"sqlite:///{town.database}", durable=True)
+    database = SqliteDatabase(f"sqlite:///{town.database}", durable=True)
     assert until(database.empty_log, 20)
     database.dispose()
     content = b"".join(path.read_bytes() for path in town.database.parent.iterdir() if path.is_file())

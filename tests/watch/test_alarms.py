@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.watch.alarms import ALARMS, raised
-from gateway.watch.facts import Alive, FetchFacts
+from gateway.watch.facts import Alive, FetchFacts, OutsideFacts
 from tests.watch.made import WELL, but
 
 if TYPE_CHECKING:
@@ -79,6 +79,16 @@ CASES: dict[str, tuple[Facts, str, Facts]] = {
         but(policy=replace(WELL.policy, period_days=6.9, next_key=False)),
         "",
         but(policy=replace(WELL.policy, period_days=7.1, next_key=False)),
+    ),
+    "witnesses_missing": (
+        but(outside=OutsideFacts(quorum=2, cosigned=("a",), witnesses_failed={"b": "late"}, missing_seconds=1.0)),
+        "b (late)",
+        but(outside=OutsideFacts(quorum=2, cosigned=("a", "c"), witnesses_failed={"b": "late"})),
+    ),
+    "timestamp_old": (
+        but(outside=OutsideFacts(untimestamped_seconds=301.0, authorities_failed={"tsa": "http_503"})),
+        "301 s, tsa (http_503)",
+        but(outside=OutsideFacts(untimestamped_seconds=300.0, authorities_failed={"tsa": "http_503"})),
     ),
     "upstream_untrusted": (
         but(upstreams=(replace(UPSTREAM, outcomes_hour={"upstream_malformed": 1}),)),
