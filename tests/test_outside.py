@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,9 +28,10 @@ from tests.witness.made import MadeWitness, MemoryLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gateway.audit.verdict import Verdict
+
+VERIFY = Path(__file__).parent / "foreign" / "verify.py"
 
 
 class _KeyOnly(MemoryLog):
@@ -84,6 +89,11 @@ class Confirmed:
     def audited(self) -> Verdict:
         return audit(self.gateway.settings.folders.log, self.trust)
 
+    def holds_for_a_stranger(self, log: Path | None = None) -> bool:
+        """What the verifier that was written from docs/formats.md alone says of the log, or of this copy of it."""
+        command = [sys.executable, "-s", str(VERIFY), str(log or self.gateway.settings.folders.log), str(self.trust)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
     def report(self) -> OutsideFacts:
         return outside(self.gateway.settings.folders.logs / REPORT, datetime.now(UTC))  # noqa: TID251  real processes
 
@@ -117,6 +127,19 @@ def test_a_log_that_witnesses_and_an_authority_confirm(confirmed: Confirmed) -> 
     assert verdict.findings == ()
     assert {Unproven.NO_TIMESTAMPS, Unproven.NO_WITNESSES}.isdisjoint(verdict.unproven)
     assert confirmed.report() == OutsideFacts(quorum=2, cosigned=("one", "two"))
+    assert confirmed.holds_for_a_stranger()
+
+
+@pytest.mark.parametrize("suffix", [".checkpoint", ".tsr"])
+def test_a_stranger_sees_a_side_file_that_is_changed_or_gone(confirmed: Confirmed, tmp_path: Path, suffix: str) -> None:
+    log = shutil.copytree(confirmed.gateway.settings.folders.log, tmp_path / "log")
+    first = min(path for path in (log / "anchors").iterdir() if path.suffix == suffix)
+    content = first.read_bytes()
+    assert confirmed.holds_for_a_stranger(log)
+    first.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    assert not confirmed.holds_for_a_stranger(log)
+    first.unlink()
+    assert not confirmed.holds_for_a_stranger(log)
 
 
 def test_they_are_missed_and_come_back(confirmed: Confirmed) -> None:
@@ -131,6 +154,7 @@ def test_they_are_missed_and_come_back(confirmed: Confirmed) -> None:
     assert report.missing_seconds is not None
     assert report.untimestamped_seconds is not None
     assert [one.code.value for one in confirmed.audited().findings] == ["cosignatures_missing"]
+    assert not confirmed.holds_for_a_stranger()
     confirmed.tsa.down = False
     confirmed.down = False
     gateway.echo()

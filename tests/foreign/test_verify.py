@@ -74,13 +74,13 @@ def files(log: Path) -> list[Path]:
 
 
 def test_it_imports_nothing_of_ours_and_is_short() -> None:
-    """Standard library, cryptography and lxml at most; one file, shorter than 240 lines."""
+    """Standard library, cryptography and lxml at most; one file, shorter than 250 lines."""
     text = VERIFY.read_text(encoding="utf-8")
     nodes = list(ast.walk(ast.parse(text)))
     found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     found |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     assert {module.partition(".")[0] for module in found} <= sys.stdlib_module_names | {"cryptography", "lxml"}
-    assert len(text.splitlines()) < 240
+    assert len(text.splitlines()) < 250
     assert max(len(line) for line in text.splitlines()) <= 120
 
 

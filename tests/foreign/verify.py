@@ -1,8 +1,8 @@
 """A second verifier of a log, from docs/formats.md alone: ``python verify.py LOG TRUST`` says ``holds``, or exits 1.
 
 A script to read from top to bottom; imports nothing of Passerelle. What does not hold raises; the traceback shows it.
-The upstream's SOAP, YAML beyond three lines of a policy, whatever officers, auditors, witnesses and callers say later:
-these stay the audit's.
+The upstream's SOAP, YAML beyond three lines of a policy, the timestamps' own signatures, whatever officers, auditors
+and callers say later: these stay the audit's.
 """
 
 import base64
@@ -104,16 +104,29 @@ ORIGIN, KEY_ID, KEY = VKEY.split("+", 2)
 paths = [path for path in LOG.rglob("*") if path.is_symlink() or not path.is_dir()]
 need(*(path.is_file() and not path.is_symlink() for path in paths))
 files = {path.relative_to(LOG).as_posix(): path.read_bytes() for path in paths}
-notes = [files.pop("checkpoint"), *(path.read_bytes() for path in TRUST.glob("remembered-checkpoint"))]
-size = int(notes[0].split(b"\n")[1])
+beside = {name.removeprefix("anchors/"): files.pop(name) for name in [*files] if name.startswith("anchors/")}
+kept = [(int(name.split(".")[0]), note) for name, note in beside.items() if name.endswith(".checkpoint")]
+size = int(files["checkpoint"].split(b"\n")[1])
+notes = [(size, files.pop("checkpoint")), *kept]
+notes += [(0, path.read_bytes()) for path in TRUST.glob("remembered-checkpoint")]
+known = [line.split("+", 2) for path in TRUST.glob("witnesses.vkey") for line in path.read_text().split()]
+quorum = [int(path.read_text()) for path in TRUST.glob("witnesses.k")]
 leaves = [one for path, _ in tiles("tile/entries", size) for one in split(files.pop(path), 2)]
 records = [one for path, _ in tiles("evidence", size) for one in split(files.pop(path), 4)]
 leaf_hashes = nodes = [sha256(b"\x00" + leaf).digest() for leaf in leaves]
-for note in notes:
-    [(text, count, top, line)] = re.findall(rf"\A({ORIGIN}\n([1-9]\d*)\n(.*)\n)\n— {ORIGIN} (.*)\n\Z", note.decode())
+for of, note in notes:
+    form = rf"\A({ORIGIN}\n([1-9]\d*)\n(.*)\n)\n— {ORIGIN} (\S*)\n((?:— .*\n)*)\Z"
+    [(text, count, top, line, more)] = re.findall(form, note.decode())
     value = b64(line)
     need(0 < int(count) <= size == len(nodes), root(nodes[: int(count)]) == b64(top), value[:4].hex() == KEY_ID)
+    need(of in {0, int(count)})
     ed25519.Ed25519PublicKey.from_public_bytes(b64(KEY)[1:]).verify(value[4:], text.encode())
+    cosigned = [(name, b64(said)) for name, said in re.findall("— (.*) (.*)\n", more)]
+    for name, value in cosigned:
+        [key] = [b64(key)[1:] for one, key_id, key in known if (one, key_id) == (name, value[:4].hex())]
+        told = f"cosignature/v1\ntime {int.from_bytes(value[4:12])}\n{text}"
+        ed25519.Ed25519PublicKey.from_public_bytes(key).verify(value[12:], told.encode())
+    need(len({name for name, _ in cosigned}) == len(cosigned) >= max(quorum if note == notes[0][1] else [0], default=0))
 for level in range(8):
     need(*[files.pop(path) == b"".join(nodes[at]) for path, at in tiles(f"tile/{level}", len(nodes))])
     nodes = [root(nodes[at - 256 : at]) for at in range(256, len(nodes) + 1, 256)]
@@ -129,6 +142,7 @@ writers: dict[UUID, dict[int, datetime]] = {}
 closed: dict[UUID, tuple[int, list[int]]] = {}
 gone: list[tuple[int, int]] = []  # what is missing, and what officers destroyed, by period: both are known at the end
 lawful: list[tuple[int, int, int]] = []
+anchored, newest = 0, None  # up to which size the side files are named, and the newest timestamp among them
 for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, strict=True)):
     version, number, period, *ids, counter, time, bound = unpack(">BBI16s16sQ27s32s", leaf)
     exchange, writer = (UUID(bytes=one) for one in ids)
@@ -164,6 +178,12 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
     if kind == "closing":
         once.append(("closing", said["writer"]))
         closed[UUID(said["writer"])] = (said["highest"], said["missing"])
+    if kind == "anchor":
+        names = [name for name in beside if anchored < int(name.split(".")[0]) <= said["size"]]
+        need(said["files"] == {name: sha256(beside[name]).hexdigest() for name in names})
+        need(anchored < said["size"] <= index, said["previous"] == newest)
+        tokens = [(int(name.split(".")[0]), name) for name in names if name.endswith(".tsr")]
+        anchored, newest = said["size"], said["files"][max(tokens)[1]] if tokens else newest
     if kind == "destruction":
         [(origin, month, first, end, due, verdict)] = re.findall(rf"\A{DESTROYED.pattern}\Z", said["document"])
         [(audited, since, until)] = re.findall(rf"\A{AUDITED.pattern}", said["verdict"])
