@@ -20,9 +20,10 @@ help:
 demo: $(VENV)/.run
 	@$(BIN)/passerelle demo
 
+# Twice as many at a time as two cores: most of them wait, for real processes.
 test: $(VENV)/.dev
 	@$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 -rsfE --cov --cov-report=term
+	$(BIN)/python -m pytest -n 4 -rsfE --cov --cov-report=term
 
 # Each fault is in `make test` once; here those at random moments come FAULT_ROUNDS times. As root, or some are skipped.
 faults: $(VENV)/.dev
