@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.signing.structured import Item, MalformedFieldError, parse_dictionary, serialise
+from gateway.signing.structured import MalformedFieldError, read_inner_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,10 +75,8 @@ def parse_base(base: bytes) -> tuple[dict[str, str], InnerList]:
     last, _, parameters = rows.pop()
     if last != '"@signature-params"':
         raise MalformedFieldError("a base ends with its parameters")
-    member = parse_dictionary(f"x={parameters}")["x"]
-    if isinstance(member, Item) or serialise(member) != parameters:
-        raise MalformedFieldError("the parameters are not an inner list in its one form")
-    if [row[0] for row in rows] != [serialise(item) for item in member.items]:
+    member, names = read_inner_list(parameters)
+    if tuple([row[0] for row in rows]) != names:
         raise MalformedFieldError("the lines are not those that the parameters name")
     found = {name: value for name, _, value in rows}
     if len(found) != len(rows):

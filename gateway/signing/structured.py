@@ -53,7 +53,8 @@ _BARE = re.compile(
 _KEY = re.compile(r"(?P<key>[a-z*][a-z0-9_\-.*]{0,63})(?P<value>=)?")
 _PARAMETER = re.compile(rf";\x20*{_KEY.pattern}")
 _COMMA = re.compile(r"[ \t]*,[ \t]*(?=.)")
-_PLAIN_LIST = re.compile(r'\((?:\x20*"[a-z0-9@-]*")*\x20*\)')
+_PLAIN_ITEM = r'"[a-z0-9@-]*"(?:;req|;key="[A-Za-z0-9_-]*")*'
+_PLAIN_LIST = re.compile(rf"\((?:\x20*{_PLAIN_ITEM})*\x20*\)")
 _ESCAPED = re.compile(r"\\(.)")
 _LONGEST = 8192
 
@@ -112,6 +113,26 @@ def _items(text: str, at: int) -> tuple[tuple[Item, ...], int]:
 def _plain_items(text: str) -> tuple[Item, ...]:
     """The covered components of one client are the same in each of its requests: parsed once."""
     return _items(text, 0)[0]
+
+
+@lru_cache(maxsize=256)
+def _plain_names(text: str) -> tuple[str, ...] | None:
+    """The items of such a list, each in its one form; None where the list itself is not in its one form."""
+    items = _plain_items(text)
+    return tuple([serialise(item) for item in items]) if _serialise_items(items) == text else None
+
+
+def read_inner_list(text: str) -> tuple[InnerList, tuple[str, ...]]:
+    """An inner list in its one form, and its items, each as serialised; raises MalformedFieldError."""
+    member = parse_dictionary(f"x={text}")["x"]
+    if isinstance(member, Item):
+        raise MalformedFieldError("an item, and no inner list")
+    plain = _PLAIN_LIST.match(text)
+    names = _plain_names(plain[0]) if plain else tuple([serialise(item) for item in member.items])
+    start = plain[0] if plain else _serialise_items(member.items)
+    if names is None or start + _serialise_parameters(member.parameters) != text:
+        raise MalformedFieldError("an inner list that is not in its one form")
+    return member, names
 
 
 def _spaces(text: str, at: int) -> int:
