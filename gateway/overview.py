@@ -40,7 +40,8 @@ def observer(composition: Composition, snapshots: Path | None) -> Observer:
     return Observer(
         settings.folders,
         _at_first(composition),
-        DatabaseWatch(connect),
+        # as check_server asks at the start
+        DatabaseWatch(connect, lambda: settings.storage.synchronous_standbys and not composition.bundle.development),
         Collector(snapshots, composition.clock),
         composition.clock,
         (settings.civil_registry.party,),

@@ -125,6 +125,9 @@ class StatusView:
             )
             table.add(self._t("status.waiting"), f"{ledger.waiting} {oldest}")
             table.add(self._t("status.writers"), str(ledger.writers_open))
+            if ledger.standbys_needed:
+                there = self._t("status.standbys_unknown") if ledger.standbys is None else str(ledger.standbys)
+                table.add(self._t("status.standbys"), f"{there} / {ledger.standbys_needed}")
         else:
             table.add(self._t("status.database"), Text(self._t("status.unreachable"), _BAD))
         return table

@@ -8,12 +8,14 @@ from gateway.storage.database import Around, ConflictError, Database, Write
 from gateway.storage.group import GroupCommit, StorageError
 from gateway.storage.opening import check_server, is_postgresql, open_database, prober, session_lock
 from gateway.storage.schema import migrate
+from gateway.storage.standbys import Standbys
 
 __all__ = [
     "Around",
     "ConflictError",
     "Database",
     "GroupCommit",
+    "Standbys",
     "StorageError",
     "Write",
     "check_server",

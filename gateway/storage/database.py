@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gateway.ports import Waiting
+    from gateway.storage.standbys import Standbys
 
 T = TypeVar("T")
 
@@ -110,6 +111,10 @@ class Database(ABC):
     @abstractmethod
     def connected(self) -> int:
         """How many connections were ever made to a server that may have another run than before; 0 where none can."""
+
+    @abstractmethod
+    def standbys(self) -> Standbys | None:
+        """The standbys that its commits wait for; None where there cannot be any. Raises StorageUnavailableError."""
 
     @abstractmethod
     def dispose(self) -> None:

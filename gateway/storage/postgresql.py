@@ -15,7 +15,9 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, Prog
 from gateway.errors import StorageUnavailableError
 from gateway.storage.database import ConflictError, Database
 from gateway.storage.group import GroupCommit, StorageError
+from gateway.storage.limit import Limit
 from gateway.storage.session import Session, connect
+from gateway.storage.standbys import STANDBYS, Standbys, standbys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +55,8 @@ class PostgresqlDatabase(Database):
         super().__init__(waiting, around)
         self._url = url
         self._durable = durable
+        # what is not durable waits for no standby
+        self._limit = Limit() if durable else None
         self._process = os.getpid()
         self._connected = 0
         self._engine = create_engine(
@@ -91,6 +95,7 @@ class PostgresqlDatabase(Database):
     def writing(self, *, alone: bool = False) -> Iterator[Connection]:
         """A transaction that may write: each statement sees what others have committed by then."""
         self._check_process()
+        self._check_limit()
         try:
             with self._engine.begin() as connection:
                 if alone:
@@ -120,8 +125,9 @@ class PostgresqlDatabase(Database):
 
     def write_once(self, statement: str, parameters: Sequence[object]) -> int:
         """One statement and its commit, in one message to the server and one back."""
+        self._check_limit()
         try:
-            with self._session() as session:
+            with self._session() as session, session.bounded():
                 changed = session.execute(placeholders(statement), parameters).rowcount
                 session.check_replicated()
         except psycopg.IntegrityError as error:
@@ -145,8 +151,15 @@ class PostgresqlDatabase(Database):
         with self._session() as session:
             session.execute(psycopg.sql.SQL("VACUUM (FULL) {}").format(psycopg.sql.Identifier(table)))
 
+    def standbys(self) -> Standbys:
+        """As the server sees them."""
+        [row] = self.read_once(STANDBYS, ())
+        return standbys(*row)
+
     def dispose(self) -> None:
         """Closes every connection."""
+        if self._limit is not None:
+            self._limit.close()
         idle, self._idle = self._idle, []
         for session in idle:
             session.close()
@@ -157,6 +170,7 @@ class PostgresqlDatabase(Database):
 
     def _connect(self) -> Session:
         session = connect(self._url, durable=self._durable)
+        session.limit = self._limit
         self._connected += 1  # before it is used: whoever looks afterwards sees that it was made
         return session
 
@@ -190,6 +204,10 @@ class PostgresqlDatabase(Database):
         session = self._connect()
         session.autocommit = True
         return session
+
+    def _check_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.check()
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:

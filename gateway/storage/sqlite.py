@@ -226,6 +226,9 @@ class SqliteDatabase(Database):
                 self.waiting.pause(_EMPTY_PAUSE)
         return False
 
+    def standbys(self) -> None:
+        """None: a file has none."""
+
     def dispose(self) -> None:
         """Closes every connection."""
         self._drop()

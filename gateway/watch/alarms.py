@@ -89,6 +89,11 @@ def _sequencer_behind(facts: Facts) -> Iterable[str]:
     return (f"{late:.0f} s",) if late > BEHIND_SECONDS else ()
 
 
+def _standby_missing(facts: Facts) -> Iterable[str]:
+    needed, there = facts.ledger.standbys_needed, facts.ledger.standbys
+    return (f"{there}/{needed}",) if there is not None and there < needed else ()
+
+
 def _unpublished(facts: Facts) -> Iterable[str]:
     late = facts.ledger.unpublished_seconds
     return (f"{late:.0f} s",) if late is not None and late > UNPUBLISHED_SECONDS else ()
@@ -163,6 +168,7 @@ def _timestamp_old(facts: Facts) -> Iterable[str]:
 ALARMS: tuple[Alarm, ...] = (
     Alarm("recording_fails", _NOW, lambda facts: _if(_count(facts.refusals_5min, Code.NOT_RECORDED))),
     Alarm("database_unreachable", _NOW, lambda facts: _if(not facts.ledger.reachable)),
+    Alarm("standby_missing", _NOW, _standby_missing),
     Alarm("role_down", _NOW, _down),
     Alarm(
         "log_refused",

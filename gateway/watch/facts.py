@@ -64,6 +64,8 @@ class LedgerFacts:
         published: leaves under the published one, as the file says.
         unpublished_seconds: how long the published one has been behind the signed one.
         checkpoint_at, checkpoint_seconds: when the published checkpoint was written, and its age.
+        standbys_needed: so many of the database's standbys must have a commit; 0 where none must.
+        standbys: so many of those that count follow it; None where that cannot be known.
     """
 
     reachable: bool
@@ -76,6 +78,8 @@ class LedgerFacts:
     checkpoint_seconds: float | None = None
     writers_open: int = 0
     claims: int = 0
+    standbys_needed: int = 0
+    standbys: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ METRICS: tuple[Named, ...] = (
     Named("workers_files", "gauge", (), "open file descriptors of all workers, connections among them"),
     Named("worker_files_share", "gauge", (), "of the fullest worker, 0 to 1 of what it may open"),
     Named("database_up", "gauge", (), "1 when the database answers"),
+    Named("standbys_needed", "gauge", (), "standbys that must have a commit before it counts"),
+    Named("standbys", "gauge", (), "of those that count, how many follow the database; absent where it is not known"),
     Named("unsequenced_records", "gauge", (), "records that wait for their index"),
     Named("unsequenced_oldest_seconds", "gauge", (), "age of the oldest of them"),
     Named("tree_size", "gauge", (), "leaves under the last signed checkpoint"),
@@ -158,6 +160,8 @@ def _of_roles(facts: Facts) -> Iterator[Metric]:
 def _of_ledger(facts: Facts) -> Iterator[Metric]:
     ledger = facts.ledger
     yield _one("database_up", float(ledger.reachable))
+    yield _one("standbys_needed", ledger.standbys_needed)
+    yield _one("standbys", ledger.standbys)
     yield _one("unsequenced_records", ledger.waiting)
     yield _one("unsequenced_oldest_seconds", ledger.oldest_seconds or 0.0)
     yield _one("tree_size", ledger.size)

@@ -192,6 +192,8 @@ class Observer:
             checkpoint_seconds=ago,
             writers_open=stored.writers_open,
             claims=claims,
+            standbys_needed=0 if stored.standbys is None else stored.standbys.needed,
+            standbys=None if stored.standbys is None else stored.standbys.connected,
         )
 
     def _checkpoint(self) -> tuple[int, datetime | None]:

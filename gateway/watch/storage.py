@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gateway.ports import Clock
-    from gateway.storage import Database, Write
+    from gateway.storage import Database, Standbys, Write
     from gateway.watch.meters import Meters
 
 T = TypeVar("T")
@@ -28,21 +28,31 @@ _CLAIMS = f"SELECT count(*) FROM (SELECT 1 FROM claims LIMIT {MOST_CLAIMS}) AS k
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The log as the database knows it; ``oldest`` is the time of the oldest leaf without an index."""
+    """The log as the database knows it.
+
+    Attributes:
+        oldest: the time of the oldest leaf without an index.
+        standbys: those that the server's commits wait for; None where there cannot be any.
+    """
 
     waiting: int
     oldest: datetime | None
     size: int
     published: int
     writers_open: int
+    standbys: Standbys | None = None
 
 
 class DatabaseWatch:
     """Reads the ledger's and the guard's tables in one transaction that waits for no writer."""
 
-    def __init__(self, connect: Callable[[], Database]) -> None:
-        """``connect`` is called when something is first asked, and may raise."""
+    def __init__(self, connect: Callable[[], Database], demands_standby: Callable[[], bool] = lambda: False) -> None:
+        """``connect`` is called when something is first asked, and may raise.
+
+        ``demands_standby`` says, of a server, whether it lacks one that waits for none.
+        """
         self._connect = connect
+        self._demands_standby = demands_standby
         self._lock = threading.Lock()
         self._opened: Database | None = None
 
@@ -55,7 +65,7 @@ class DatabaseWatch:
         if state is None:
             raise PasserelleError("no log was begun in this database")
         since = None if oldest is None else datetime.fromisoformat(oldest)
-        return Stored(waiting, since, state.size, state.published_size, writers)
+        return Stored(waiting, since, state.size, state.published_size, writers, self._standbys())
 
     def claims(self) -> int:
         """How many claims are kept, up to MOST_CLAIMS."""
@@ -66,6 +76,12 @@ class DatabaseWatch:
         """Gives the connections back."""
         if self._opened is not None:
             self._opened.dispose()
+
+    def _standbys(self) -> Standbys | None:
+        found = self._database().standbys()
+        if found is None or not self._demands_standby():
+            return found
+        return replace(found, needed=max(1, found.needed))
 
     def _database(self) -> Database:
         with self._lock:

@@ -72,6 +72,13 @@ def screen(facts: Facts, language: Language, width: int = 100) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.parametrize(("there", "shown"), [(1, "1 / 2"), (None, "nombre inconnu (pg_monitor) / 2")])
+def test_standbys_are_shown_where_commits_wait_for_them(there: int | None, shown: str) -> None:
+    found = screen(but(ledger=replace(WELL.ledger, standbys_needed=2, standbys=there)), "fr")
+    assert any("secours synchrones" in line and shown in line for line in found.splitlines())
+    assert "secours synchrones" not in screen(WELL, "fr")
+
+
 # a gateway that runs ------------------------------------------------------------------------------------------------
 
 

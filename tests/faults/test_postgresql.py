@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,8 @@ import pytest
 
 from gateway.errors import Code, ConfigurationError, NotRecordedError, PasserelleError, StorageUnavailableError
 from gateway.guard.storage import DatabaseClaims
-from gateway.storage import check_server, open_database
+from gateway.storage import Standbys, check_server, open_database
+from gateway.watch.storage import DatabaseWatch
 from tests.adapters.fakes import ShiftedClock, until
 from tests.guard.test_claims import code, guard, message
 from tests.ledger.conftest import Bench
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from gateway.ledger.sequencer import Sequencer
 
+_IN_STEP = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'"
 _BACKENDS = "FROM pg_stat_activity WHERE application_name = 'passerelle'"
 
 
@@ -151,25 +155,91 @@ def test_signatures_from_before_a_crash_of_the_server_are_refused(server: Cluste
     database.dispose()
 
 
-def test_a_primary_dies_and_no_answered_exchange_is_lost(programs: Path, tmp_path: Path) -> None:
-    """Kill -9 of the primary under load, its synchronous standby promoted: the same writers go on (L4, L5)."""
+@pytest.fixture
+def pair(programs: Path) -> Iterator[tuple[Cluster, Cluster]]:
+    """A server, and the standby that its commits wait for, in step."""
     primary = Cluster(programs, safe=True)
     standby: Cluster | None = None
     try:
-        primary.make(synchronous_standby_names="'standby'")
-        primary.configure(synchronous_standby_names="''")
-        primary.reload()
+        primary.make()
         standby = primary.standby("standby")
         primary.configure(synchronous_standby_names="'standby'")
         primary.reload()
-        in_step = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'"
-        assert until(lambda: bool(primary.sql(in_step)), 30)
-        name = primary.empty().rpartition("/")[2]
-        _fail_over(Bench(tmp_path, primary.url(name, standby)), primary, standby)
+        assert until(lambda: bool(primary.sql(_IN_STEP)), 30)
+        yield primary, standby
     finally:
         primary.close()
         if standby is not None:
             standby.close()
+
+
+def test_a_standby_that_is_away_is_not_waited_for_for_ever(pair: tuple[Cluster, Cluster], tmp_path: Path) -> None:
+    """Nobody cancels anything: what was not replicated is refused by itself, and recorded again once it can be."""
+    primary, standby = pair
+    bench = Bench(tmp_path, primary.empty())
+    bench.begin()
+    writer = bench.writer()
+    answered = [bench.exchange(writer)]
+    watch = DatabaseWatch(bench.database)
+    assert until(lambda: watch.read().standbys == Standbys(needed=1, connected=1), 20)
+    primary.sql("CREATE ROLE plain LOGIN")
+    unprivileged = open_database(bench.url.replace("passerelle@", "plain@"), durable=False)
+    assert unprivileged.standbys() == Standbys(needed=1, connected=None)
+    unprivileged.dispose()
+    standby.kill()
+    assert until(lambda: watch.read().standbys == Standbys(needed=1, connected=0), 20)
+    refused: list[Exception] = []
+
+    def exchange() -> None:
+        try:
+            bench.exchange(writer)
+        except NotRecordedError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=exchange, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(refused) == 3
+    standby.start()
+    assert until(lambda: _tried(lambda: answered.append(bench.exchange(writer))), 40)
+    assert watch.read().standbys == Standbys(needed=1, connected=1)
+    _sequence(bench.sequencer())
+    present = {leaf.exchange_id for leaf, _ in bench.whole_log() if leaf.kind == "exchange"}
+    assert not set(answered) - present
+    ended(bench)
+
+
+def test_a_server_that_is_stopped_short_is_cut_off(server: Cluster) -> None:
+    """It neither answers nor hears that it is to give up: whoever commits is not held for ever."""
+    database = open_database(server.empty(), durable=True)
+    database.write_once("CREATE TABLE kept (id integer)", ())
+    [(pid,)] = server.sql(f"SELECT pid {_BACKENDS}")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(StorageUnavailableError):
+            database.write_once("INSERT INTO kept VALUES (1)", ())
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    database.dispose()
+
+
+def test_a_standby_that_nobody_waits_for_any_more_is_missed(postgresql: Cluster, tmp_path: Path) -> None:
+    """Somebody has emptied synchronous_standby_names: commits succeed, and nobody would notice otherwise."""
+    bench = Bench(tmp_path, postgresql.database())
+    bench.begin()
+    assert DatabaseWatch(bench.database, lambda: True).read().standbys == Standbys(needed=1, connected=0)
+    assert DatabaseWatch(bench.database).read().standbys == Standbys(needed=0, connected=0)
+    ended(bench)
+    postgresql.give_back(bench.url)
+
+
+def test_a_primary_dies_and_no_answered_exchange_is_lost(pair: tuple[Cluster, Cluster], tmp_path: Path) -> None:
+    """Kill -9 of the primary under load, its synchronous standby promoted: the same writers go on (L4, L5)."""
+    primary, standby = pair
+    name = primary.empty().rpartition("/")[2]
+    _fail_over(Bench(tmp_path, primary.url(name, standby)), primary, standby)
 
 
 def _fail_over(bench: Bench, primary: Cluster, standby: Cluster) -> None:

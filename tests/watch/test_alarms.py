@@ -80,6 +80,11 @@ CASES: dict[str, tuple[Facts, str, Facts]] = {
         "",
         but(policy=replace(WELL.policy, period_days=7.1, next_key=False)),
     ),
+    "standby_missing": (
+        but(ledger=replace(WELL.ledger, standbys_needed=2, standbys=1)),
+        "1/2",
+        but(ledger=replace(WELL.ledger, standbys_needed=2, standbys=None)),
+    ),
     "witnesses_missing": (
         but(outside=OutsideFacts(quorum=2, cosigned=("a",), witnesses_failed={"b": "late"}, missing_seconds=1.0)),
         "b (late)",
