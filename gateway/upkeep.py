@@ -23,7 +23,8 @@ from gateway.ledger.purge import Purge
 from gateway.ledger.reader import LogReader
 from gateway.ledger.storage import PolicyRows, Purging
 from gateway.policy.destruction import judge_recorded
-from gateway.policy.reasons import PolicyRefused
+from gateway.policy.reasons import PolicyRefused, Reason
+from gateway.policy.verdict import read_verdict
 from gateway.storage import open_database
 
 if TYPE_CHECKING:
@@ -112,12 +113,20 @@ class Upkeep:
         """What it allows; None, told, where it allows nothing: a row is only what the database says."""
         try:
             texts = found.texts
-            return judge_recorded(
+            allowed = judge_recorded(
                 self._history(), found.index, texts.document, texts.verdict, texts.approvals, found.at
             )
         except PolicyRefused as refused:
-            self._tell(LedgerError(f"leaf {found.index}: a destruction that is not lawful ({refused.reason})"))
+            self._unlawful(found, refused.reason)
             return None
+        said = read_verdict(texts.verdict).verdict
+        if not self._reader.had(said.end, bytes.fromhex(said.root)):
+            self._unlawful(found, Reason.VERDICT_OF_ANOTHER_TREE)
+            return None
+        return allowed
+
+    def _unlawful(self, found: RecordedDestruction, reason: Reason) -> None:
+        self._tell(LedgerError(f"leaf {found.index}: a destruction that is not lawful ({reason})"))
 
     def _tell(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"

@@ -41,6 +41,7 @@ class World:
 
     found: list[StoredLeaf]
     published: bool = True
+    root: str = "c" * 64
     troubles: list[Exception] = field(default_factory=list)
     destroyed: list[tuple[int, int, int]] = field(default_factory=list)
     purged: int = 0
@@ -51,6 +52,9 @@ class World:
 
     def inclusion(self, _index: int, _digest: bytes) -> object:
         return object() if self.published else None
+
+    def had(self, size: int, root: bytes) -> bool:
+        return (size, root.hex()) == (1000, self.root)
 
     def destroy(self, period: int, start: int, end: int) -> int:
         if self.troubles:
@@ -99,6 +103,13 @@ def test_a_row_without_its_officers_destroys_nothing_and_is_told(names: tuple[st
     world.upkeep().step()
     assert (world.destroyed, world.purged) == ([], 1)
     assert "not lawful" in world.told[0]
+
+
+def test_a_row_on_a_word_about_another_log_destroys_nothing_and_is_told() -> None:
+    world = World([row()], root="e" * 64)
+    world.upkeep().step()
+    assert (world.destroyed, world.purged) == ([], 1)
+    assert "not lawful (verdict_of_another_tree)" in world.told[0]
 
 
 def test_a_row_whose_record_is_not_the_leaf_s_is_none() -> None:

@@ -161,7 +161,15 @@ def _audit(folder: Source, asked: _Asked, note: bytes | None, tell: Progress) ->
     timestamps = Timestamps(folder, listing.anchors, trust, report, size)
     tree = Tree(folder, report.checkpoint, roots, timestamps)
     anchors = Anchors(str(uuid4()), folder, trust.roots, trust.periods, _wanted(watchers))
-    leaves = Leaves(folder, trust, report, watchers, size=size, timestamps=timestamps, since=since.size if since else 0)
+    leaves = Leaves(
+        folder,
+        trust,
+        report,
+        watchers,
+        checkpoint=report.checkpoint,
+        timestamps=timestamps,
+        since=since.size if since else 0,
+    )
     with leaves, Pool(anchors, processes(asked.jobs, size)) as pool:
         bundles = ((bundle, leaves.prepare(bundle)) for bundle in tree.bundles(report))
         for bundle, part in pool.ordered(bundles):

@@ -16,10 +16,12 @@ from gateway.ledger.encoding import FormatError, timestamp
 from gateway.ledger.tiles import WIDTH, evidence_path
 from gateway.policy.destruction import judge_recorded, read_destruction
 from gateway.policy.reasons import PolicyRefused, Reason
+from gateway.policy.verdict import read_verdict
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from gateway.audit.ancestry import Ancestry
     from gateway.audit.policies import Policies
     from gateway.audit.report import Report
     from gateway.ledger.leaf import Leaf
@@ -42,8 +44,9 @@ class _Gone:
 class Destructions:
     """Tells lawful destruction from loss; memory grows with the bundles in which something is missing, and no more."""
 
-    def __init__(self, policies: Policies, report: Report) -> None:
+    def __init__(self, policies: Policies, report: Report, ancestry: Ancestry) -> None:
         self._policies = policies
+        self._ancestry = ancestry
         self._report = report
         self._gone: dict[tuple[int, int], _Gone] = {}
         self._lawful: list[tuple[int, Destruction, tuple[str, ...], str, str]] = []
@@ -66,6 +69,10 @@ class Destructions:
         except PolicyRefused as refused:
             self._keep_unlawful(texts.document)
             raise Problem(_fault(refused.reason), f"a destruction that is not lawful ({refused.reason})") from None
+        said = read_verdict(texts.verdict).verdict
+        if said.end > index or not self._ancestry.has(said.end, bytes.fromhex(said.root)):
+            self._keep_unlawful(texts.document)
+            raise Problem(Fault.DESTRUCTION_VERDICT_DIFFERS, "the verdict that allowed it is about another tree")
         at = timestamp(leaf.time)
         self._lawful.append((index, allowed.destruction, allowed.officers, allowed.auditor, at))
 

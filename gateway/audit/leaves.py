@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from gateway.audit import evidence_schema as schema
 from gateway.audit.acknowledgements import ROW_SIZE as ANSWER_SIZE
 from gateway.audit.acknowledgements import leaf_row
+from gateway.audit.ancestry import Ancestry
 from gateway.audit.bundle_check import EXCHANGES, AnswerRows, OnceRows, Work
 from gateway.audit.certificates import Certificates
 from gateway.audit.destruction import Destructions
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from gateway.audit.tree import Bundle, Entry
     from gateway.audit.trust import Trust
     from gateway.ledger.leaf import Leaf
+    from gateway.ledger.note import Checkpoint
     from gateway.ledger.record import Record
 
 _KIND = 1  # where a leaf has its kind
@@ -95,14 +97,14 @@ class Leaves:
         report: Report,
         watchers: Sequence[Watcher] = (),
         *,
-        size: int,
+        checkpoint: Checkpoint,
         timestamps: Timestamps,
         since: int = 0,
     ) -> None:
-        """``size`` is the log's; of leaves before ``since`` no sealed evidence is opened."""
+        """``checkpoint`` is the log's; of leaves before ``since`` no sealed evidence is opened."""
         objects = Objects(folder)
         self._folder = folder
-        self._size = size
+        self._size = size = checkpoint.size
         self._since = since
         self._report = report
         self._watchers = watchers
@@ -112,7 +114,7 @@ class Leaves:
         self._in_force: list[tuple[int, datetime, str]] = []
         self._certificates = Certificates(objects, trust.roots)
         self._merges = Merges()
-        self._destructions = Destructions(self._policies, report)
+        self._destructions = Destructions(self._policies, report, Ancestry(folder, checkpoint))
         self._timestamps = timestamps
         self._shown = Shown()
         self._ids = bytearray()

@@ -11,7 +11,7 @@ from gateway.cli.archive import ArchiveWriter, extract, read_archive
 from gateway.cli.common import compose, settings_of
 from gateway.cli.output import Exit
 from gateway.composition import DATABASE
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, RecoveryError
 from gateway.guard.storage import DatabaseClaims
 from gateway.ledger.backup import copy_of
 from gateway.ledger.note import verify_note
@@ -93,6 +93,8 @@ def restore(output: Output, source: Path, folder: Path) -> Exit:
         if name == _TOML:
             return folder / _TOML
         first, _, rest = name.partition("/")
+        if first not in places:
+            raise RecoveryError("backup_broken", path=source, file=name)
         if first == _LOG and log_is_there:
             return None
         return places[first] / rest if rest else places[first]

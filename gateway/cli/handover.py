@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from gateway.cli.common import compose, settings_of
 from gateway.cli.output import Exit
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.cli.output import Output
+
+_LOCAL = ZoneInfo("America/Toronto")
 
 
 def handover(output: Output, config: Path | None, target: Path, recipient: str, due: str) -> Exit:
@@ -64,13 +67,15 @@ def handover(output: Output, config: Path | None, target: Path, recipient: str, 
 
 
 def _date(text: str) -> datetime:
-    """The end of a day (YYYY-MM-DD), or an instant with its zone, UTC; raises ConfigurationError."""
+    """The end of a day in Québec (YYYY-MM-DD), or an instant with its zone; in UTC. Raises ConfigurationError."""
+    malformed = ConfigurationError("date_malformed", date=text)
     try:
         if len(text) == len("YYYY-MM-DD"):
-            return datetime.strptime(text, "%Y-%m-%d").replace(hour=23, minute=59, second=59, tzinfo=UTC)
+            day = date.fromisoformat(text)
+            return datetime.combine(day, time(23, 59, 59), _LOCAL).astimezone(UTC)
         at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise ConfigurationError("date_malformed", date=text)
-    return at.astimezone(UTC)
+        if at.tzinfo is None:
+            raise malformed
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
+        raise malformed from None

@@ -86,13 +86,21 @@ def _line(output: Output, entry: Entry) -> dict[str, object]:
     }
 
 
+def _window(output: Output, question: Question) -> str:
+    since = local(question.since) if question.since else None
+    until = None if end_of(question) is None else local(question.until)
+    if since and until:
+        return output.t("register.window", since=since, until=until)
+    if since:
+        return output.t("register.window_since", since=since)
+    return output.t("register.window_until", until=until) if until else output.t("register.window_all")
+
+
 def _page(output: Output, standing: Standing, question: Question, lines: list[dict[str, object]]) -> str:
     t = output.t
     page = Page(t("register.title"), t.language)
     page.paragraph(t("register.law"))
-    until = None if end_of(question) is None else local(question.until)
-    since = local(question.since) if question.since else "—"
-    page.paragraph(t("register.window", since=since, until=until or "—"))
+    page.paragraph(_window(output, question))
     if not lines:
         page.paragraph(t("question.none"))
     heads = [t(f"question.column.{name}") for name in _ON_PAPER]

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gateway.composition import Composition
     from gateway.policy.destruction import Allowed
     from gateway.policy.judge import InForce
+    from gateway.policy.verdict import Verdict
 
 #: A month of a busy gateway is tens of thousands of files.
 _PATIENCE_SECONDS = 120.0
@@ -58,7 +59,8 @@ def propose(output: Output, config: Path | None, period: str, verdict: Path, out
         try:
             what = _range(log, composition, current, int(period), sha256(signed).hexdigest())
             check_due(current, what.document(), clock.now())
-            check_verdict(current, read_verdict(signed), what.first, what.end, clock.now())
+            said = check_verdict(current, read_verdict(signed), what.first, what.end, clock.now())
+            _check_seen(composition, said)
         except PolicyRefused as refused:
             return _refuse(output, composition, None, refused)
     write_public(out, what.document())
@@ -87,7 +89,9 @@ def destroy(output: Output, config: Path | None, file: Path, verdict: Path, appr
 
         def allowed(at: datetime) -> Allowed:
             _check_full(composition, read_destruction(document))
-            return judge_destruction(current, document, signed, documents, at)
+            found = judge_destruction(current, document, signed, documents, at)
+            _check_seen(composition, read_verdict(signed).verdict)
+            return found
 
         try:
             found = allowed(clock.now())
@@ -168,6 +172,12 @@ def _check_full(composition: Composition, what: Destruction) -> None:
     _, checkpoint = LogReader(composition.settings.folders.log, composition.log_key()).checkpoint()
     if what.end > checkpoint.size:
         raise PolicyRefused(Reason.DESTRUCTION_NOT_PUBLISHED, end=what.end, size=checkpoint.size)
+
+
+def _check_seen(composition: Composition, said: Verdict) -> None:
+    reader = LogReader(composition.settings.folders.log, composition.log_key())
+    if not reader.had(said.end, bytes.fromhex(said.root)):
+        raise PolicyRefused(Reason.VERDICT_OF_ANOTHER_TREE, size=said.end)
 
 
 def _refuse(output: Output, composition: Composition, subject: str | None, refused: PolicyRefused) -> Exit:

@@ -8,19 +8,20 @@ from gateway.ledger.merkle import HASH_SIZE, root_of
 from gateway.ledger.tiles import HEIGHT, WIDTH, hashes_path
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 
 class TileHashes:
     """The tiles of a log of one size; each is read once."""
 
-    def __init__(self, directory: Path, size: int) -> None:
-        self._directory = directory
+    def __init__(self, read: Callable[[str], bytes], size: int) -> None:
+        """``read`` gives a file of the log by its path in the directory."""
+        self._read_file = read
         self._size = size
         self._tiles: dict[tuple[int, int], bytes] = {}
 
     def read(self, height: int, index: int) -> bytes:
-        """As merkle.ReadHash; raises FileNotFoundError where the tile is not there."""
+        """As merkle.ReadHash; raises as the file's reading does where the tile is not there."""
         level, above = divmod(height, HEIGHT)
         first = index << above
         tile = self._tile(level, first // WIDTH)
@@ -32,5 +33,5 @@ class TileHashes:
         if (level, index) not in self._tiles:
             count = self._size >> (HEIGHT * level)
             width = min(WIDTH, count - index * WIDTH)
-            self._tiles[level, index] = (self._directory / hashes_path(level, index, width)).read_bytes()
+            self._tiles[level, index] = self._read_file(hashes_path(level, index, width))
         return self._tiles[level, index]

@@ -145,7 +145,7 @@ class Publisher:
             if tile not in self._partials:
                 self._add(hashes_path(tile.level, tile.index, tile.width), data)
         self._sync_directories()
-        return TileHashes(self._directory, self.size)
+        return TileHashes(lambda path: (self._directory / path).read_bytes(), self.size)
 
     def finish(self, checkpoint: bytes) -> None:
         """Settles the files of the present size, puts the checkpoint over them, and removes older partials."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.errors import LedgerError
 from gateway.ledger.encoding import encode64
 from gateway.ledger.hashes import TileHashes
-from gateway.ledger.merkle import inclusion_proof, verify_inclusion
+from gateway.ledger.merkle import ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion
 from gateway.ledger.note import Checkpoint, verify_note
 from gateway.ledger.publish import CHECKPOINT
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.ledger.note import LogKey
 
 _TRIES = 5
+_MISSING = "the log's tiles are missing under its checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,29 @@ class LogReader:
             if index >= checkpoint.size:
                 return None
             try:
-                proof = inclusion_proof(index, checkpoint.size, TileHashes(self._directory, checkpoint.size).read)
+                proof = inclusion_proof(index, checkpoint.size, self._hashes(checkpoint.size).read)
             except FileNotFoundError:
                 continue  # the log grew, and partial tiles of this size are gone: the next checkpoint is there
             verify_inclusion(digest, index, checkpoint.size, proof, checkpoint.root)
             return Inclusion(index, tuple(proof), note)
-        raise LedgerError("the log's tiles are missing under its checkpoint")
+        raise LedgerError(_MISSING)
+
+    def had(self, size: int, root: bytes) -> bool:
+        """Whether the published log had this root at this size (RFC 6962, 2.1.2); False for a size not yet reached.
+
+        Raises LedgerError when the files are not there.
+        """
+        for _ in range(_TRIES):
+            _, checkpoint = self.checkpoint()
+            try:
+                proof = consistency_proof(size, checkpoint.size, self._hashes(checkpoint.size).read)
+                verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)
+            except FileNotFoundError:
+                continue  # as above
+            except ProofError:
+                return False
+            return True
+        raise LedgerError(_MISSING)
+
+    def _hashes(self, size: int) -> TileHashes:
+        return TileHashes(lambda path: (self._directory / path).read_bytes(), size)

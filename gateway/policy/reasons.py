@@ -54,6 +54,7 @@ class Reason(StrEnum):
     VERDICT_NOT_BY_AUDITOR = "verdict_not_by_auditor"
     VERDICT_SIGNATURE_WRONG = "verdict_signature_wrong"
     VERDICT_DATE_WRONG = "verdict_date_wrong"
+    VERDICT_OF_ANOTHER_TREE = "verdict_of_another_tree"
 
 
 class PolicyRefused(ShownError):

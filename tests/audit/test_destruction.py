@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -9,17 +10,24 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.audit.ancestry import Ancestry
 from gateway.audit.destruction import Destructions
 from gateway.audit.report import Report
 from gateway.audit.verdict import Fault, Problem
 from gateway.ledger.destruction import destruction_evidence
 from gateway.ledger.leaf import Leaf
-from gateway.ledger.tiles import WIDTH
+from gateway.ledger.merkle import EMPTY_ROOT, leaf_hash
+from gateway.ledger.note import Checkpoint
+from gateway.ledger.tiles import WIDTH, Edge, hashes_path
 from tests.policy.made import NOW, first
 from tests.policy.test_destruction import PERIOD, approve, document, verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.audit.files import Listing
     from gateway.audit.policies import Policies
+    from gateway.ledger.tiles import Tile
     from gateway.model import LeafKind
     from gateway.policy.judge import InForce
 
@@ -33,13 +41,54 @@ class History:
     history: tuple[InForce, ...]
 
 
+class Grown:
+    """A log's hashes, whose leaves nobody needs here, up to SIZE."""
+
+    listed = True
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.roots: list[bytes] = [EMPTY_ROOT]
+        edge = Edge()
+        for index in range(SIZE):
+            filled = list(edge.append(leaf_hash(index.to_bytes(4, "big"))))
+            self._keep(filled)
+            self.roots.append(edge.tree().root())
+        self._keep(edge.partials())
+
+    def _keep(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
+        self.files.update({hashes_path(tile.level, tile.index, tile.width): data for tile, data in tiles})
+
+    def read(self, path: str) -> bytes:
+        if path not in self.files:
+            raise Problem(Fault.FILE_MISSING, "the file is not there", file=path)
+        return self.files[path]
+
+    def listing(self, size: int) -> Listing:
+        raise NotImplementedError
+
+
+SIZE = 1000
+GROWN = Grown()
+#: What an auditor saw before the destruction was recorded.
+SEEN = 900
+
+
+def seen(signer: str = "auditor-1", **changes: Any) -> bytes:
+    """An auditor's word about this log."""
+    size = changes.get("end", SEEN)
+    return verdict(signer, **({"end": size, "root": GROWN.roots[min(size, SIZE)].hex()} | changes))
+
+
 class Case:
     """A log of three full bundles and more, and what an audit of it says."""
 
     def __init__(self) -> None:
         self.force = first()[1]
         self.report = Report()
-        self.audit = Destructions(cast("Policies", History((self.force,))), self.report)
+        self.folder = copy(GROWN)
+        ancestry = Ancestry(self.folder, Checkpoint("log", SIZE, GROWN.roots[SIZE]))
+        self.audit = Destructions(cast("Policies", History((self.force,))), self.report, ancestry)
 
     def leaf(self, kind: LeafKind = "exchange", at: datetime = THEN) -> Leaf:
         return Leaf(kind, uuid4(), uuid4(), 1, at, bytes(32))
@@ -51,7 +100,7 @@ class Case:
         return leaves
 
     def destruction(self, index: int = 900, at: datetime = NOW, **changes: Any) -> None:
-        signed = changes.pop("verdict_", verdict())
+        signed = changes.pop("verdict_", seen())
         what = document(signed, **{name: value for name, value in changes.items() if name != "names"})
         names = changes.get("names", ("officer-1", "officer-3"))
         evidence = destruction_evidence(what, signed, approve(self.force, what, names))
@@ -114,8 +163,18 @@ _UNLAWFUL: dict[str, tuple[dict[str, Any], Fault]] = {
     "by_a_stranger": ({"names": ("officer-1", "last-1")}, Fault.DESTRUCTION_NOT_APPROVED),
     "not_due": ({"period": 202611, "due": datetime(2031, 12, 1, tzinfo=UTC)}, Fault.DESTRUCTION_TOO_EARLY),
     "another_date": ({"due": datetime(2026, 9, 1, tzinfo=UTC)}, Fault.DESTRUCTION_MALFORMED),
-    "on_no_auditor_s_word": ({"verdict_": verdict("officer-1")}, Fault.DESTRUCTION_VERDICT_DIFFERS),
-    "on_a_word_about_less": ({"verdict_": verdict(end=500)}, Fault.DESTRUCTION_VERDICT_DIFFERS),
+    "on_no_auditor_s_word": ({"verdict_": seen("officer-1")}, Fault.DESTRUCTION_VERDICT_DIFFERS),
+    "on_a_word_about_less": ({"verdict_": seen(end=500)}, Fault.DESTRUCTION_VERDICT_DIFFERS),
+    "on_a_word_about_another_tree": ({"verdict_": seen(root="c" * 64)}, Fault.DESTRUCTION_VERDICT_DIFFERS),
+    "on_a_word_about_a_shorter_tree": (
+        {"verdict_": seen(root=GROWN.roots[SEEN - 1].hex())},
+        Fault.DESTRUCTION_VERDICT_DIFFERS,
+    ),
+    "on_a_word_about_more_than_was_there": ({"verdict_": seen(end=SEEN + 1)}, Fault.DESTRUCTION_VERDICT_DIFFERS),
+    "on_a_word_about_more_than_there_is": (
+        {"verdict_": seen(end=SIZE + 1)},
+        Fault.DESTRUCTION_VERDICT_DIFFERS,
+    ),
     "of_another_verdict": ({"verdict": "e" * 64}, Fault.DESTRUCTION_VERDICT_DIFFERS),
     "of_what_comes_after_it": ({"index": 3 * WIDTH - 1}, Fault.DESTRUCTION_MALFORMED),
     "under_no_policy": ({"at": NOW - timedelta(days=1)}, Fault.DESTRUCTION_MALFORMED),
@@ -132,6 +191,16 @@ def test_a_destruction_that_was_not_allowed_explains_nothing(case: Case, word: s
     assert problem.value.fault is fault
     assert case.findings() == [(Fault.DESTROYED_WITHOUT_LEAVE, "evidence/000", 3)]
     assert case.report.verdict("", first_audit=False).facts.destructions == ()
+
+
+@pytest.mark.parametrize("change", ["gone", "another"])
+def test_a_verdict_that_the_log_s_hashes_do_not_show_allows_nothing(case: Case, change: str) -> None:
+    path = hashes_path(0, 3, SIZE - 3 * WIDTH)
+    others = {path: bytes(len(GROWN.files[path]))} if change == "another" else {}
+    case.folder.files = {name: data for name, data in GROWN.files.items() if name != path} | others
+    with pytest.raises(Problem) as problem:
+        case.destruction()
+    assert problem.value.fault is Fault.DESTRUCTION_VERDICT_DIFFERS
 
 
 @pytest.mark.parametrize(

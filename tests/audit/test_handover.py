@@ -117,11 +117,17 @@ def test_a_copy_is_handed_over_and_the_log_says_so(desk: Desk) -> None:
     assert (handed["recipient"], handed["size"]) == ("ministry", told["size"])
     said = desk.run("--lang", "en", "audit", "verify", log, "--trust", desk.folder / "trust")
     assert "Copy handed to ministry" in said
+    assert f"{due}T23:59:59-0" in said  # to the end of that day in Québec
 
 
 @pytest.mark.parametrize(
     ("party", "due", "word"),
-    [("nobody", "2099-01-01", "nobody"), ("ministry", "2020-01-01", "2020-01-01"), ("ministry", "soon", "soon")],
+    [
+        ("nobody", "2099-01-01", "nobody"),
+        ("ministry", "2020-01-01", "2020-01-01"),
+        ("ministry", "soon", "soon"),
+        ("ministry", "9999-12-31T23:59:59-23:00", "9999"),
+    ],
 )
 def test_a_handover_to_nobody_or_until_never_is_refused(desk: Desk, party: str, due: str, word: str) -> None:
     target = desk.folder / "copy"

@@ -16,6 +16,7 @@ from gateway.ledger.evidence import anchor_evidence
 from gateway.ledger.merkle import CompactRange, leaf_hash
 from gateway.ledger.note import Checkpoint, sign_checkpoint
 from gateway.ledger.timestamps import TimestampAuthority, fetch_token, stamped
+from gateway.system import SystemClock
 from tests.ledger.tsa import POLICY, Authority
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Stamped:
         """A kept checkpoint, its token, and the anchor that names them."""
         size, note = len(self.items), self.note()
         authority = TimestampAuthority("one", "", self.tsa.root_der, POLICY)
-        token = fetch_token(authority, stamped(note, self.forger.key), self.tsa.asked)
+        token = fetch_token(authority, stamped(note, self.forger.key), self.tsa.asked, SystemClock().now)
         fresh = {f"{size}.checkpoint": note, f"{size}.one.tsr": token}
         change(fresh)
         self.files |= fresh

@@ -121,6 +121,7 @@ def test_the_register_in_its_three_forms(desk: Desk) -> None:
     html = page.read_text(encoding="utf-8")
     assert '<html lang="fr">' in html
     assert "art. 67.3" in html
+    assert "<p>À partir du 2026-01-01T00:00:00-05:00.</p>" in html
     assert "Que chaque réponse a été reçue: 2 sans accusé de réception." in html
     assert entry["reason"] in html
     assert entry["first"] in html

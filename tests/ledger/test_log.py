@@ -13,6 +13,7 @@ from gateway.ledger.leaf import KINDS
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.reader import LogReader
 from gateway.ledger.storage import Log, Lookup
+from gateway.ledger.tiles import entries_path, unpack_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,6 +198,12 @@ def test_inclusion_is_proven_from_the_directory(bench: Bench) -> None:
     assert head.startswith(f"c2sp.org/tlog-proof@v1\nindex {found.index}\n")
     assert tail == (bench.directory / "checkpoint").read_text()
     assert reader.inclusion(10_000, leaf_hash(found.leaf)) is None
+    _, checkpoint = reader.checkpoint()
+    assert reader.had(checkpoint.size, checkpoint.root)
+    genesis, *_ = unpack_entries((bench.directory / entries_path(0, checkpoint.size)).read_bytes())
+    assert reader.had(1, leaf_hash(genesis))
+    assert not reader.had(checkpoint.size - 1, checkpoint.root)
+    assert not reader.had(checkpoint.size + 1, checkpoint.root)
     with pytest.raises(LedgerError):
         reader.inclusion(found.index, leaf_hash(b"another"))
 

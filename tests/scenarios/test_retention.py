@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,10 +17,11 @@ from gateway.ledger.destruction_log import open_destruction_log
 from gateway.ledger.reader import LogReader
 from gateway.ledger.storage import Purging
 from gateway.ledger.tiles import WIDTH
+from gateway.policy.verdict import SignedVerdict, read_verdict
 from gateway.storage import open_database
 from gateway.upkeep import make_upkeep
 from tests.cli.desk import Desk
-from tests.retention import Archive
+from tests.retention import Archive, destruction
 from tests.scenarios.procedures import PROCEDURES, Reader
 
 if TYPE_CHECKING:
@@ -196,6 +198,20 @@ def test_a_row_that_no_officer_signed_destroys_nothing(office: Office) -> None:
     office.upkeep()
     assert office.left() == before
     assert "destruction_not_approved" in {finding["code"] for finding in office.verify(expect=1)["findings"]}
+
+
+def test_a_verdict_about_another_tree_destroys_nothing(office: Office) -> None:
+    """Of this name and this length: the log that an auditor was shown is the one that loses its evidence."""
+    verdict = office.verdict()
+    said = read_verdict(verdict.read_bytes()).verdict
+    request = office.request(verdict)
+    other = replace(said, root="e" * 64)
+    verdict.write_bytes(SignedVerdict(other, office.archive.auditor.sign(other.text())).document())
+    office.request(verdict, expect=1)
+    request.write_bytes(destruction(office.archive, verdict.read_bytes()))
+    approvals = [office.sign(request, name) for name in ("officer-1", "officer-3")]
+    assert office.destroy(request, verdict, *approvals, expect=1)["reason"] == "verdict_of_another_tree"
+    assert office.recorded()[-1] == "refused verdict_of_another_tree"
 
 
 def test_an_auditor_signs_only_what_holds_and_was_open(office: Office) -> None:
