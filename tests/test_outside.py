@@ -132,6 +132,9 @@ def test_a_log_that_witnesses_and_an_authority_confirm(confirmed: Confirmed) -> 
 
 @pytest.mark.parametrize("suffix", [".checkpoint", ".tsr"])
 def test_a_stranger_sees_a_side_file_that_is_changed_or_gone(confirmed: Confirmed, tmp_path: Path, suffix: str) -> None:
+    for _ in range(2):
+        confirmed.gateway.echo()
+        confirmed.gateway.sequence()
     log = shutil.copytree(confirmed.gateway.settings.folders.log, tmp_path / "log")
     first = min(path for path in (log / "anchors").iterdir() if path.suffix == suffix)
     content = first.read_bytes()

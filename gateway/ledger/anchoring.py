@@ -189,30 +189,36 @@ class Anchoring:
             # of a try that got no further; meanwhile it may have been cosigned again
             note = self._files.read(checkpoint_name(size))
         by, failed = next((authority_of(name) for name in names if authority_of(name)), None), _NONE_FAILED
+        token = b""
         if by is None and rule.authorities:
-            by, failed = self._fetch(rule, note, size)
+            by, token, failed = self._fetch(rule, note)
             if by is None:
                 return Anchored(None, None, failed)
-        self._files.add(checkpoint_name(size), note)
-        self._write(rule, note, size, last)
+        with self._files.alone():
+            if self._anchors.last() != last:
+                # the lead was lost meanwhile, and another has gone further: nothing may be named after what it named
+                return Anchored(None)
+            if by is not None and token:
+                self._files.add(token_name(size, by), token)
+            self._files.add(checkpoint_name(size), note)
+            self._write(rule, note, size, last)
         return Anchored(size, by, failed)
 
     def _names(self, last: AnchorRecord | None) -> list[str]:
         """The files that no anchor has named yet."""
         return self._files.names_after(0 if last is None else last.size)
 
-    def _fetch(self, rule: AnchorRule, note: bytes, size: int) -> tuple[str | None, _Failed]:
+    def _fetch(self, rule: AnchorRule, note: bytes) -> tuple[str | None, bytes, _Failed]:
         message = stamped(note, self._key)
         failed: list[tuple[str, str]] = []
         for authority in rule.authorities:
             try:
-                token = fetch_token(authority, message, self._post)
+                token = fetch_token(authority, message, self._post, self._clock.now)
             except (NoTokenError, PostError) as error:
                 failed.append((authority.name, error.reason))
             else:
-                self._files.add(token_name(size, authority.name), token)
-                return authority.name, tuple(failed)
-        return None, tuple(failed)
+                return authority.name, token, tuple(failed)
+        return None, b"", tuple(failed)
 
     def _write(self, rule: AnchorRule, note: bytes, size: int, last: AnchorRecord | None) -> None:
         names = (name for name in self._names(last) if (size_of(name) or 0) <= size)

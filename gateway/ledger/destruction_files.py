@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.errors import LedgerError
 from gateway.ledger.encoding import FormatError
 from gateway.ledger.leaf import SEALED_KINDS, unpack_leaf
+from gateway.ledger.locks import exclusive
 from gateway.ledger.tiles import (
     WIDTH,
     entries_path,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Not the publisher's: both may be at work in one process.
 _TEMPORARY = "destroying"
+_LOCK = "destroying.lock"
 
 
 class Destroyer:
@@ -49,6 +51,12 @@ class Destroyer:
         return sum(self._bundle(index, period) for index in range(first // WIDTH, end // WIDTH))
 
     def _bundle(self, index: int, period: int) -> int:
+        # every node has a process that destroys, and all write here: one must not rename what another is writing, nor
+        # put back what it read before another destroyed of the same bundle
+        with exclusive(self._scratch / _LOCK):
+            return self._bundle_alone(index, period)
+
+    def _bundle_alone(self, index: int, period: int) -> int:
         records, meant = read_bundle(self._directory, index, period)
         gone = sum(bool(records[at]) for at in meant)
         if gone:
@@ -60,7 +68,6 @@ class Destroyer:
         return gone
 
     def _replace(self, path: Path, data: bytes) -> None:
-        self._scratch.mkdir(parents=True, exist_ok=True)
         temporary = self._scratch / _TEMPORARY
         with temporary.open("wb") as file:
             file.write(data)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from uuid import UUID
 
@@ -73,6 +75,18 @@ class FileLives:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Waits until nobody else is in such a block of this file, in any process of any machine that shares it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 class WriterLock:

@@ -23,6 +23,7 @@ LOG_KEY = "log"
 ALGORITHM_ED25519 = b"\x01"
 _ID_SIZE = 4
 _MAX_SIZE = (1 << 63) - 1
+_MOST_DIGITS = len(str(_MAX_SIZE))
 DASH = "\N{EM DASH} "
 
 
@@ -134,7 +135,10 @@ def verify_note(note: bytes, key: LogKey) -> Checkpoint:
 
 
 def _parse_size(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or str(int(text)) != text or int(text) > _MAX_SIZE:
+    # the length first: Python reads no number of thousands of digits, and says so in an error of its own
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
+        raise FormatError("checkpoint's size malformed")
+    if str(int(text)) != text or int(text) > _MAX_SIZE:
         raise FormatError("checkpoint's size malformed")
     return int(text)
 

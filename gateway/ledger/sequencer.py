@@ -179,7 +179,7 @@ class Sequencer:
         if self._anchors is not None:
             self._anchors.start(stop, lambda: self._leads)
         try:
-            while (lead := self._wait_to_lead(stop, poll_seconds)) is not None:
+            while (lead := self._wait_to_lead(stop)) is not None:
                 self._leads = True
                 try:
                     if self._lead(lead, stop, poll_seconds):
@@ -191,17 +191,16 @@ class Sequencer:
             self._writer.close()
             self._locks.close()
 
-    def _wait_to_lead(self, stop: Stop, poll_seconds: float) -> Held | None:
+    def _wait_to_lead(self, stop: Stop) -> Held | None:
         """The lead, or None where the stop came before it."""
         while True:
-            pause = poll_seconds
             try:
                 if (lead := self._locks.lead()) is not None:
                     return lead
             except _PASSING as error:
                 self._alarm(error)
-                pause = _AGAIN_SECONDS
-            if stop.wait(pause):
+            # on PostgreSQL each attempt is a connection of its own
+            if stop.wait(_AGAIN_SECONDS):
                 return None
 
     def _lead(self, lead: Held, stop: Stop, poll_seconds: float) -> bool:

@@ -7,8 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 from gateway.errors import LedgerError
+from gateway.ledger.locks import exclusive
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 FOLDER = "anchors"
@@ -46,6 +48,10 @@ class SideFiles:
         self._folder = log / FOLDER
         self._scratch = scratch
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Nobody else adds meanwhile: a lead that was held up may come late, while its successor is at work."""
+        return exclusive(self._scratch / "anchoring.lock")
+
     def names_after(self, size: int) -> list[str]:
         """The files that speak of a larger size, in the order of sizes."""
         try:
@@ -59,7 +65,10 @@ class SideFiles:
         return (self._folder / name).read_bytes()
 
     def add(self, name: str, content: bytes) -> None:
-        """Returns once the file is on the disk; raises LedgerError where it is there with other bytes."""
+        """Returns once the file is on the disk; raises LedgerError where it is there with other bytes.
+
+        To be called ``alone``: the temporary file has one name.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._scratch.mkdir(parents=True, exist_ok=True)
         path, temporary = self._folder / name, self._scratch / "anchoring"

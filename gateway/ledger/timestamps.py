@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from gateway.ledger.encoding import FormatError
 from gateway.ledger.note import DASH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from gateway.ledger.note import LogKey
@@ -24,6 +25,9 @@ _QUERY = "application/timestamp-query"
 _REPLY = "application/timestamp-reply"
 _OK = 200
 SECONDS = 4.0
+#: A token whose time is further than this from our own clock is not kept. An anchor that names it stays for ever, and
+#: an audit would hold each leaf around it against that time (60 s to spare, some of which other nodes' clocks need).
+FARTHEST = timedelta(seconds=30)
 
 
 class NoTokenError(LedgerError):
@@ -64,10 +68,12 @@ def stamped(note: bytes, key: LogKey) -> bytes:
     return body + b"\n\n" + lines[0]
 
 
-def fetch_token(authority: TimestampAuthority, message: bytes, post: Post, seconds: float = SECONDS) -> bytes:
-    """A TimeStampResp, DER, which verifies for this message, this nonce and this authority.
+def fetch_token(
+    authority: TimestampAuthority, message: bytes, post: Post, now: Callable[[], datetime], seconds: float = SECONDS
+) -> bytes:
+    """A TimeStampResp, DER, which verifies for this message, this nonce, this authority and the present time.
 
-    Raises NoTokenError (``http_503``, ``not_granted``, ``invalid``) and what ``post`` raises.
+    Raises NoTokenError (``http_503``, ``invalid``, ``other_time``) and what ``post`` raises.
     """
     request = (
         rfc3161.TimestampRequestBuilder()
@@ -81,9 +87,11 @@ def fetch_token(authority: TimestampAuthority, message: bytes, post: Post, secon
     if answer.status != _OK or answer.content_type.partition(";")[0].strip() != _REPLY:
         raise NoTokenError(f"http_{answer.status}")
     try:
-        verify_token(answer.body, message, [authority.root], policy=authority.policy, nonce=request.nonce)
+        at = verify_token(answer.body, message, [authority.root], policy=authority.policy, nonce=request.nonce)
     except FormatError as error:
         raise NoTokenError("invalid") from error
+    if abs(now() - at) > FARTHEST:
+        raise NoTokenError("other_time")
     return answer.body
 
 

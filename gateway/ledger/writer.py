@@ -304,7 +304,8 @@ class Writer:
 
     def _stands(self, draft: Draft) -> bool:
         try:
-            leaf = self._records.leaf_at(draft.life.writer, draft.counter)
+            # a worker's loop must not wait for a server that is away: it serves the others meanwhile
+            leaf = self._records.waiting.blocking(lambda: self._records.leaf_at(draft.life.writer, draft.counter))
         except Exception:  # noqa: BLE001 - a database that cannot be read has recorded nothing that we may rely on
             leaf = None
         if leaf is None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATH = "/add-checkpoint"
-#: A peer that is silent for so long is left.
+#: A peer that is silent for so long is left, and one whose request has not come whole by then.
 _SILENT_SECONDS = 10.0
 _MOST_CONNECTIONS = 64
 _NOT_FOUND, _NO_METHOD, _NO_LENGTH, _TOO_LARGE, _OURS = 404, 405, 411, 413, 500
@@ -27,10 +30,15 @@ class WitnessServer:
     """Answers ``POST /add-checkpoint`` with what ``judge`` says; ``GET /healthz`` while it lives."""
 
     def __init__(
-        self, host: str, port: int, judge: Callable[[bytes], Reply], tls: tuple[Path, Path] | None = None
+        self,
+        host: str,
+        port: int,
+        judge: Callable[[bytes], Reply],
+        tls: tuple[Path, Path] | None = None,
+        request_seconds: float = _SILENT_SECONDS,
     ) -> None:
         """``tls`` is certificate chain and key, PEM; raises OSError for a port that is taken or a file unreadable."""
-        self._server = _Server((host, port), judge)
+        self._server = _Server((host, port), judge, request_seconds)
         if tls is not None:
             self._server.context = _context(*tls)
         self._thread = threading.Thread(target=self._server.serve_forever, name="witness", daemon=True)
@@ -57,8 +65,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 32
     context: ssl.SSLContext | None = None
 
-    def __init__(self, address: tuple[str, int], judge: Callable[[bytes], Reply]) -> None:
+    def __init__(self, address: tuple[str, int], judge: Callable[[bytes], Reply], request_seconds: float) -> None:
         self.judge = judge
+        self._request_seconds = request_seconds
+        self._ends: dict[Any, float] = {}
+        self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         super().__init__(address, _Handler)
 
@@ -68,16 +79,33 @@ class _Server(ThreadingHTTPServer):
         else:
             self.shutdown_request(request)
 
+    def awaits(self, connection: Any) -> None:
+        """A request may come over this connection from now on, and has to be whole in time."""
+        with self._lock:
+            self._ends[connection] = time.monotonic() + self._request_seconds
+
+    def service_actions(self) -> None:
+        """Twice a second: ends what trickles, or strangers could hold every place with a byte now and then."""
+        now = time.monotonic()
+        with self._lock:
+            for connection, end in self._ends.items():
+                if end < now:
+                    with suppress(OSError):
+                        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             request.settimeout(_SILENT_SECONDS)
             if self.context is not None:
                 # here and not in the accepting thread, which a silent peer would keep
-                request = self.context.wrap_socket(request, server_side=True)
+                request = self.context.wrap_socket(request, server_side=True)  # its timeout is for the whole handshake
+            self.awaits(request)
             super().process_request_thread(request, client_address)
         except OSError:
             self.shutdown_request(request)  # a handshake that failed, or a peer that went away
         finally:
+            with self._lock:
+                self._ends.pop(request, None)
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -147,6 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(reply.body)
+        self.server.awaits(self.connection)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Nothing: one request a second, and strangers' paths."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.cli.archive import ArchiveWriter
 from gateway.cli.main import run
 from gateway.system import SystemClock
 from tests.adapters.fakes import until
@@ -90,6 +91,14 @@ def test_a_backup_that_was_changed_is_not_restored_and_nothing_is_written_over(
         assert not folder.exists()
     changed.write_bytes(whole[: len(whole) // 2])
     assert "changed.tar" in told("restore", str(changed), str(folder), exits=1)["error"]
+
+    strange = tmp_path / "strange.tar"
+    with ArchiveWriter(strange) as written:
+        written.add_file("passerelle.toml", gateway.folder / "passerelle.toml")
+        written.add("elsewhere/file", b"of a backup that is none of ours")
+        written.finish({})
+    assert "elsewhere/file" in told("restore", str(strange), str(folder), exits=1)["error"]
+    assert not folder.exists()
 
     restored = told("restore", str(archive), str(folder))
     assert restored["sha256"] == with_keys["sha256"]

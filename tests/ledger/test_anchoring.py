@@ -16,6 +16,7 @@ from gateway.ledger.post import PostError
 from gateway.ledger.side_files import SideFiles
 from gateway.ledger.storage import AnchorRows
 from gateway.ledger.timestamps import TimestampAuthority, stamped, verify_token
+from gateway.system import SystemClock
 from tests.witness.made import MadeWitness
 
 from .conftest import evidence_of
@@ -67,7 +68,7 @@ class Minute:
             key=bench.key,
             writer=bench.writer(role="sequencer", seals=False),
             post=self._post,
-            clock=bench.clock,
+            clock=SystemClock(),  # an authority's time is held against it, and openssl's responder lives in real time
             randomness=bench.randomness,
             tell=self.told.append,
             alarm=self.failed.append,
@@ -215,6 +216,25 @@ def test_files_of_a_crash_are_named_though_the_log_has_grown_since(minute: Minut
     assert minute.made().attempt()
     (anchor,) = minute.said()
     assert set(anchor["files"]) == {f"{before}.checkpoint", f"{size}.checkpoint", f"{size}.first.tsr"}
+
+
+def test_who_comes_late_names_nothing_after_what_its_successor_named(minute: Minute) -> None:
+    """A lead that was lost while an authority was asked: else an older anchor stood after a newer one, for ever."""
+    minute.exchange()
+    successor, sizes = minute.made(), list[int]()
+    ask = minute.authority.asked
+
+    def meanwhile(url: str, body: bytes, content_type: str, seconds: float) -> Posted:
+        if not sizes:
+            sizes.append(minute.exchange())
+            assert successor.attempt()
+        return ask(url, body, content_type, seconds)
+
+    minute.anchoring._post = meanwhile
+    assert minute.anchoring.attempt()
+    assert minute.told[-1].size is None
+    assert [anchor["size"] for anchor in minute.said()] == sizes
+    assert set(minute.files()) == {f"{sizes[0]}.checkpoint", f"{sizes[0]}.first.tsr"}
 
 
 def test_witnesses_alone_are_anchored_too_and_how_many_there_were(minute: Minute, bench: Bench, tmp_path: Path) -> None:

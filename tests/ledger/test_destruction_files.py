@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,26 @@ class Failing(Purging):
         if self.calls == 2:
             raise StorageUnavailableError("gone")
         return super().forget(indices)
+
+
+def test_another_node_waits_while_one_is_at_a_bundle(two_months: Bench) -> None:
+    """All write to one temporary file: who did not wait would rename what another one is writing."""
+    scratch = two_months.folder / "log.tmp"
+    waits: list[bool] = []
+
+    class Looking(Purging):
+        def forget(self, indices: Collection[int]) -> int:
+            with (scratch / "destroying.lock").open("w") as another:
+                try:
+                    fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    waits.append(True)
+                else:
+                    waits.append(False)
+            return super().forget(indices)
+
+    Destroyer(two_months.directory, scratch, Looking(two_months.database())).destroy(NOVEMBER, 0, 2 * WIDTH)
+    assert waits == [True, True]
 
 
 def test_what_a_crash_leaves_is_done_the_next_time(two_months: Bench) -> None:

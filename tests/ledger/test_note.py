@@ -59,6 +59,7 @@ def _replaced(old: bytes, new: bytes) -> bytes:
         _replaced(b"log.test/passerelle\n", b"log.test/passerelle\r\n"),
         _replaced("— ".encode(), b"- "),
         _replaced(b"\n5\n", b"\n5\xff\n"),
+        _replaced(b"\n5\n", b"\n" + b"9" * 5000 + b"\n"),
     ],
 )
 def test_what_we_would_not_write_is_refused(note: bytes) -> None:

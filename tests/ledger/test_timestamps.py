@@ -14,6 +14,7 @@ from gateway.ledger.encoding import FormatError
 from gateway.ledger.note import verify_note
 from gateway.ledger.post import HttpPost, Posted, PostError
 from gateway.ledger.timestamps import NoTokenError, TimestampAuthority, fetch_token, stamped, verify_token
+from gateway.system import SystemClock
 from tests.witness.made import MemoryLog
 
 from .tsa import POLICY, Authority, TsaServer
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MESSAGE = b"a checkpoint and a signature line"
 REPLY = "application/timestamp-reply"
+#: the responder lives in real time
+NOW = SystemClock().now
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def server(authority: Authority) -> Iterator[TsaServer]:
 
 @pytest.fixture(scope="module")
 def token(authority: Authority, server: TsaServer) -> bytes:
-    return fetch_token(named(authority, server), MESSAGE, HttpPost(), 20)
+    return fetch_token(named(authority, server), MESSAGE, HttpPost(), NOW, 20)
 
 
 def named(authority: Authority, server: TsaServer, policy: str | None = POLICY) -> TimestampAuthority:
@@ -66,7 +69,7 @@ def test_a_token_of_another_policy(authority: Authority, server: TsaServer, toke
     with pytest.raises(FormatError):
         verify_token(token, MESSAGE, [authority.root_der], policy="1.2.3.4.2")
     with pytest.raises(NoTokenError, match="invalid"):
-        fetch_token(named(authority, server, "1.2.3.4.2"), MESSAGE, HttpPost(), 20)
+        fetch_token(named(authority, server, "1.2.3.4.2"), MESSAGE, HttpPost(), NOW, 20)
 
 
 def test_a_token_that_answers_another_request(authority: Authority, server: TsaServer, token: bytes) -> None:
@@ -74,7 +77,7 @@ def test_a_token_that_answers_another_request(authority: Authority, server: TsaS
         return Posted(200, REPLY, token)
 
     with pytest.raises(NoTokenError, match="invalid"):
-        fetch_token(named(authority, server), MESSAGE, replays)
+        fetch_token(named(authority, server), MESSAGE, replays, NOW)
 
 
 @pytest.mark.parametrize("what", ["imprint", "time", "signature"])
@@ -109,12 +112,19 @@ def test_bytes_left_over(authority: Authority, token: bytes) -> None:
 )
 def test_an_authority_that_gives_none(answer: Posted, why: str, authority: Authority, server: TsaServer) -> None:
     with pytest.raises(NoTokenError, match=why):
-        fetch_token(named(authority, server), MESSAGE, lambda *_: answer)
+        fetch_token(named(authority, server), MESSAGE, lambda *_: answer, NOW)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=-2), timedelta(minutes=2)], ids=["ahead", "behind"])
+def test_a_token_of_another_time_is_not_kept(ahead: timedelta, authority: Authority, server: TsaServer) -> None:
+    """An anchor that names it would stand for ever, and every leaf around it would be held against it."""
+    with pytest.raises(NoTokenError, match="other_time"):
+        fetch_token(named(authority, server), MESSAGE, HttpPost(), lambda: NOW() + ahead, 20)
 
 
 def test_an_authority_that_nobody_reaches(authority: Authority) -> None:
     with pytest.raises(PostError, match="unreachable"):
-        fetch_token(TimestampAuthority("one", "http://127.0.0.1:1/", authority.root_der), MESSAGE, HttpPost(), 5)
+        fetch_token(TimestampAuthority("one", "http://127.0.0.1:1/", authority.root_der), MESSAGE, HttpPost(), NOW, 5)
 
 
 def test_what_is_stamped_leaves_out_what_witnesses_add() -> None:

@@ -217,3 +217,33 @@ def test_a_life_is_begun_where_waiting_keeps_nobody(bench: Bench) -> None:
     bench.exchange(writer)
     bench.exchange(writer)
     assert waited == [False]
+
+
+def test_what_stands_after_a_failed_commit_is_asked_where_waiting_keeps_nobody(bench: Bench) -> None:
+    """With the server away it is asked for each exchange: a worker's loop that waited would stand still for all."""
+    bench.begin()
+    elsewhere: list[bool] = []
+
+    class Asked(FailingRecords):
+        def leaf_at(self, writer: uuid.UUID, counter: int) -> bytes | None:
+            elsewhere.append(waiting.inside)
+            return super().leaf_at(writer, counter)
+
+    class Elsewhere(Threads):
+        inside = False
+
+        def blocking(self, work: Callable[[], Any]) -> Any:
+            self.inside = True
+            try:
+                return work()
+            finally:
+                self.inside = False
+
+    records, waiting = Asked(bench.database(), bench.objects.__getitem__), Elsewhere()
+    records.waiting = waiting
+    writer = bench.writer(records)
+    bench.exchange(writer)
+    records.fail_before = frozenset({KINDS["exchange"], KINDS["void"]})
+    with pytest.raises(NotRecordedError):
+        bench.exchange(writer)
+    assert elsewhere == [True]
