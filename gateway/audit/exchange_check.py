@@ -135,7 +135,8 @@ def _check_outcome(evidence: Exchange, policy: Policy) -> None:
         if evidence.outcome != RELEASED or evidence.answer.status not in _OK:
             raise Problem(Fault.EVIDENCE_DIFFERS, "an exchange that was not released")
         if due is not None:
-            raise Problem(Fault.NOT_AGREED, due.value)
+            out_of_date = due is Code.AGREEMENT_NOT_IN_FORCE
+            raise Problem(Fault.AGREEMENT_NOT_IN_FORCE if out_of_date else Fault.NOT_AGREED, due.value)
         return
     if evidence.outcome not in _LATE or evidence.answer.status < _LEAST_ERROR:
         raise Problem(Fault.EVIDENCE_DIFFERS, "a refusal whose code is none of those after the salt's claim")

@@ -50,6 +50,7 @@ class Fault(StrEnum):
     POLICY_TOO_EARLY = "policy_too_early"
     CONTRACT_DIFFERS = "contract_differs"
     NOT_AGREED = "not_agreed"
+    AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
     FIELDS_NOT_AGREED = "fields_not_agreed"
     SUBJECTS_DIFFER = "subjects_differ"
     REFUSAL_UNFOUNDED = "refusal_unfounded"

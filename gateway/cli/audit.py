@@ -54,6 +54,8 @@ class Wanted:
 
 def source_of(log: str, authority: Path | None, certificate: Path | None, key: Path | None) -> Path | RemoteLog:
     """Where the log is: a folder, or an https address; raises ConfigurationError where a file of TLS is not there."""
+    if log.startswith("http://"):
+        raise ConfigurationError("https_needed", address=log)
     if not log.startswith(_HTTPS):
         return Path(log)
     for path in (authority, certificate, key):

@@ -45,7 +45,8 @@ def disclosures(output: Output, copy: Copy, question: Question, *, as_table: boo
         return no_answer(output, NoAnswerError("copy_changed", detail=problem.detail))
     except NoAnswerError as error:
         return no_answer(output, error)
-    for kind, words in unknown_words(rows, question).items():
+    unknown = unknown_words(rows, question)
+    for kind, words in unknown.items():
         output.fail("question.unknown", kind=output.t(f"question.column.{_KINDS[kind]}"), words=", ".join(words) or "—")
     if as_table:
         heads = [output.t(f"question.column.{name}") for name in _COLUMNS]
@@ -58,6 +59,7 @@ def disclosures(output: Output, copy: Copy, question: Question, *, as_table: boo
             "holds": True,
             "standing": standing_json(standing),
             "question": asdict(question) | {"since": utc(question.since), "until": end_of(question)},
+            "unknown": sorted(unknown),
             "names": sorted(found.names),
             "joins": [asdict(join) for join in found.joins],
             "disclosures": lines,

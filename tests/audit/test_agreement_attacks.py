@@ -104,7 +104,7 @@ def test_agreement_that_had_ended(bench: Bench) -> None:
     until = re.findall(r"until: '(.*)'", (bench.forger.log / "objects" / bench.items[0].evidence["policy"]).read_text())
     ended = timestamp(bench.items[0].leaf.time)
     bench.under(f"until: '{until[0]}'", f"until: '{ended}'")
-    assert Fault.NOT_AGREED in bench.faults()
+    assert Fault.AGREEMENT_NOT_IN_FORCE in bench.faults()
 
 
 def test_names_that_are_not_the_partys(bench: Bench) -> None:

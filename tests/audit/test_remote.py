@@ -120,3 +120,8 @@ def test_from_the_command_line(
     assert "Files too many" in page
     assert run(["--lang", "en", "audit", "verify", address, *options]) == 3
     assert "nothing was judged" in capsys.readouterr().err
+
+
+def test_a_log_is_not_read_over_http(trust: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", "verify", "http://127.0.0.1:9/log", "--trust", str(trust)]) == 2
+    assert "https://" in capsys.readouterr().err

@@ -104,6 +104,7 @@ def test_a_slip_in_a_name_is_not_taken_for_a_clean_answer(desk: Desk) -> None:
     assert "Nothing in what is open." in out
     assert "Party: this name stands nowhere in what is open. There are: cooperative, ministry" in err
     assert "Fields" not in err
+    assert json.loads(desk.ask("disclosures", "--party", "ministery", "--json")[1])["unknown"] == ["party"]
 
 
 def test_the_register_in_its_three_forms(desk: Desk) -> None:
