@@ -7,8 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from gateway.audit.audit import Beside, audit, remember
 from gateway.audit.pool import processes
 from gateway.audit.remote import RemoteLog, Tls
@@ -16,6 +14,7 @@ from gateway.cli import audit_words as words
 from gateway.cli.audit_page import page
 from gateway.cli.audit_words import Run
 from gateway.cli.output import Exit
+from gateway.cli.progress import progress
 from gateway.errors import ConfigurationError
 from gateway.ledger.encoding import timestamp
 from gateway.system import SystemClock
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 _HTTPS = "https://"
-#: A shorter step is not worth a look.
-_SHOWN_AFTER = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,9 @@ def verify(output: Output, log: Path | RemoteLog, trust: Path, wanted: Wanted | 
     """The verdict, on what parties kept too where it is given."""
     wanted, clock = wanted or Wanted(), SystemClock()
     began, start = clock.now(), clock.monotonic()
-    verdict = _with_progress(output, log, trust, Beside(began, wanted.receipts, wanted.kept), wanted)
+    beside = Beside(began, wanted.receipts, wanted.kept)
+    with progress(output) as tell:
+        verdict = audit(log, trust, progress=tell, beside=beside, since=wanted.since, jobs=wanted.jobs)
     run = Run(
         log=log.address if isinstance(log, RemoteLog) else str(log),
         version=version("passerelle"),
@@ -84,24 +83,6 @@ def verify(output: Output, log: Path | RemoteLog, trust: Path, wanted: Wanted | 
     if verdict.holds and wanted.keep:
         remember(verdict, trust)
     return Exit.HOLDS if verdict.holds else Exit.REFUSED
-
-
-def _with_progress(output: Output, log: Path | RemoteLog, trust: Path, beside: Beside, wanted: Wanted) -> Verdict:
-    # Shown only where a person looks, past two seconds, and gone when done.
-    quiet = output.as_json or not output.error_console.is_terminal
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    clock = SystemClock()
-    with Progress(*columns, console=output.error_console, transient=True, disable=quiet) as bar:
-        tasks = {}
-        start = clock.monotonic()
-
-        def tell(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(output.t(f"audit.stage.{stage}"), total=total, visible=False)
-            late = clock.monotonic() - start > _SHOWN_AFTER
-            bar.update(tasks[stage], completed=done, total=total, visible=late)
-
-        return audit(log, trust, progress=tell, beside=beside, since=wanted.since, jobs=wanted.jobs)
 
 
 def _show(output: Output, verdict: Verdict) -> None:

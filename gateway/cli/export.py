@@ -12,7 +12,8 @@ from gateway.audit.questions.standing import NoAnswerError
 from gateway.audit.trust import load_trust
 from gateway.cli.audit_words import local
 from gateway.cli.output import Exit
-from gateway.cli.questions import no_answer, progress, standing_json, standing_lines, write_new
+from gateway.cli.progress import progress
+from gateway.cli.questions import no_answer, standing_json, standing_lines, write_new
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:

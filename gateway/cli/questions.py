@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.audit.questions.disclosures import FOREVER
 from gateway.audit.questions.gathering import microseconds
@@ -20,6 +16,7 @@ from gateway.audit.questions.index import Indexer, default_index
 from gateway.audit.questions.printing import utc
 from gateway.cli import audit_words as words
 from gateway.cli.output import Exit
+from gateway.cli.progress import progress
 from gateway.errors import ConfigurationError
 from gateway.system import SystemClock, SystemRandomness
 
@@ -31,11 +28,8 @@ if TYPE_CHECKING:
     from gateway.audit.questions.standing import NoAnswerError, Standing
     from gateway.cli.output import Output
 
-Tell = Callable[[str, int, int], None]
 _LOCAL = ZoneInfo("America/Toronto")
 _SHOWN = 20
-#: A shorter step is not worth a look.
-_SHOWN_AFTER = 2.0
 _SUBJECT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,25 +47,6 @@ class Copy:
         indexer = Indexer(self.log, self.trust, where, SystemClock(), SystemRandomness())
         with progress(output) as tell:
             return indexer.rows(tell)
-
-
-@contextmanager
-def progress(output: Output) -> Iterator[Tell]:
-    """Bars for people, past two seconds, and gone when done; nothing with --json or where nobody looks."""
-    quiet = output.as_json or not output.error_console.is_terminal
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    clock = SystemClock()
-    with Progress(*columns, console=output.error_console, transient=True, disable=quiet) as bar:
-        tasks = {}
-        start = clock.monotonic()
-
-        def tell(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(output.t(f"audit.stage.{stage}"), total=total, visible=False)
-            late = clock.monotonic() - start > _SHOWN_AFTER
-            bar.update(tasks[stage], completed=done, total=total, visible=late)
-
-        yield tell
 
 
 def no_answer(output: Output, error: NoAnswerError) -> Exit:
