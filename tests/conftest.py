@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from tests.exchange.live import LiveGateway
 from tests.postgres.fixtures import any_url, postgresql, programs
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
 
 __all__ = ["any_url", "postgresql", "programs"]
@@ -22,30 +21,18 @@ settings.load_profile("loaded")
 
 #: Not measured: others run the same lines, and tracing these more than doubles the time of the whole.
 _UNMEASURED = re.compile(
-    r"/tests/((faults|soak|foreign|docs)/"
-    r"|scenarios/test_(founded|hsm|intruder|procedures|retention|rotation)\.py"
-    r"|(.+/)?test_(bytes|crash|crash_two_sequencers|every_byte|lifecycle|mutations|process|properties_\w+)\.py)"
+    r"/tests/((soak|foreign|docs)/"
+    r"|faults/test_(descriptors|kill|slow_peers|stop|upstream|signing)\.py"
+    r"|(.+/)?test_(bytes|crash|crash_two_sequencers|every_byte|mutations|properties_\w+)\.py)"
 )
-_TRACING = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what pytest-cov is to leave alone."""
+    """Marks what runs without coverage, in a second run of its own (Makefile)."""
     for item in items:
         if _UNMEASURED.search(item.path.as_posix()):
-            item.add_marker("no_cover")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Nor are the processes that such a test starts."""
-    if item.get_closest_marker("no_cover") is None:
-        return (yield)
-    kept = {name: os.environ.pop(name) for name in _TRACING if name in os.environ}
-    try:
-        return (yield)
-    finally:
-        os.environ.update(kept)
+            item.add_marker("unmeasured")
 
 
 @pytest.fixture(scope="session")
