@@ -8,6 +8,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from certs.files import replace_public
 from gateway.errors import ConfigurationError
 from gateway.ledger.note import verify_note
 
@@ -54,7 +55,7 @@ class Memory:
 
     def keep(self, key: LogKey, note: bytes) -> None:
         """Returns once the note is on the disk in the place of the one before."""
-        _replace(self._path(key), note)
+        replace_public(self._path(key), note)
 
     def keep_fork(self, key: LogKey, note: bytes) -> None:
         """Keeps a checkpoint that contradicts the last one: both are signed, so each is proof against the log."""
@@ -63,22 +64,8 @@ class Memory:
         stem = f"{self._path(key).stem}-"
         if sum(1 for _ in folder.glob(f"{stem}*")) < MOST_FORKS:
             with suppress(OSError):  # a full disk keeps nobody from being refused
-                _replace(folder / f"{stem}{sha256(note).hexdigest()[:16]}.checkpoint", note)
+                replace_public(folder / f"{stem}{sha256(note).hexdigest()[:16]}.checkpoint", note)
 
     def _path(self, key: LogKey) -> Path:
         # by hash: an origin may hold slashes, and is a stranger's text
         return self._folder / f"{sha256(key.name.encode()).hexdigest()[:32]}.checkpoint"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_suffix(".new")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
