@@ -6,15 +6,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults soak bench check mutate lock clean
+.PHONY: help demo test faults soak bench check contracts mutate lock clean
 
 help:
 	@echo "make demo    la démonstration, de bout en bout    the whole job, told as a story"
 	@echo "make test    les essais, avec la couverture       the tests, with coverage"
 	@echo "make faults  pannes et morts subites, 50 fois      faults and sudden deaths, 50 times"
 	@echo "make soak    une heure de morts subites            an hour of sudden deaths, both databases"
-	@echo "make bench   l'échange face à Flask nu            the exchange against bare Flask"
+	@echo "make bench   toutes les mesures, et leurs buts    every figure, and its aim"
 	@echo "make check   style, types, architecture           style, types, architecture"
+	@echo "make contracts  WSDL, XSD, OpenAPI, pages          what is made from the contracts"
 	@echo "make mutate  chaque garde ôtée, son essai rougit   each check removed, its test turns red"
 
 demo: $(VENV)/.run
@@ -38,14 +39,21 @@ faults: $(VENV)/.dev
 soak: $(VENV)/.dev
 	SOAK_SECONDS=$$(( $${SOAK_SECONDS:-3600} / 2 )) $(BIN)/python -m pytest -n 0 -rsfE tests/soak
 
-bench: $(VENV)/.run
-	$(BIN)/python benchmarks/run.py
+# Half an hour on two cores, nothing else running: a log of 200,000 exchanges is made and audited, among others. QUICK=1
+# shows in some minutes that all of them run; PARTS="run ledger" picks some.
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/all.py $(if $(QUICK),--quick) $(PARTS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m contracts.generate --check
+
+# After each change of a contract or of the table of errors; what it writes is committed, and `make check` compares.
+contracts: $(VENV)/.run
+	$(BIN)/python -m contracts.generate
 
 # A quarter of an hour; not part of CI. ONLY=pattern picks checks, JOBS=n how many at a time.
 mutate: $(VENV)/.dev

@@ -144,6 +144,19 @@ class Resilience:
             spent = state.attempt_number >= self._settings.attempts or left < _LEAST
             return spent or self._breaker.seconds_left() is not None
 
+        # Most calls succeed at once, and tenacity costs more than signing: it is asked from the first failure on.
+        try:
+            return self._once(attempt, until)
+        except AttemptFailedError as failed:
+            if not failed.again:
+                raise
+            failures = [failed]
+
+        def again() -> T:
+            if failures:
+                raise failures.pop()
+            return self._once(attempt, until)
+
         retrying = Retrying(
             stop=stop,
             wait=wait_exponential_jitter(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT, jitter=_FIRST_WAIT),
@@ -151,7 +164,7 @@ class Resilience:
             sleep=self._sleep,
             reraise=True,
         )
-        result: T = retrying(self._once, attempt, until)
+        result: T = retrying(again)
         return result
 
     def _once(self, attempt: Callable[[float], T], until: float) -> T:

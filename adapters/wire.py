@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from urllib3.response import BaseHTTPResponse
+
     from gateway.ports import Clock
 
 
@@ -54,6 +56,16 @@ class Deadline(threading.local):
         return left
 
 
+class _Vetted(HTTPSConnection):
+    #: What vetting its server gave.
+    vetted: object = None
+
+
+def vetted_as(response: BaseHTTPResponse) -> object:
+    """What ``vet_server`` gave for the connection that this answer comes over; asked before it is read to its end."""
+    return getattr(response.connection, "vetted", None)
+
+
 def pool_to(
     url: str, peer: Peer, deadline: Deadline, vet_server: Callable[[bytes], object] | None
 ) -> HTTPSConnectionPool:
@@ -64,7 +76,7 @@ def pool_to(
     """
     timed = _timed(deadline)
 
-    class Connection(HTTPSConnection):
+    class Connection(_Vetted):
         def connect(self) -> None:
             if self.ssl_context is None:
                 self.ssl_context = create_urllib3_context()
@@ -73,7 +85,7 @@ def pool_to(
             if vet_server is None:
                 return
             try:
-                vet_server(
+                self.vetted = vet_server(
                     (self.sock.getpeercert(binary_form=True) if isinstance(self.sock, SSLSocket) else None) or b""
                 )
             except BaseException:

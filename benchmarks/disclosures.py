@@ -1,5 +1,7 @@
 """`disclosures_query_s_1m`: how long a question takes over a million disclosures, once they are indexed.
 
+    python benchmarks/disclosures.py [--quick]
+
 The rows are made up and go through the index's own writer, a year of twelve sealed periods; each question opens the
 index anew, as the command does. The slowest of the questions counts. Reading the leaves that show an answer in the log
 is not in it: there is no log behind made-up rows.
@@ -7,14 +9,15 @@ is not in it: there is no log behind made-up rows.
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
 from uuid import UUID
+
+from figures import Figure, keep
 
 from gateway.audit.questions.disclosures import Question, find
 from gateway.audit.questions.rows import Row, Rows, Subject, Terms
@@ -24,7 +27,7 @@ from gateway.system import SystemRandomness
 PERIODS = tuple(range(202601, 202613))
 HASH = 32
 CHILDREN = 90_000
-_MILLION = 1_000_000
+_MILLION, _QUICK = 1_000_000, 50_000
 _MONTH = 30 * 24 * 3600 * 1_000_000
 _START = 1_767_225_600_000_000  # 2026-01-01
 
@@ -77,8 +80,11 @@ def filled(count: int) -> dict[int, Rows]:
 
 
 def main() -> None:
-    """Prints the figures as JSON."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else _MILLION
+    """Measures, prints, keeps."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    count = _QUICK if quick else _MILLION
     keys = {period: os.urandom(96) for period in PERIODS}
     with tempfile.TemporaryDirectory() as folder:
         store = IndexFolder(Path(folder) / "index", "log.bench", keys, SystemRandomness())
@@ -105,18 +111,17 @@ def main() -> None:
                 raise SystemExit("the index does not open")
             found[name] = len(find(store.rows(kept), question).rows)
             took[name] = round(time.perf_counter() - started, 3)
-    print(
-        json.dumps(
-            {
-                ("disclosures_query_s_1m" if count == _MILLION else "disclosures_query_s"): max(took.values()),
-                "disclosures": count,
-                "seconds": took,
-                "found": found,
-                "index_write_s": round(written, 2),
-                "index_bytes_per_disclosure": round(size / count, 1),
-                "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            }
-        )
+    name = "disclosures_query_s_1m" if count == _MILLION else "disclosures_query_s"
+    mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    slowest = max(took, key=lambda question: took[question])
+    what = f"the slowest of {len(took)} questions over {count:,} disclosures ({slowest}: {found[slowest]} found)"
+    keep(
+        {
+            name: Figure(took[slowest], "s", 1, what),
+            "disclosures_index_write_s": Figure(round(written, 2), "s", 1, f"to write their index, {mib} MiB resident"),
+            "disclosures_index_bytes": Figure(round(size / count, 1), "bytes", 1, "of the index, a disclosure"),
+        },
+        quick=quick,
     )
 
 

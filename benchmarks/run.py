@@ -1,4 +1,4 @@
-"""`make bench`: the signed and logged exchange against bare Flask, side by side in one run.
+"""The signed and logged exchange against bare Flask, side by side in one run: `python benchmarks/run.py [--quick]`.
 
 Both have the same gunicorn settings, TLS, certificate, body size and kept-alive connections; rounds alternate and the
 medians are kept. CPU is that of the server's processes (workers, and for the exchange the sequencer too).
@@ -6,6 +6,7 @@ medians are kept. CPU is that of the server's processes (workers, and for the ex
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -16,8 +17,11 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from figures import Figure, keep
 
 from gateway.client.client import PartyClient
 from gateway.client.party import PartyFolder
@@ -32,8 +36,7 @@ if TYPE_CHECKING:
     from gateway.client.signer import SignedRequest
 
 HERE = Path(__file__).parent
-ROUNDS = 9
-MANY, FEW, SOAP = 3000, 600, 400
+
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -122,8 +125,25 @@ def load(port: int, connections: int, folder: Path, requests: Path) -> float:
     return float(result["count"]) / float(result["seconds"])
 
 
+@dataclass(frozen=True)
+class Size:
+    """How much is asked: rounds, requests of 32 connections and of one, requests with the SOAP upstream."""
+
+    rounds: int
+    many: int
+    few: int
+    soap: int
+
+
+FULL, QUICK = Size(9, 3000, 600, 400), Size(2, 600, 150, 80)
+
+
 def main() -> None:
-    """Measures, prints, writes var/bench/latest.json."""
+    """Measures, prints, keeps."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    size = QUICK if quick else FULL
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         folder = Path(scratch) / "set-up"
         folder.mkdir()
@@ -144,13 +164,13 @@ def main() -> None:
         bare_port = free_port()
         bare = stack.enter_context(server("bare", config, bare_port))
         with server("exchange", config, ports.gateway) as ours:
-            for count in (200, MANY):  # the first round warms up
-                for index in range(1 if count < MANY else ROUNDS):
+            for count in (200, size.many):  # the first round warms up
+                for index in range(1 if count < size.many else size.rounds):
                     print(f"round {index + 1}, {count} requests", file=sys.stderr)
-                    for connections, number in ((32, count), (1, min(FEW, count))):
+                    for connections, number in ((32, count), (1, min(size.few, count))):
                         measure("bare", bare, bare_port, connections, number)
                         measure("exchange", ours, ports.gateway, connections, number)
-                if count < MANY:
+                if count < size.many:
                     rates.clear()
                     cpus.clear()
         sandbox = subprocess.Popen([sys.executable, "-m", "gateway.cli.main", "sandbox", "civil-registry",
@@ -160,12 +180,12 @@ def main() -> None:
         _await(ports.registry)
         with server("soap", config, ports.gateway) as soap:
             for _ in range(3):
-                print(f"SOAP upstream, {SOAP} requests", file=sys.stderr)
-                measure("soap", soap, ports.gateway, 8, SOAP)
-    report(rates, cpus)
+                print(f"SOAP upstream, {size.soap} requests", file=sys.stderr)
+                measure("soap", soap, ports.gateway, 8, size.soap)
+    report(rates, cpus, quick=quick)
 
 
-def report(rates: dict[str, list[float]], cpus: dict[str, list[float]]) -> None:
+def report(rates: dict[str, list[float]], cpus: dict[str, list[float]], *, quick: bool) -> None:
     """Ratios are medians of the rounds' own ratios, since both sides of a round saw the same machine."""
 
     def ratio(connections: int) -> float:
@@ -175,28 +195,22 @@ def report(rates: dict[str, list[float]], cpus: dict[str, list[float]]) -> None:
     def cpu(name: str) -> float:
         return round(statistics.median(cpus[name]), 1)
 
+    rounds = len(rates["exchange_c32"])
     what = "requests a second of the signed, logged exchange over those of bare Flask, {} kept-alive connections"
-    figures = {
-        "exchange_over_bare_flask_c32": (ratio(32), "ratio", ROUNDS, what.format(32)),
-        "exchange_over_bare_flask_c1": (ratio(1), "ratio", ROUNDS, what.format(1)),
-        "exchange_cpu_us": (
-            cpu("exchange_c32"),
-            "us",
-            ROUNDS,
-            "CPU of workers and sequencer an exchange, 32 connections",
-        ),
-        "bare_flask_cpu_us": (cpu("bare_c32"), "us", ROUNDS, "CPU of bare Flask's workers per request, 32 connections"),
-        "soap_exchange_cpu_us": (cpu("soap_c8"), "us", 3, "CPU per exchange with the SOAP upstream, 8 connections"),
-    }
-    latest = {
-        name: {"value": value, "unit": unit, "runs": runs, "what": text}
-        for name, (value, unit, runs, text) in figures.items()
-    }
-    target = Path("var") / "bench" / "latest.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(latest, indent=1) + "\n", encoding="utf-8")
-    for name, figure in latest.items():
-        print(f"{name:32} {figure['value']:>10} {figure['unit']:6} {figure['what']}")
+    ours = "CPU of workers and sequencer an exchange, 32 connections"
+    bare = "CPU of bare Flask's workers per request, 32 connections"
+    keep(
+        {
+            "exchange_over_bare_flask_c32": Figure(ratio(32), "ratio", rounds, what.format(32)),
+            "exchange_over_bare_flask_c1": Figure(ratio(1), "ratio", rounds, what.format(1)),
+            "exchange_cpu_us": Figure(cpu("exchange_c32"), "us", rounds, ours),
+            "bare_flask_cpu_us": Figure(cpu("bare_c32"), "us", rounds, bare),
+            "soap_exchange_cpu_us": Figure(
+                cpu("soap_c8"), "us", 3, "CPU per exchange with the SOAP upstream, 8 connections"
+            ),
+        },
+        quick=quick,
+    )
     for name, values in sorted(rates.items()):
         print(f"  {name:14} {statistics.median(values):8.0f}/s  {cpu(name):8.0f} us CPU")
 

@@ -20,7 +20,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from run import Requests, _await, free_port, load, server  # type: ignore[import-not-found]  # a script beside this one
+from figures import Figure, keep
+from run import Requests, _await, free_port, load, server
 
 from gateway.composition import DATABASE, Composition
 from gateway.development import Development, Ports
@@ -34,7 +35,9 @@ from gateway.system import SystemClock, SystemRandomness
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
-WARM, COUNT, CALLS = 600, 2400, 8
+CALLS = 8
+#: Exchanges to begin with, and those that are counted.
+FULL, QUICK = (600, 2400), (100, 300)
 GIB = 1 << 30
 MILLION = 1_000_000
 MINUTES_A_YEAR = 60 * 24 * 365
@@ -62,7 +65,7 @@ class Sizes:
         return (self.evidence, self.tiles, self.objects, self.database, self.wal, self.logs)
 
 
-class Operation(Requests):  # type: ignore[misc]  # the script beside this one is not typed
+class Operation(Requests):
     """Fresh signed requests of one operation."""
 
     def __init__(self, folder: Path, scratch: Path, operation: str) -> None:
@@ -132,7 +135,7 @@ def purge(settings: Settings, composition: Composition) -> None:
         database.dispose()
 
 
-def measure(operation: str, scratch: Path) -> dict[str, float]:
+def measure(operation: str, scratch: Path, warm: int, count: int) -> dict[str, float]:
     """Bytes an exchange of one operation, by where they lie."""
     folder = scratch / operation
     folder.mkdir()
@@ -149,16 +152,16 @@ def measure(operation: str, scratch: Path) -> dict[str, float]:
         stack.callback(sandbox.terminate)
         _await(ports.registry)
         stack.enter_context(server("soap", config, ports.gateway))
-        load(ports.gateway, 4, party, requests.file(WARM))
+        load(ports.gateway, 4, party, requests.file(warm))
         settle(settings, composition)
         before = measured(settings)
-        load(ports.gateway, 4, party, requests.file(COUNT))
+        load(ports.gateway, 4, party, requests.file(count))
         settle(settings, composition)
-        each = measured(settings).since(before, COUNT)
+        each = measured(settings).since(before, count)
         sizes = vars(each) | {"receipt": receipt(config, party, operation)}
     full = used(settings.folders.db / DATABASE)
     purge(settings, composition)
-    return sizes | {"purged": each.database - (full - used(settings.folders.db / DATABASE)) / (WARM + COUNT)}
+    return sizes | {"purged": each.database - (full - used(settings.folders.db / DATABASE)) / (warm + count)}
 
 
 def receipt(config: Path, party: Path, operation: str) -> float:
@@ -231,16 +234,25 @@ def draw(each: float, target: Path) -> None:
 
 
 def main() -> None:
-    """Measures, prints, writes var/bench/sizing.json, and draws where asked."""
+    """Measures, prints, keeps, and draws where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--svg", type=Path)
+    parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        found = {operation: measure(operation, Path(scratch)) for operation in KINDS}
+        size = QUICK if asked.quick else FULL
+        found = {operation: measure(operation, Path(scratch), *size) for operation in KINDS}
     report(found)
-    target = Path("var") / "bench" / "sizing.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    keep(
+        {
+            f"sizing_{operation.replace('.', '_')}_{where}": Figure(
+                round(sizes[where] * MILLION / GIB, 2), "GiB", 1, f"{text}, a million exchanges of {operation}"
+            )
+            for operation, sizes in found.items()
+            for where, text in (("evidence", "sealed evidence"), ("tiles", "tiles and leaves"), ("purged", "database"))
+        },
+        quick=asked.quick,
+    )
     if asked.svg:
         draw(kept(found["nirec.verify"]), asked.svg)
 

@@ -1,201 +1,150 @@
-"""contract.yaml: an operation is declared once, read at start (C1); what breaks a privacy rule does not load."""
+"""contract.yaml: an operation is declared once, read at start (C1); what breaks a rule does not load.
+
+Each error names the file, the line and what to do.
+"""
 
 from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
+from contracts.declaration import (
+    SALT,
+    Bilingual,
+    Contract,
+    Deprecation,
+    Language,
+    Operation,
+    ReductionRule,
+    RestBinding,
+    Schema,
+    SoapBinding,
+)
+from contracts.errors import ContractError
+from contracts.lines import line_of
+from contracts.rules import check_contract
 from contracts.strict_yaml import load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Sequence
+    from pathlib import Path as FilePath
 
-Schema = dict[str, Any]
-SALT = "salt"
-_SENSITIVITIES = ("identifier", "personal", "public", SALT)
-_SECRET = ("identifier", "personal")
-#: What is done on a NIREC that the registry confirms, and how many handles of the caller's an act needs.
-_BY_NIREC = ("disclose", "attach")
-_HANDLES_OF = {"attach": 1, "merge": 2}
-_PATH_FIELD = re.compile(r"\{([a-z_]+)\}")
+    from contracts.errors import Path
 
+__all__ = [
+    "SALT",
+    "Bilingual",
+    "Contract",
+    "ContractError",
+    "Deprecation",
+    "Language",
+    "Operation",
+    "ReductionRule",
+    "RestBinding",
+    "Schema",
+    "SoapBinding",
+    "load_contract",
+    "load_contracts",
+]
 
-class ContractError(Exception):
-    """A contract that cannot be used; the text names the folder, the operation and the field."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Bilingual(_Strict):
-    """A text in both languages."""
-
-    fr: str = Field(min_length=1)
-    en: str = Field(min_length=1)
-
-
-class RestBinding(_Strict):
-    """How the operation is called over REST."""
-
-    method: Literal["GET", "POST"]
-    path: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9/_{}.-]+$")]
-    query: tuple[str, ...] = ()
+FILE = "contract.yaml"
+#: What is no XML 1.0 character (section 2.2).
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_TO_DO = {
+    "missing": "is missing; add it",
+    "extra_forbidden": "is no word of a contract; remove it or correct it",
+}
 
 
-class SoapBinding(_Strict):
-    """How the operation is called over SOAP."""
-
-    action: str
-    request: str
-    response: str
-
-
-class Limits(_Strict):
-    """Sizes in bytes, the one deadline in seconds."""
-
-    request_bytes: int = Field(gt=0, le=1_048_576)
-    response_bytes: int = Field(gt=0, le=16_777_216)
-    deadline_seconds: float = Field(gt=0, le=60)
-
-
-class Concealment(_Strict):
-    """A value that is said to be another where the agreement does not tell them apart (N4)."""
-
-    field: str
-    value: str
-    said: str
-
-
-class ReductionRule(_Strict):
-    """How the answer is reduced: when a subject is disclosed, under which handle, and what becomes of it.
-
-    ``act`` disclose and attach need an identifier and the value of the answer that confirms it; attach and merge name
-    the request fields that hold handles of the caller's, and merge the one that says why.
-    """
-
-    act: Literal["disclose", "expect", "attach", "merge"] = "disclose"
-    identifier: str | None = None
-    handle: str
-    field: str | None = None
-    confirmed: str | None = None
-    given: tuple[str, ...] = ()
-    reason: str | None = None
-    conceal: tuple[Concealment, ...] = ()
-
-
-class Operation(_Strict):
-    """One operation, as declared."""
-
-    title: Bilingual
-    description: Bilingual
-    rest: RestBinding
-    soap: SoapBinding | None = None
-    upstream: str
-    idempotent: bool
-    limits: Limits
-    request: Schema
-    response: Schema
-    reduction: ReductionRule | None = None
-    acknowledges: bool = False
-    errors: tuple[str, ...]
-
-    def sensitivity(self, part: Literal["request", "response"]) -> Mapping[str, str]:
-        """Each field's sensitivity, by name."""
-        schema = self.request if part == "request" else self.response
-        return {name: field["sensitivity"] for name, field in schema["properties"].items()}
-
-
-class Contract(_Strict):
-    """A service's contract; ``sha256`` is the hex digest of the file, by which evidence names it."""
-
-    service: str
-    version: str
-    title: Bilingual
-    operations: dict[str, Operation] = Field(min_length=1)
-    sha256: str = ""
-    source: bytes = Field(default=b"", repr=False)
-
-
-def load_contract(content: bytes) -> Contract:
-    """One contract from its bytes; raises ContractError."""
+def load_contract(content: bytes, name: str = FILE) -> Contract:
+    """One contract from its bytes; raises ContractError, which begins with ``name``, a colon and the line."""
     try:
-        contract = Contract.model_validate(load_yaml(content))
-    except yaml.YAMLError:
-        raise ContractError("the contract is not YAML, or repeats a key") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ContractError(f"{where}: {first['msg']}") from None
-    for name, operation in contract.operations.items():
-        for part in ("request", "response"):
-            _check_schema(f"{name}.{part}", operation.request if part == "request" else operation.response)
-        _check_binding(name, operation)
+        contract = _read(content)
+        check_contract(contract)
+    except ContractError as error:
+        line = error.line or line_of(content, error.path)
+        raise ContractError(f"{name}:{line}: {error.text}", error.path, line) from None
     return contract.model_copy(update={"sha256": sha256(content).hexdigest(), "source": content})
 
 
-def _check_schema(where: str, schema: Schema) -> None:
-    if schema.get("type") != "object" or schema.get("additionalProperties") is not False:
-        raise ContractError(f"{where}: must be an object with additionalProperties: false (C7)")
-    fields = schema.get("properties", {})
-    for name, field in fields.items():
-        if field.get("sensitivity") not in _SENSITIVITIES:
-            raise ContractError(f"{where}.{name}: sensitivity is one of {', '.join(_SENSITIVITIES)} (C1)")
-        try:
-            Bilingual.model_validate(field.get("description"))
-        except ValidationError:
-            raise ContractError(f"{where}.{name}: description needs fr and en (C1)") from None
-    secret = any(field["sensitivity"] in _SECRET for field in fields.values())
-    salted = fields.get(SALT, {}).get("sensitivity") == SALT and SALT in schema.get("required", ())
-    if secret and not salted:
-        raise ContractError(f"{where}: identifier or personal fields ask for a required salt (C4)")
+def _read(content: bytes) -> Contract:
+    try:
+        document = load_yaml(content)
+        _check_texts(document, ())
+        return Contract.model_validate(document)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ContractError(
+            "the contract is not YAML, or repeats a key, or has an alias; correct this line",
+            line=1 if mark is None else mark.line + 1,
+        ) from None
+    except yaml.YAMLError:
+        raise ContractError("the contract is not YAML in UTF-8; write it so") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the contract"
+        raise ContractError(f"{where}: {_TO_DO.get(first['type'], first['msg'])}", first["loc"]) from None
 
 
-def _check_binding(name: str, operation: Operation) -> None:
-    sensitivity = operation.sensitivity("request")
-    for field in (*_PATH_FIELD.findall(operation.rest.path), *operation.rest.query):
-        if sensitivity.get(field) != "public":
-            raise ContractError(f"{name}: {field} may not stand in a path or a query (C4)")
-    rule = operation.reduction
-    answer = operation.sensitivity("response")
-    if rule is None:
-        return
-    if answer.get(rule.handle) != "public" or (
-        rule.act in _BY_NIREC and sensitivity.get(rule.identifier or "") != "identifier"
-    ):
-        raise ContractError(f"{name}.reduction: needs an identifier in the request and a handle in the answer")
-    if (rule.act in _BY_NIREC and (rule.field not in answer or rule.confirmed is None)) or any(
-        item.field not in answer for item in rule.conceal
-    ):
-        raise ContractError(f"{name}.reduction: names a field that the answer does not have")
-    _check_given(name, operation, rule)
+def _check_texts(value: object, path: Path) -> None:
+    """No text, key or value, has a character that XML cannot hold, nor half of a surrogate pair."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            _check_texts(str(key), path)
+            _check_texts(below, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            _check_texts(below, (*path, index))
+    elif isinstance(value, str) and _UNWRITABLE.search(value):
+        raise ContractError("a character that XML cannot hold; remove it", path)
 
 
-def _check_given(name: str, operation: Operation, rule: ReductionRule) -> None:
-    """The handles that a request holds are required and public: a handle is no identifier (C4)."""
-    required, sensitivity = operation.request.get("required", ()), operation.sensitivity("request")
-    unfit = [field for field in rule.given if sensitivity.get(field) != "public" or field not in required]
-    needed = _HANDLES_OF.get(rule.act, 0)
-    if unfit or len(rule.given) != needed:
-        raise ContractError(f"{name}.reduction: {rule.act} needs {needed} required public handles")
-    if (rule.act == "merge") != (rule.reason is not None and rule.reason in required):
-        raise ContractError(f"{name}.reduction: a merge, and nothing else, has a required reason")
-
-
-def load_contracts(folder: Path) -> tuple[Contract, ...]:
-    """Every ``SERVICE/vN/contract.yaml`` below a folder; raises ContractError naming the file."""
+def load_contracts(folder: FilePath) -> tuple[Contract, ...]:
+    """Every ``SERVICE/vN/contract.yaml`` below a folder; raises ContractError naming the file and the line."""
     contracts: list[Contract] = []
-    for path in sorted(folder.glob("*/v*/contract.yaml")):
-        try:
-            contracts.append(load_contract(path.read_bytes()))
-        except ContractError as error:
-            raise ContractError(f"{path.relative_to(folder)}: {error}") from None
-    names = [name for contract in contracts for name in contract.operations]
-    if not names or len(set(names)) != len(names):
-        raise ContractError("there is no operation, or two have the same name")
+    for path in sorted(folder.glob(f"*/v*/{FILE}")):
+        name = path.relative_to(folder).as_posix()
+        contract = load_contract(path.read_bytes(), name)
+        if name != f"{contract.service}/v{contract.version}/{FILE}":
+            raise ContractError(
+                f"{name}:1: says service {contract.service}, version {contract.version}; move it to"
+                f" {contract.service}/v{contract.version}/, or correct what it says"
+            )
+        contracts.append(contract)
+    if not contracts:
+        raise ContractError(f"there is no operation below {folder.name}/; add SERVICE/vN/{FILE}")
+    _check_together(contracts)
     return tuple(contracts)
+
+
+def _check_together(contracts: Sequence[Contract]) -> None:
+    """An operation's name is its service's; versions share names, never a method and path."""
+    services: dict[str, str] = {}
+    paths: dict[tuple[str, str], str] = {}
+    for contract in contracts:
+        name = f"{contract.service}/v{contract.version}/{FILE}"
+        for word, operation in contract.operations.items():
+            at, rest = ("operations", word), operation.rest
+            if services.setdefault(word, contract.service) != contract.service:
+                raise _error(
+                    contract, name, at, f"{word}: another service has an operation of the same name; rename it"
+                )
+            called = (rest.method, rest.path)
+            if paths.setdefault(called, name + word) != name + word:
+                raise _error(
+                    contract, name, (*at, "rest"), f"{word}: another has the same method and path; choose another path"
+                )
+        wanted = contract.deprecated.successor if contract.deprecated else None
+        if wanted and not any((other.service, other.version) == (contract.service, wanted) for other in contracts):
+            raise _error(
+                contract, name, ("deprecated",), f"successor {wanted} is not there; add it, or leave the word out"
+            )
+
+
+def _error(contract: Contract, name: str, path: tuple[str, ...], text: str) -> ContractError:
+    line = line_of(contract.source, path)
+    return ContractError(f"{name}:{line}: {text}", path, line)

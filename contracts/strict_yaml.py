@@ -5,6 +5,8 @@ So is an alias: what it repeats stands elsewhere than where it is read, and a fe
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import yaml
@@ -29,9 +31,24 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+def compose_yaml(content: bytes) -> yaml.Node | None:
+    """The document's nodes, which know their lines; raises yaml.YAMLError."""
+    try:
+        node: yaml.Node | None = yaml.compose(content, Loader=_StrictLoader)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise yaml.YAMLError(type(error).__name__) from None
+    return node
+
+
 def load_yaml(content: bytes) -> object:
     """The document; raises yaml.YAMLError, also for a repeated key or an alias, and for what the library trips over."""
     try:
-        return yaml.load(content, Loader=_StrictLoader)  # noqa: S506  a SafeLoader, made stricter
+        return deepcopy(_document(content))  # whoever asked may change it
     except (ValueError, TypeError, RecursionError) as error:
         raise yaml.YAMLError(type(error).__name__) from None
+
+
+@lru_cache(maxsize=32)
+def _document(content: bytes) -> object:
+    """Kept: a policy or contract is asked for by many, and the library takes ten milliseconds for one."""
+    return yaml.load(content, Loader=_StrictLoader)  # noqa: S506  a SafeLoader, made stricter

@@ -10,12 +10,10 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from adapters.civil_registry.adapter import civil_registry
-from adapters.loopback import Loopback
-from adapters.resilience import ResilienceSettings
-from adapters.soap import SoapEndpoint
+from adapters.loopback import Absent, Loopback
 from certs.profiles import CertificateRefusedError
 from certs.revocation import RevocationFolder
+from contracts.generate.error_table import read_errors
 from gateway.errors import ConfigurationError, NotRecordedError
 from gateway.exchange import Exchange
 from gateway.guard.claims import CLAIMS_KEY, OVERLAP, ClaimGuard
@@ -23,6 +21,7 @@ from gateway.guard.storage import DatabaseClaims
 from gateway.http.app import Face, create_app
 from gateway.http.elsewhere import AskedElsewhere, Elsewhere
 from gateway.http.keychannel import LoopChannel
+from gateway.http.published import published
 from gateway.http.receipts import Receipts
 from gateway.http.received import Receiver
 from gateway.identity.parties import KnownParty, Parties
@@ -42,7 +41,7 @@ from gateway.ledger.reader import LogReader
 from gateway.ledger.sealer import Sealer
 from gateway.ledger.storage import AnchorRows, Lookup, PolicyRows, Records
 from gateway.ledger.writer import Writer
-from gateway.messages.table import ErrorTable
+from gateway.messages.table import ErrorTable, table_content
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
 from gateway.nirec.subjects import SubjectDirectory
@@ -50,11 +49,16 @@ from gateway.nirec.unasked import Unasked
 from gateway.outside import Halt, anchor_rule
 from gateway.policy.authorise import Authoriser
 from gateway.signing.answer import SIGNING_KEY, RestSigning
+from gateway.signing.answer_key import AnswerKey
+from gateway.signing.by_form import SigningByForm
 from gateway.signing.receipt import RECEIPT_KEY, ReceiptIssuer
 from gateway.signing.request import RequestVerifier
+from gateway.signing.soap_answer import SoapSigning
+from gateway.signing.soap_request import SoapRequestVerifier
 from gateway.storage import open_database
 from gateway.switch import Served, Switch
-from gateway.translation.rest import RestTranslation
+from gateway.translation.translation import Translation
+from gateway.upstreams import Ours, outside_systems
 from gateway.watch.metered import MeteredLedger, MeteredUpstream
 from gateway.watch.meters import Meters
 from gateway.watch.storage import Metered
@@ -65,13 +69,12 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from gateway.composition import Composition
-    from gateway.errors import Refusal
     from gateway.in_force import Attempt
     from gateway.keys.stores import OpenKeystore
     from gateway.model import CertificateProof, Received
     from gateway.policy.bundle import Bundle
     from gateway.policy.judge import InForce
-    from gateway.ports import Upstream
+    from gateway.ports import Signing, Upstream
 
 LOOPBACK = "loopback"
 LEDGER = "ledger"
@@ -119,7 +122,9 @@ class Worker:
             LEDGER: Acknowledgements(partial(self._lookup.find, KINDS["exchange"])),
             SUBJECTS: Unasked(),
         }
-        self._upstreams = {**ours, **(self._ask_upstream() if upstreams is None else upstreams)}
+        named = {one.upstream for contract in composition.contracts for one in contract.operations.values()}
+        asked = self._ask_upstream() if upstreams is None else upstreams
+        self._upstreams = {**dict.fromkeys(named, Absent()), **ours, **asked}
         self._halt = Halt(
             lambda: anchor_rule(composition.bundle), Anchors(AnchorRows(self._relaxed)), composition.clock
         )
@@ -153,6 +158,7 @@ class Worker:
             receipts=Receipts(self._lookup.answered, reader, issuer, leaf_hash, self._published_certificates),
             errors=self._errors,
             log=self._settings.folders.log,
+            published=published(self._base.contracts, read_errors(table_content()), self._settings.listen.origin),
             alarm=self._alarm,
         )
         return create_app(face)
@@ -189,22 +195,14 @@ class Worker:
             parties.take_over(self._former)
         self._shelf[policy.sha256] = base.follower.content(rows)
         self._let_in(policy.bundle)
-        prove = partial(self._prove, parties, policy.bundle.gateway)
-        signing = RestSigning(
-            RequestVerifier(settings.listen.origin, parties),
-            self._keystore,
-            prove,
-            settings.listen.origin,
-            base.clock,
-            self._signing_key,
-        )
+        signing = self._signing(parties, partial(self._prove, parties, policy.bundle.gateway))
         guard = ClaimGuard(self._claims, self._keystore, policy.bundle.guard.refusals_per_minute, self._claims_keys)
         ledger = MeteredLedger(self._sealer(policy, signing), self._meters, base.clock)
         store = DatabaseSubjects(self._durable, base.clock, base.randomness)
         exchange = Exchange(
             identity=parties,
             signing=signing,
-            translation=RestTranslation(base.contracts, base.randomness, settings.nirec.pattern),
+            translation=Translation(base.contracts, base.randomness, settings.nirec.pattern),
             guard=guard,
             policy=Authoriser(policy.bundle, policy.sha256, self._halt.holds),
             upstreams=self._upstreams,
@@ -216,11 +214,19 @@ class Worker:
         self._guard = guard
         return Served(policy, exchange, parties, ledger)
 
+    def _signing(self, parties: Parties, prove: Callable[[bytes], CertificateProof]) -> Signing:
+        origin, clock = self._settings.listen.origin, self._base.clock
+        key = AnswerKey(self._keystore, prove, self._signing_key)
+        return SigningByForm(
+            rest=RestSigning(RequestVerifier(origin, parties), key, origin, clock),
+            soap=SoapSigning(SoapRequestVerifier(origin, parties), key, clock),
+        )
+
     def _tell(self, attempt: Attempt) -> None:
         self._meters.policy_refused()
         structlog.get_logger("policy").error("policy_refused", policy=attempt.policy, reason=attempt.reason)
 
-    def _sealer(self, policy: InForce, signing: RestSigning) -> Sealer:
+    def _sealer(self, policy: InForce, signing: Signing) -> Sealer:
         return Sealer(
             writer=self._writer,
             lookup=self._lookup,
@@ -228,44 +234,32 @@ class Worker:
             clock=self._base.clock,
             gateway=policy.bundle.gateway,
             promise_seconds=self._settings.ledger.promise_seconds,
-            render=self._render,
+            render=self._errors.content,
             policy_sha256=lambda: policy.sha256,
             pause=self._waiting.pause,
         )
 
     def _ask_upstream(self) -> Mapping[str, Upstream]:
-        registry = self._settings.civil_registry
-        keys, own = self._settings.folders.keys, self._base.generations.name("tls-client")
-        endpoint = SoapEndpoint(
-            url=registry.url,
-            ca_file=keys / "authorities" / f"{registry.party}.pem",
-            certificate_file=keys / f"{own}.pem",
-            key_file=keys / f"{own}.key",
-            connections=registry.concurrency,
-        )
-        adapter = civil_registry(
-            endpoint,
+        base, own = self._base, self._base.generations.name("tls-client")
+        ours = Ours(
+            settings=self._settings,
+            contracts=base.contracts,
             keystore=self._keystore,
-            prove=self._signing_proof,
+            tls=self._settings.folders.keys / own,
             signing_key=self._signing_key,
-            vet=lambda der: self._parties.counterpart(registry.party, der, self._base.clock.now()),
-            vet_server=lambda der: self._parties.server(registry.party, der, self._base.clock.now()),
-            clock=self._base.clock,
-            randomness=self._base.randomness,
-            claim_salt=lambda salt: self._guard.claim_salt(registry.party, salt, self._base.clock.now()),
-            resilience=ResilienceSettings(
-                deadline=registry.deadline_seconds,
-                attempt_timeout=registry.attempt_seconds,
-                attempts=registry.attempts,
-                concurrency=registry.concurrency,
-            ),
+            prove=self._signing_proof,
+            parties=lambda: self._parties,
+            guard=lambda: self._guard,
+            bundle=lambda: self._base.bundle,
+            clock=base.clock,
+            randomness=base.randomness,
         )
-        metered = MeteredUpstream(registry.party, adapter, self._meters, self._base.clock, adapter.cut_off)
-        # more threads than calls that the adapter lets through, so that it can turn the others away at once
-        return {
-            LOOPBACK: Loopback(),
-            registry.party: AskedElsewhere(metered, Elsewhere(registry.concurrency + _TURNED_AWAY_AT_ONCE)),
-        }
+        asked: dict[str, Upstream] = {LOOPBACK: Loopback()}
+        for party, one in outside_systems(ours).items():
+            metered = MeteredUpstream(party, one.system, self._meters, base.clock, one.system.cut_off)
+            # more threads than calls that the adapter lets through, so that it can turn the others away at once
+            asked[party] = AskedElsewhere(metered, Elsewhere(one.concurrency + _TURNED_AWAY_AT_ONCE))
+        return asked
 
     def _known_parties(self, bundle: Bundle) -> Parties:
         folders = self._settings.folders
@@ -303,12 +297,6 @@ class Worker:
 
     def _period_key(self, period: int) -> bytes:
         return period_key(self._settings.folders.keys, self._base.bundle.periods, period)
-
-    def _render(
-        self, refusal: Refusal, exchange_id: str, accept_language: str
-    ) -> tuple[int, str, bytes, tuple[tuple[str, str], ...]]:
-        shown = self._errors.render(refusal, exchange_id, accept_language)
-        return shown.status, shown.content_type, shown.body, shown.headers
 
 
 def _pem(der: bytes) -> bytes:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from contracts.loader import ContractError, load_contracts
 from gateway.errors import ConfigurationError, KeystoreError, LedgerError, NotRecordedError, StorageUnavailableError
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.guard.storage import DatabaseClaims
@@ -23,6 +22,7 @@ from gateway.keys.make import handle_key, nirec_key
 from gateway.keys.remote import BlockingChannel, RemoteKeystore
 from gateway.keys.service import SEQUENCER, SOCKET, WORKERS, KeyService, Supervised
 from gateway.keys.stores import TLS, Keys
+from gateway.known_contracts import known_contracts
 from gateway.ledger.beginning import begin_log, open_policy_log
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.policy_published import PublishedActs
@@ -45,7 +45,6 @@ from gateway.upkeep import kept_up
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from contracts.loader import Contract
     from gateway.keys.make import KeyMaker
     from gateway.keys.stores import OpenKeystore
     from gateway.ledger.locks import Lives
@@ -72,7 +71,8 @@ class Composition:
         self.settings = settings
         self.clock = clock
         self.randomness = randomness
-        self.contracts = _contracts()
+        folders = (one.folder for one in settings.upstreams.values())
+        self.contracts = known_contracts(contracts_folder(), [folder for folder in folders if folder is not None])
         self.url = database_url(settings)
         self.locks = lives(self.url, settings.folders.db / "writers")
         self.keys = Keys(settings.folders.keys, settings.keystore, clock, randomness)
@@ -385,12 +385,3 @@ def read_policy(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
-
-
-def _contracts() -> tuple[Contract, ...]:
-    try:
-        return tuple(load_contracts(contracts_folder()))
-    except OSError as error:
-        raise ConfigurationError("file_unreadable", path=error.filename, detail=error.strerror) from None
-    except ContractError as error:
-        raise ConfigurationError("contract_invalid", detail=error) from None

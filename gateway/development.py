@@ -19,16 +19,17 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from certs.authority import DevAuthority
 from certs.files import write_private, write_public
 from certs.profiles import Profile
-from gateway.composition import begin
+from gateway.composition import begin, contracts_folder
 from gateway.errors import ConfigurationError
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.keys.make import FileKeyMaker, handle_key, nirec_key
 from gateway.keys.request import BehindThePort
 from gateway.keys.stores import Keys
+from gateway.known_contracts import known_contracts
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.sealing import new_period_key
 from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY
-from gateway.sandboxes import create_births
+from gateway.sandboxes import create_births, create_counts
 from gateway.settings import KeystoreSettings, load_settings, of_storage
 from gateway.signing.answer import SIGNING_KEY
 from gateway.signing.receipt import RECEIPT_KEY
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 
 GATEWAY = "passerelle"
 REGISTRY = "civil-registry"
-CALLERS = ("cooperative", "ministry")
+COOPERATIVE = "cooperative"
+CALLERS = (COOPERATIVE, "ministry")
 ORIGIN = "passerelle.development"
 OFFICERS = ("officer-1", "officer-2", "officer-3")
 _THRESHOLD = 2
@@ -51,7 +53,11 @@ _THRESHOLD = 2
 MARKER = ".passerelle-demo"
 _PERIODS = 13
 _ED25519_BYTES = 32
-_HELLO = {"message": "Bonjour, est-ce que la passerelle m'entend?"}
+_EXAMPLES: Mapping[str, Mapping[str, str]] = {
+    "echo": {"message": "Bonjour, est-ce que la passerelle m'entend?"},
+    "waitlist": {"as_of": "2026-10-31"},
+    "waitlist_region": {"as_of": "2026-10-31", "region": "13"},
+}
 _YEAR = timedelta(days=365)
 
 _TITLES = {
@@ -97,17 +103,24 @@ _AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
         "ministry", "subject.merge", "admissibilite", ["handle"], True,
         "Entente fictive: dossiers en double", "Fictitious agreement: duplicate files",
     ),
+    "ENT-2026-09": (
+        "ministry", "waitlist.statistics", "planification",
+        ["as_of", "counted_at", "final", "waiting", "average_wait_months", "note", "regions"], False,
+        "Entente fictive: planification des places", "Fictitious agreement: planning of places",
+    ),
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The four ports that a development set-up listens on."""
+    """The ports that a development set-up listens on."""
 
     gateway: int = 8443
     health: int = 8081
     registry: int = 8543
     control: int = 8082
+    cooperative: int = 8544
+    cooperative_control: int = 8083
 
 
 class Development:
@@ -140,6 +153,7 @@ class Development:
         for name in CALLERS:
             self._caller(name, authorities)
         self._registry(authorities[REGISTRY], authorities[GATEWAY], births)
+        self._cooperative(authorities[COOPERATIVE], authorities[GATEWAY])
         self._settings()
         self._trust(authorities)
         self._policy(authorities)
@@ -188,20 +202,16 @@ class Development:
         write_public(folder / "party.toml", self._party_toml(name).encode())
 
     def _party_toml(self, name: str) -> str:
-        paths = {
-            "echo": "/v1/echo",
-            "nirec.verify": "/v1/nirec/verifications",
-            "subject.expect": "/v1/subjects",
-            "subject.birth": "/v1/subjects/births",
-            "subject.merge": "/v1/subjects/merges",
-        }
+        contracts = known_contracts(contracts_folder(), [])
+        called = {name: one.rest for contract in contracts for name, one in contract.operations.items()}
         lines = [f'name = "{name}"', f'origin = "{self._origin}"', 'authority = "gateway-root.pem"', ""]
         for word, (party, operation, purpose, *_rest) in _AGREEMENTS.items():
-            if party == name:
+            # those of a contract that somebody adds by a folder, he calls by its own names
+            if party == name and operation in called:
                 lines += [
                     f'[operations."{operation}"]',
-                    'method = "POST"',
-                    f'path = "{paths[operation]}"',
+                    f'method = "{called[operation].method}"',
+                    f'path = "{called[operation].path}"',
                     f'agreement = "{word}"',
                     f'purpose = "{purpose}"',
                     "",
@@ -213,16 +223,32 @@ class Development:
         host = "civil-registry.passerelle.test"
         _write(folder / "tls", authority.issue(Profile.TLS_SERVER, [host, "localhost"]), authority)
         _write(folder / "signing", authority.issue(Profile.SIGNING, [host]))
+        self._callers_of(folder, gateway)
+        requests = create_births(folder / "births.sqlite", births)
+        for name in CALLERS:
+            # Input files hold NIRECs, so they stand in the party's own folder, for its eyes only.
+            for title, fields in {**requests, **_EXAMPLES}.items():
+                text = json.dumps(fields, ensure_ascii=False, indent=1)
+                write_private(self._folder / "sandbox" / "parties" / name / "requests" / f"{title}.json", text.encode())
+
+    def _cooperative(self, authority: DevAuthority, gateway: DevAuthority) -> None:
+        """The cooperative's own registry, which answers others through us; its key is one of the party's."""
+        folder, keys = self._folder / "sandbox" / COOPERATIVE, self._folder / "gateway" / "keys"
+        host = f"{COOPERATIVE}.passerelle.test"
+        signing = authority.issue(Profile.SIGNING, [host])
+        _write(folder / "tls", authority.issue(Profile.TLS_SERVER, [host, "localhost"]), authority)
+        _write(folder / "signing", signing)
+        write_public(keys / "signers" / f"{COOPERATIVE}.registry.pem", signing.pem)
+        write_public(folder / "callers.pem", (keys / f"{SIGNING_KEY}.pem").read_bytes())
+        self._callers_of(folder, gateway)
+        create_counts(folder / "waitlist.sqlite")
+
+    def _callers_of(self, folder: Path, gateway: DevAuthority) -> None:
+        """Whom a sandbox believes to be the gateway."""
         write_public(folder / "caller-root.pem", gateway.root.pem)
         write_public(folder / "caller-issuing.pem", gateway.issuing.pem)
         for kind, crl in zip(("root", "issuing"), gateway.revocation_lists(), strict=True):
             write_public(folder / f"caller.{kind}.crl", crl)
-        requests = create_births(folder / "births.sqlite", births)
-        for name in CALLERS:
-            # Input files hold NIRECs, so they stand in the party's own folder, for its eyes only.
-            for title, fields in (requests | {"echo": _HELLO}).items():
-                text = json.dumps(fields, ensure_ascii=False, indent=1)
-                write_private(self._folder / "sandbox" / "parties" / name / "requests" / f"{title}.json", text.encode())
 
     def _settings(self) -> None:
         ports = self._ports
@@ -235,9 +261,16 @@ health_port = {ports.health}
 [civil_registry]
 url = "https://localhost:{ports.registry}/civil-registry/v1"
 
+[upstreams.{COOPERATIVE}]
+url = "https://localhost:{ports.cooperative}"
+
 [sandbox_civil_registry]
 port = {ports.registry}
 control_port = {ports.control}
+
+[sandbox_cooperative]
+port = {ports.cooperative}
+control_port = {ports.cooperative_control}
 """
         if (kept := self._keystore).kind == "pkcs11":
             named = {"module": kept.module, "token": kept.token, "pin_file": kept.pin_file}

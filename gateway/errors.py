@@ -26,6 +26,8 @@ class Code(StrEnum):
     KEY_REFUSED = "key_refused"
     DIGEST_MISMATCH = "digest_mismatch"
     SIGNATURE_INVALID = "signature_invalid"
+    ADDRESSED_ELSEWHERE = "addressed_elsewhere"
+    HEADER_NOT_UNDERSTOOD = "header_not_understood"
 
     OPERATION_UNKNOWN = "operation_unknown"
     METHOD_NOT_ALLOWED = "method_not_allowed"

@@ -16,7 +16,7 @@ from gateway.errors import (
     Refusal,
     StorageUnavailableError,
 )
-from gateway.model import Answer, Nirec, Party, Refused, SubjectRequest, UpstreamRefusal
+from gateway.model import Answer, Content, Nirec, Party, Refused, SubjectRequest, UpstreamRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Attempt,
         Claim,
         Disclosure,
+        Form,
         Grant,
         Received,
         Reduction,
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
     )
     from gateway.ports import Guard, Identity, Ledger, Policy, Signing, Subjects, Translation, Upstream
 
-_JSON = "application/json"
+_CONTENT_TYPES: Mapping[Form, str] = {
+    "rest": "application/json",
+    "soap11": "text/xml; charset=utf-8",
+    "soap12": "application/soap+xml; charset=utf-8",
+}
 _OK = 200
 #: Where one of these ends an exchange before anybody was asked, it cannot be recorded, or not be answered for.
 _NOT_RECORDED = (NotRecordedError, StorageUnavailableError, ConfigurationError, KeystoreError)
@@ -119,9 +124,11 @@ class Exchange:
                         fields[name] = said
         kept = {name: value for name, value in fields.items() if name in grant.fields}
         body = self._translation.translate_out(grant, dict(kept))
+        message = grant.message
+        content = Content(_OK, _CONTENT_TYPES[message.request.form], body, message.headers)
         if told is None:
-            return Answer(_OK, _JSON, body, tuple(sorted(kept)), ())
-        return Answer(_OK, _JSON, body, tuple(sorted(kept)), told.subjects, told.change)
+            return Answer(content, tuple(sorted(kept)), ())
+        return Answer(content, tuple(sorted(kept)), told.subjects, told.change)
 
     def _seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
         request = grant.message.request

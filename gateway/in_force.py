@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import LedgerError
 from gateway.ledger.encoding import FormatError
-from gateway.ledger.policy_acts import read_act
+from gateway.ledger.policy_acts import ABOUT_THE_LOG, read_act
 from gateway.policy.chain import Chain
 from gateway.policy.reasons import PolicyRefused, Reason
 
@@ -161,7 +161,7 @@ class Follower:
                 self._chain.proposed(act.policy, act.at)
             elif act.act == "activated" and act.policy and act.previous and act.version:
                 self._chain.activated(act.policy, act.previous, act.version, act.approvals, act.at)
-            elif act.act not in {"approved", "refused"}:
+            elif act.act not in {"approved", "refused"} | ABOUT_THE_LOG:
                 self.note(Attempt(act.policy, Reason.ACT_MALFORMED.value))
         except PolicyRefused as refused:
             self.note(Attempt(act.policy, refused.reason.value))

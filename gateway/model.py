@@ -9,14 +9,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from gateway.errors import Refusal
+from gateway.signed import CertificateProof, RequestSignature, RestPart, SignedPart, SoapSignature, TlsPart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
+    from lxml import etree
+
     from gateway.change import Change
     from gateway.errors import Code
+
+#: Signatures and certificates have a module of their own, and are met here with the rest.
+__all__ = ["CertificateProof", "RequestSignature", "RestPart", "SignedPart", "SoapSignature", "TlsPart"]
 
 
 class Nirec:
@@ -46,6 +52,10 @@ class Nirec:
         raise TypeError("a NIREC is not serialised")
 
 
+#: In which form a request came, and its answer leaves: JSON by REST, or XML by SOAP 1.1 or 1.2 (C3).
+Form = Literal["rest", "soap11", "soap12"]
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """One request exactly as it came off the wire.
@@ -59,6 +69,7 @@ class Received:
         tls_certificate: DER of the client certificate that the handshake proved.
         at: our clock, UTC.
         oversize: the body was larger than we read; ``body`` is then empty.
+        form: by its target and Content-Type alone; nothing of the request is proven by it.
     """
 
     exchange_id: UUID
@@ -69,15 +80,7 @@ class Received:
     tls_certificate: bytes = field(repr=False)
     at: datetime
     oversize: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateProof:
-    """A certificate that was found valid, with all that was used to find so; hex SHA-256 of each DER."""
-
-    sha256: str
-    chain: tuple[str, ...]
-    revocation: tuple[str, ...]
+    form: Form = "rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,38 +101,23 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestSignature:
-    """A caller's signature and the base that it covers (RFC 9421), both as verified.
-
-    Attributes:
-        label: the dictionary key in Signature and Signature-Input.
-        parameters: the label's Signature-Input value as received (an inner list with parameters).
-        base: the signature base, ASCII.
-        value: the raw signature, decoded.
-        algorithm: name in the RFC 9421 registry.
-        nonce: the ``nonce`` parameter.
-        created: the ``created`` parameter, seconds since 1970 UTC.
-        key: the signing certificate.
-    """
-
-    label: str
-    parameters: str
-    base: bytes = field(repr=False)
-    value: bytes = field(repr=False)
-    algorithm: str
-    nonce: str
-    created: int
-    key: CertificateProof
-
-
-@dataclass(frozen=True, slots=True)
 class VerifiedRequest:
-    """Step 2: these bytes were signed by this party. The only thing that later steps accept."""
+    """Step 2: these bytes were signed by this party. The only thing that later steps accept.
+
+    ``content_digest`` is the header of a REST request with a body; ``body`` the very element below the Body that a SOAP
+    signature names.
+    """
 
     party: Party
     received: Received
-    signature: RequestSignature
+    signature: RequestSignature | SoapSignature
     content_digest: str | None
+    body: etree._Element | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def form(self) -> Form:
+        """In which form it came."""
+        return self.received.form
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +168,14 @@ class Acknowledged:
         ledger_leaf: the Ledger-Leaf of its answer.
         answer_digest: the Content-Digest of its answer.
         handle: the handle that the answer gave; None where it gave none.
+        body: by SOAP, the canonical Body that says so, which nobody could write again; None by REST.
     """
 
     exchange_id: str
     ledger_leaf: str
     answer_digest: str
     handle: str | None
+    body: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +189,7 @@ class Message:
         upstream: the name of the system that answers.
         reduction: how its answer is reduced; None where there is nothing of a subject in it.
         acknowledges: of an acknowledgement, the answer that it is about; None in every other message.
+        headers: further header fields of its answer, such as Sunset.
     """
 
     request: VerifiedRequest
@@ -211,6 +202,7 @@ class Message:
     upstream: str
     reduction: Reduction | None
     acknowledges: Acknowledged | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,23 +231,6 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedPart:
-    """What evidence keeps of one signed SOAP message: everything that was signed but the Body (L1).
-
-    Attributes:
-        signed_info: canonical bytes of SignedInfo.
-        signature: SignatureValue, decoded (raw r||s for ECDSA).
-        headers: canonical bytes of each signed header block, by its wsu:Id.
-        key: the signing certificate.
-    """
-
-    signed_info: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-    headers: Mapping[str, bytes] = field(repr=False)
-    key: CertificateProof
-
-
-@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try upstream: what we sent, and what came back where its signature and salt held (C6).
 
@@ -264,8 +239,8 @@ class Attempt:
 
     at: datetime
     outcome: str
-    request: SignedPart
-    answer: SignedPart | None
+    request: SignedPart | RestPart
+    answer: SignedPart | RestPart | TlsPart | None
 
 
 class UpstreamRefusal(Refusal):
@@ -324,12 +299,25 @@ class Disclosure:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Step 7: what leaves, reduced to the agreement; ``body`` is the canonical JSON, salt included."""
+class Content:
+    """What is answered, in the caller's own form, before anything is signed.
+
+    Attributes:
+        body: REST: as it leaves; SOAP: the one element of the Body, in exclusive canonical form.
+        headers: further HTTP header fields, such as Retry-After.
+    """
 
     status: int
     content_type: str
     body: bytes = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Step 7: what leaves, reduced to the agreement, its salt included."""
+
+    content: Content
     disclosed: tuple[str, ...]
     subjects: tuple[DisclosedSubject, ...]
     change: Change | None = None
@@ -337,11 +325,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Step 8: recorded durably, signed, and free to leave. Also what the face renders."""
+    """Step 8: recorded durably, signed, and free to leave. Also what the face renders.
+
+    ``recorded`` is False of the one answer that has no leaf (not_recorded).
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes = field(repr=False)
+    recorded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,14 +353,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class AnswerToSign:
-    """All that an answer's signature covers (S2), before it is signed.
+    """All that an answer's signature covers (S2, S4), before it is signed.
 
     ``request`` is the verified request, or None where evidence may keep no digest of it (C6); ``at`` is the leaf's
     time, None where there is no leaf; ``signer`` is the hex SHA-256 of the signing certificate that the evidence names,
-    None where there is no evidence.
+    None where there is no evidence; ``nonce`` is the one that evidence keeps of a refused request.
     """
 
-    status: int
+    content: Content
     content_digest: str
     exchange_id: str
     ledger_leaf: str | None
@@ -377,16 +369,21 @@ class AnswerToSign:
     request: VerifiedRequest | None
     at: datetime | None = None
     signer: str | None = None
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SignedAnswer:
-    """An answer's signature base, raw signature (low-S), and the two headers that carry them."""
+    """What the record keeps of an answer, and the answer itself, which must not leave before the record is durable.
 
-    base: bytes
-    signature: bytes
-    signature_input_header: str
-    signature_header: str
+    Attributes:
+        base: REST: the signature base; SOAP: canonical JSON of the header blocks and the SignedInfo (docs/formats.md).
+        signature: raw, low-S.
+    """
+
+    base: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    released: Released
 
 
 LeafKind = Literal[

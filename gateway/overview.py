@@ -44,7 +44,7 @@ def observer(composition: Composition, snapshots: Path | None) -> Observer:
         DatabaseWatch(connect, lambda: settings.storage.synchronous_standbys and not composition.bundle.development),
         Collector(snapshots, composition.clock),
         composition.clock,
-        (settings.civil_registry.party,),
+        (settings.civil_registry.party, *settings.upstreams),
         # only who watches a gateway that runs knows an hour worth keeping
         None if snapshots is None else settings.folders.logs / "hour.json",
         follow,

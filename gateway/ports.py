@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         AnswerToSign,
         CertificateProof,
         Claim,
+        Content,
         Disclosure,
         Grant,
         Message,
@@ -93,15 +94,27 @@ class Signers(Protocol):
         ...
 
 
+class KnownSigners(Signers, Protocol):
+    """Whose key a keyid names, and which certificates a party is known by."""
+
+    def certificates(self, party: str) -> Sequence[bytes]:
+        """A party's known signing certificates (DER), none of them vetted yet."""
+        ...
+
+
 class Signing(Protocol):
-    """Step 2, and the signature of step 8."""
+    """Step 2, and the signature of step 8; in the form in which the request came."""
 
     def verify(self, received: Received, party: Party) -> VerifiedRequest:
         """The request as signed by this party; raises Refusal naming the component that failed."""
         ...
 
+    def content_digest(self, received: Received, content: Content) -> str:
+        """The digest by which evidence and answer bind this content: ``sha-256=:...:`` (S3)."""
+        ...
+
     def sign_answer(self, answer: AnswerToSign) -> SignedAnswer:
-        """The one signature of an answer (S2, S3)."""
+        """The answer under its one signature (S2, S3, S4); raises KeystoreError."""
         ...
 
     def signing_key(self) -> CertificateProof:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from adapters.civil_registry.adapter import contract_directory
 from adapters.civil_registry.sandbox import births
-from adapters.civil_registry.sandbox.server import serve
-from adapters.civil_registry.sandbox.settings import SandboxSettings
+from adapters.civil_registry.sandbox import server as civil_registry
+from adapters.civil_registry.sandbox.settings import SandboxSettings as CivilRegistrySettings
+from adapters.cooperative.sandbox import server as cooperative
+from adapters.cooperative.sandbox.counts import create_counts
+from adapters.cooperative.sandbox.settings import SandboxSettings as CooperativeSettings
+from adapters.sandboxing.server import Listening
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.ports import Stop
-    from gateway.settings import Settings
+    from gateway.settings import SandboxCooperative, SandboxRegistry, Settings
+
+__all__ = ["create_births", "create_counts", "run_sandbox"]
 
 
 def create_births(path: Path, count: int) -> dict[str, dict[str, str]]:
@@ -33,29 +39,57 @@ def create_births(path: Path, count: int) -> dict[str, dict[str, str]]:
     return {name: asdict(person) for name, person in people.items()}
 
 
-def run_sandbox(settings: Settings, stop: Stop, ready: Callable[[], None]) -> None:
-    """Runs the sandbox civil registry until ``stop``; raises ConfigurationError when it is not configured."""
-    sandbox = settings.sandbox_civil_registry
-    if sandbox is None:
-        raise ConfigurationError("no_sandbox")
+def run_sandbox(
+    name: Literal["civil-registry", "cooperative"], settings: Settings, stop: Stop, ready: Callable[[], None]
+) -> None:
+    """Runs a sandbox until ``stop``; raises ConfigurationError when it is not configured."""
+    if name == "cooperative":
+        if settings.sandbox_cooperative is None:
+            raise ConfigurationError("no_sandbox", section="sandbox_cooperative")
+        cooperative.serve(_cooperative(settings.sandbox_cooperative), stop, ready)
+        return
+    if settings.sandbox_civil_registry is None:
+        raise ConfigurationError("no_sandbox", section="sandbox_civil_registry")
+    civil_registry.serve(_civil_registry(settings.sandbox_civil_registry), stop, ready)
+
+
+def _civil_registry(sandbox: SandboxRegistry) -> CivilRegistrySettings:
     folder = sandbox.folder
-    serve(
-        SandboxSettings(
-            host=sandbox.host,
-            port=sandbox.port,
-            control_port=sandbox.control_port,
-            server_name="localhost",
-            tls_certificate=folder / "tls.pem",
-            tls_key=folder / "tls.key",
-            client_ca=folder / "caller-root.pem",
-            signing_certificate=folder / "signing.pem",
-            signing_key=folder / "signing.key",
-            caller_roots=(folder / "caller-root.pem",),
-            caller_intermediates=(folder / "caller-issuing.pem",),
-            caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
-            database=folder / "births.sqlite",
-            contract=contract_directory(),
+    return CivilRegistrySettings(
+        host=sandbox.host,
+        port=sandbox.port,
+        control_port=sandbox.control_port,
+        server_name="localhost",
+        tls_certificate=folder / "tls.pem",
+        tls_key=folder / "tls.key",
+        client_ca=folder / "caller-root.pem",
+        signing_certificate=folder / "signing.pem",
+        signing_key=folder / "signing.key",
+        caller_roots=(folder / "caller-root.pem",),
+        caller_intermediates=(folder / "caller-issuing.pem",),
+        caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
+        database=folder / "births.sqlite",
+        contract=contract_directory(),
+    )
+
+
+def _cooperative(sandbox: SandboxCooperative) -> CooperativeSettings:
+    folder = sandbox.folder
+    return CooperativeSettings(
+        Listening(
+            sandbox.host,
+            sandbox.port,
+            sandbox.control_port,
+            folder / "tls.pem",
+            folder / "tls.key",
+            folder / "caller-root.pem",
         ),
-        stop,
-        ready,
+        server_name="localhost",
+        signing_certificate=folder / "signing.pem",
+        signing_key=folder / "signing.key",
+        callers=folder / "callers.pem",
+        caller_roots=(folder / "caller-root.pem",),
+        caller_intermediates=(folder / "caller-issuing.pem",),
+        caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
+        database=folder / "waitlist.sqlite",
     )

@@ -114,6 +114,30 @@ class CivilRegistry(_Strict):
     concurrency: int = Field(16, ge=1, description="calls at once from one worker; above it, 503 at once")
 
 
+class UpstreamSettings(_Strict):
+    """An outside system besides the civil registry; its party's name in the policy is the section's."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https://[^\s?#]+$")] = Field(
+        description="https address of its service; for REST what stands before the paths"
+    )
+    folder: Path | None = Field(
+        None, description="its contract.yaml, mapping.yaml and document; without it, it speaks our own REST profile"
+    )
+    deadline_seconds: float = Field(5.0, gt=0, description="for all attempts of one exchange together")
+    attempt_seconds: float = Field(2.0, gt=0, description="for one attempt")
+    attempts: int = Field(3, ge=1, le=10, description="attempts inside the deadline")
+    concurrency: int = Field(16, ge=1, description="calls at once from one worker; above it, 503 at once")
+
+
+class SandboxCooperative(_Strict):
+    """The sandbox of the cooperative's registry (development only)."""
+
+    host: str = Field("127.0.0.1", description="address of the sandbox's listeners")
+    port: _Port = Field(description="port of its REST service")
+    control_port: _Port = Field(description="port of its switches and counter, loopback, plain HTTP")
+    folder: Path = Field(Path("sandbox/cooperative"), description="its keys and database")
+
+
 class SandboxRegistry(_Strict):
     """The sandbox civil registry (development only)."""
 
@@ -134,7 +158,9 @@ class Settings(_Strict):
     revocation: RevocationSettings = Field(default_factory=RevocationSettings)
     nirec: NirecSettings = Field(default_factory=NirecSettings)
     civil_registry: CivilRegistry
+    upstreams: dict[str, UpstreamSettings] = Field(default_factory=dict)
     sandbox_civil_registry: SandboxRegistry | None = None
+    sandbox_cooperative: SandboxCooperative | None = None
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least level logged")
 
 
@@ -195,7 +221,11 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         "folders": Folders(**folders),
         "keystore": settings.keystore.model_copy(update=keystore),
     }
-    if settings.sandbox_civil_registry is not None:
-        sandbox = settings.sandbox_civil_registry
-        update["sandbox_civil_registry"] = sandbox.model_copy(update={"folder": base / sandbox.folder})
+    update["upstreams"] = {
+        name: one if one.folder is None else one.model_copy(update={"folder": base / one.folder})
+        for name, one in settings.upstreams.items()
+    }
+    for name in ("sandbox_civil_registry", "sandbox_cooperative"):
+        if (sandbox := getattr(settings, name)) is not None:
+            update[name] = sandbox.model_copy(update={"folder": base / sandbox.folder})
     return settings.model_copy(update=update)

@@ -23,7 +23,8 @@ settings.load_profile("loaded")
 #: those that use PostgreSQL, coverage's tracer has hung in a weak reference's end.
 _UNMEASURED = re.compile(
     r"/tests/((soak|foreign|docs|ledger|postgres|faults)/"
-    r"|(.+/)?test_(bytes|crash|crash_two_sequencers|every_byte|mutations|properties_\w+)\.py)"
+    r"|(.+/)?test_(bytes|crash|crash_two_sequencers|every_byte|mutations|properties_\w+)\.py"
+    r"|scenarios/test_(procedures|rotation)\.py)"
 )
 
 

@@ -130,6 +130,14 @@ def test_a_proposal_alone_changes_nothing(followed: Followed) -> None:
     assert followed.version == 1
 
 
+def test_what_officers_say_of_a_loss_changes_no_policy_and_is_no_attempt(followed: Followed) -> None:
+    with followed.officers.log() as log:
+        log.acts()
+        log.lose(b"what\n", [b"one\n"])
+    assert not followed.follow()
+    assert (followed.version, followed.attempts()) == (1, [])
+
+
 class Cases:
     """What an attacker with root on the database inserts, and the reason for which it changes nothing."""
 

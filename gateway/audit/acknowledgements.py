@@ -15,6 +15,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
+from gateway.audit.evidence_schema import SoapRequestPart
+from gateway.audit.soap_acknowledgement import check_signed_body
 from gateway.audit.spill import sorted_rows
 from gateway.audit.verdict import Dispute, Fault, Problem
 from gateway.ledger.encoding import canonical_json, decode64
@@ -25,8 +27,10 @@ from gateway.signing.digest import digest_holds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from contracts.loader import Contract
     from gateway.audit.evidence_schema import AcknowledgedPart, Exchange
     from gateway.audit.objects import Objects
+    from gateway.audit.soap_request import AskedBySoap
 
 # digest of the exchange id, the id, what the row is, index and hash of its leaf, caller, four terms, its own id
 _ROW = Struct(">16s16sBQ32s63s16s16s16s16s16s")
@@ -180,15 +184,21 @@ def disclosed_handle(evidence: Exchange, objects: Objects) -> str | None:
     return evidence.subjects[0].handle if given else None
 
 
-def check_signed(evidence: Exchange, said: AcknowledgedPart) -> None:
+def check_signed(evidence: Exchange, said: AcknowledgedPart, contract: Contract, asked: AskedBySoap | None) -> None:
     """Returns if the caller's signed request is this acknowledgement: its digest is that of the body built again.
 
-    The request's own check came before: its base can be read. Raises Problem (acknowledgement_differs).
+    The request's own check came before, and gave ``asked`` where it came by SOAP; ``contract`` has the operation.
+    Raises Problem (acknowledgement_differs).
     """
-    body = canonical_json(said.model_dump(exclude={"exchange_id"}))
-    digest = evidence.request.content_digest
-    values, _ = parse_base(evidence.request.base.encode("ascii"))
-    if digest is None or not digest_holds(digest, body):
+    request = evidence.request
+    if asked is not None or isinstance(request, SoapRequestPart):
+        check_signed_body(evidence.operation, said, contract, asked)
+        return
+    if said.body is not None:
+        raise Problem(Fault.ACKNOWLEDGEMENT_DIFFERS, "evidence of a request by REST keeps no body")
+    body = canonical_json(said.model_dump(exclude={"exchange_id", "body"}))
+    values, _ = parse_base(request.base.encode("ascii"))
+    if request.content_digest is None or not digest_holds(request.content_digest, body):
         raise Problem(Fault.ACKNOWLEDGEMENT_DIFFERS, "not what the caller signed")
     if not values['"@target-uri"'].endswith(f"/v1/exchanges/{said.exchange_id}/acknowledgement"):
         raise Problem(Fault.ACKNOWLEDGEMENT_DIFFERS, "signed for another exchange")

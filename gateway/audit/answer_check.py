@@ -1,13 +1,16 @@
-"""The answer that left, which is the receipt: it covers what S2 says, is bound to its request and its leaf (S3)."""
+"""The answer that left, which is the receipt: it covers what S2 or S4 says, is bound to its request and leaf (S3)."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from certs.profiles import Profile
-from gateway.audit.evidence_schema import Exchange
+from gateway.audit.evidence_schema import EarlyRefusal, Exchange, SoapRequestPart
 from gateway.audit.request_check import base_values, keyid_of, strict_head
+from gateway.audit.soap_answer import check_soap_answer, is_soap_base
 from gateway.audit.verdict import Fault, Problem
 from gateway.ledger.encoding import encode64, seconds_timestamp
 from gateway.ledger.merkle import leaf_hash
@@ -16,10 +19,13 @@ from gateway.signing.base import TAG, parse_base
 from gateway.signing.structured import Item, MalformedFieldError, parse_dictionary
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from gateway.audit.certificates import Certificates
-    from gateway.audit.evidence_schema import EarlyRefusal
+    from gateway.audit.evidence_schema import RequestPart
     from gateway.audit.opening import Opened
     from gateway.audit.policies import Policy
+    from gateway.audit.soap_request import AskedBySoap
     from gateway.signing.structured import InnerList
 
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
@@ -29,9 +35,36 @@ _PARAMETERS = frozenset({"created", "keyid", "tag"})
 _METHOD = '"@method";req'
 
 
-def check_answer(evidence: Exchange | EarlyRefusal, opened: Opened, policy: Policy, certificates: Certificates) -> None:
-    """Returns if the gateway signed this answer to this request, naming this leaf; raises Problem."""
+def check_answer(
+    evidence: Exchange | EarlyRefusal,
+    opened: Opened,
+    policy: Policy,
+    certificates: Certificates,
+    asked: AskedBySoap | None = None,
+) -> None:
+    """Returns if the gateway signed this answer to this request, naming this leaf; raises Problem.
+
+    ``asked`` is the request where the caller used SOAP; None by REST, and of a refusal before its salt was claimed.
+    """
     leaf, record = opened.leaf, opened.record
+    gateway = policy.bundle.gateway
+    certificate = certificates.check(evidence.answer.signing, Profile.SIGNING, gateway, policy, leaf.time)
+    if algorithm_of(certificate) != ECDSA_P256:
+        raise Problem(Fault.ANSWER_SIGNATURE_INVALID, "not by a key of the gateway's kind")
+    if int.from_bytes(record.answer_signature[_HALF:]) > _ORDER // 2:
+        raise Problem(Fault.ANSWER_SIGNATURE_INVALID, "a signature with a high s has a second form")
+    if asked is not None or (isinstance(evidence, EarlyRefusal) and is_soap_base(record.answer_base)):
+        signed_at, by = check_soap_answer(evidence, opened, asked, certificate.public_bytes(Encoding.DER))
+    else:
+        signed_at, by = _check_rest(evidence, opened, certificate)
+    _check_promise(by, leaf.time)
+    if abs(signed_at - leaf.time.timestamp()) > _SIGNED_WITHIN.total_seconds():
+        raise Problem(Fault.TIME_DIFFERS, "the answer was signed at another time than its leaf's")
+
+
+def _check_rest(evidence: Exchange | EarlyRefusal, opened: Opened, certificate: x509.Certificate) -> tuple[float, str]:
+    """When an answer by REST was signed (seconds since 1970), and its Ledger-By; raises Problem."""
+    record = opened.record
     try:
         values, member = parse_base(record.answer_base)
     except MalformedFieldError:
@@ -46,7 +79,7 @@ def check_answer(evidence: Exchange | EarlyRefusal, opened: Opened, policy: Poli
     }
     # 2  and it is bound to its request: to all of it, or to the little that C6 allows
     if isinstance(evidence, Exchange):
-        expected |= _request(evidence)
+        expected |= _request(evidence.request)
     else:
         expected |= _early_request(values, evidence.nonce)
     if values.keys() != expected.keys():
@@ -55,20 +88,16 @@ def check_answer(evidence: Exchange | EarlyRefusal, opened: Opened, policy: Poli
     for name, value in expected.items():
         if values[name] != value:
             raise Problem(Fault.ANSWER_DIFFERS, name.partition(";key=")[0])
-    _check_promise(by, leaf.time)
     # 3  signed by the gateway's key of that time
-    _check_parameters(member, evidence.answer.signing.sha256, leaf.time)
-    gateway = policy.bundle.gateway
-    certificate = certificates.check(evidence.answer.signing, Profile.SIGNING, gateway, policy, leaf.time)
-    signature = record.answer_signature
-    if int.from_bytes(signature[_HALF:]) > _ORDER // 2:
-        raise Problem(Fault.ANSWER_SIGNATURE_INVALID, "a signature with a high s has a second form")
-    if algorithm_of(certificate) != ECDSA_P256 or not verify(certificate, ECDSA_P256, signature, record.answer_base):
+    created = _created(member, evidence.answer.signing.sha256)
+    if not verify(certificate, ECDSA_P256, record.answer_signature, record.answer_base):
         raise Problem(Fault.ANSWER_SIGNATURE_INVALID, "not the gateway's signature over this base")
+    return created, by
 
 
-def _request(evidence: Exchange) -> dict[str, str]:
-    request = evidence.request
+def _request(request: RequestPart | SoapRequestPart) -> dict[str, str]:
+    if isinstance(request, SoapRequestPart):
+        raise Problem(Fault.ANSWER_MALFORMED, "in another form than its request")
     values = base_values(request.base)
     bound = {
         _METHOD: values['"@method"'],
@@ -112,7 +141,7 @@ def _check_promise(by: str, leaf_time: datetime) -> None:
         raise Problem(Fault.ANSWER_DIFFERS, "ledger-by")
 
 
-def _check_parameters(member: InnerList, certificate_sha256: str, leaf_time: datetime) -> None:
+def _created(member: InnerList, certificate_sha256: str) -> int:
     parameters = dict(member.parameters)
     if parameters.keys() != _PARAMETERS or parameters["tag"] != TAG:
         raise Problem(Fault.ANSWER_MALFORMED, "signature parameters")
@@ -121,5 +150,4 @@ def _check_parameters(member: InnerList, certificate_sha256: str, leaf_time: dat
     created = parameters["created"]
     if not isinstance(created, int) or isinstance(created, bool):
         raise Problem(Fault.ANSWER_MALFORMED, "created")
-    if abs(created - leaf_time.timestamp()) > _SIGNED_WITHIN.total_seconds():
-        raise Problem(Fault.TIME_DIFFERS, "the answer was signed at another time than its leaf's")
+    return created

@@ -17,10 +17,11 @@ from gateway.audit.later import check_later
 from gateway.audit.leaves import Leaves
 from gateway.audit.objects import Objects
 from gateway.audit.pool import Pool, processes
-from gateway.audit.receipts import Receipts
+from gateway.audit.receipts import Receipts, has_receipts
 from gateway.audit.remote import RemoteLog
 from gateway.audit.report import Report
 from gateway.audit.timestamps import Timestamps
+from gateway.audit.translate import Translations
 from gateway.audit.tree import KnownRoot, Tree
 from gateway.audit.trust import REMEMBERED, load_checkpoint, load_trust
 from gateway.audit.verdict import Fault, Problem, Unproven
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from gateway.audit.files import Source
     from gateway.audit.leaves import Watcher
+    from gateway.audit.translate import Retold
     from gateway.audit.trust import Trust
     from gateway.audit.verdict import Verdict
     from gateway.ledger.note import Checkpoint
@@ -51,11 +53,19 @@ class Beside:
         now: the auditor's present, by which promises must be kept.
         receipts: a folder of receipts as `call` leaves them, or None.
         kept: a folder of bodies as `call` keeps them, or None.
+        retold: what both sides of translations kept, or None.
     """
 
     now: datetime
     receipts: Path | None = None
     kept: Path | None = None
+    retold: Retold | None = None
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All that must be there."""
+        retold = () if self.retold is None else (*self.retold.callers, *self.retold.others)
+        return tuple(folder for folder in (self.receipts, self.kept, *retold) if folder is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +204,8 @@ def _beside(asked: _Asked, objects: Objects, report: Report) -> tuple[list[Watch
         roots += receipts.roots()
     if beside and beside.kept:
         watchers.append(Kept(beside.kept, objects, report))
+    if beside and beside.retold:
+        watchers.append(Translations(beside.retold, objects, report))
     return watchers, roots
 
 
@@ -213,7 +225,7 @@ def _known(earlier: Checkpoint) -> KnownRoot:
 
 def _check_folders(log: Path | RemoteLog, beside: Beside | None) -> None:
     """A folder given by mistake must not become a verdict: neither a log that fails, nor a comparison with nothing."""
-    for needed in (log, *((beside.receipts, beside.kept) if beside else ())):
+    for needed in (log, *(beside.folders if beside else ())):
         if isinstance(needed, Path) and not needed.is_dir():
             raise ConfigurationError("folder_missing", path=needed)
     if isinstance(log, Path) and not (os.path.lexists(log / CHECKPOINT) or os.path.lexists(log / "tile")):
@@ -221,10 +233,12 @@ def _check_folders(log: Path | RemoteLog, beside: Beside | None) -> None:
             if inside.is_dir():
                 raise ConfigurationError("not_a_log_but", path=log, inside=inside)
         raise ConfigurationError("not_a_log", path=log)
-    if beside and beside.receipts and not any(beside.receipts.glob("*.json")):
+    if beside and beside.receipts and not has_receipts(beside.receipts):
         raise ConfigurationError("receipts_empty", path=beside.receipts)
-    if beside and beside.kept and not has_kept(beside.kept):
-        raise ConfigurationError("kept_empty", path=beside.kept)
+    kept = (beside.kept, *(beside.retold.callers if beside.retold else ())) if beside else ()
+    for bodies in kept:
+        if bodies is not None and not has_kept(bodies):
+            raise ConfigurationError("kept_empty", path=bodies)
 
 
 def _gone(folder: Source, verdict: Verdict) -> bool:

@@ -168,19 +168,20 @@ class _Entries:
     def take(self, index: int, packed: bytes, record: bytes | None, file: str) -> None:
         """Checks one entry; the first thing that is wrong with it goes to the tally."""
         leaf, rows = unpack_leaf(packed), len(self.part.answers)
-        exchange_id = str(leaf.exchange_id) if leaf.kind in EXCHANGES else None
-        place = {"file": file, "index": index, "exchange_id": exchange_id}
         try:
             self._check(index, leaf, packed, record)
         except Problem as problem:
-            self.part.tally.problem(problem, **place)  # type: ignore[arg-type]  # a place's three types
+            self._problem(problem, index, leaf, file)
         except SourceLostError:
             raise
         except Exception:  # noqa: BLE001  a log is a stranger's input: what no check foresaw is a finding, not a crash
-            unforeseen = Problem(Fault.UNFORESEEN, "a check could not be carried out")
-            self.part.tally.problem(unforeseen, **place)  # type: ignore[arg-type]  # the same
+            self._problem(Problem(Fault.UNFORESEEN, "a check could not be carried out"), index, leaf, file)
         if leaf.kind == "exchange" and len(self.part.answers) == rows:
             self.part.answers += leaf_row(index, leaf.exchange_id, packed)
+
+    def _problem(self, problem: Problem, index: int, leaf: Leaf, file: str) -> None:
+        exchange_id = str(leaf.exchange_id) if leaf.kind in EXCHANGES else None
+        self.part.tally.problem(problem, file=file, index=index, exchange_id=exchange_id)
 
     def _check(self, index: int, leaf: Leaf, packed: bytes, record: bytes | None) -> None:
         if record is None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gateway.audit.policies import Policy
     from gateway.policy.bundle import Bundle
 
-_Key = tuple["Profile", str, "Proof", str]
+_Key = tuple["Profile", str, str, str, tuple[str, ...], tuple[str, ...]]
 _MOST_VERDICTS = 4096
 #: What an auditor wants told apart; ``wrong_eku`` is a key for TLS that signed, or the reverse (S6).
 _FAULTS = {
@@ -65,7 +65,7 @@ class Certificates:
         Raises Problem: certificate_refused, certificate_out_of_date, certificate_revoked, certificate_of_other_use,
         certificate_of_another, certificate_proof_differs, object_missing ...
         """
-        key = (profile, party, proof, policy.sha256)
+        key = (profile, party, policy.sha256, proof.sha256, proof.chain, proof.revocation)
         window = self._windows.get(key)
         if window is None or not window.since <= at < window.until:
             if len(self._windows) >= _MOST_VERDICTS:

@@ -5,11 +5,21 @@ A value in another spelling (base64 not canonical, a time without its six digits
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003  pydantic reads the annotations when the models are built
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from gateway.audit.verdict import Fault, Problem
 from gateway.errors import Code  # noqa: TC001  the same
@@ -26,6 +36,8 @@ Leaf = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{42}[AEIMQUYcgko
 # JSON has one kind of string; these two are read out of theirs
 Bytes = Annotated[bytes, BeforeValidator(lambda text: decode64(text) if isinstance(text, str) else text)]
 Time = Annotated[datetime, BeforeValidator(lambda text: parse_timestamp(text) if isinstance(text, str) else text)]
+#: A REST request's nonce, or a SOAP request's MessageID.
+NONCE = r"^(?:[A-Za-z0-9+/_=-]{22,128}|urn:uuid:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$"
 Count = Annotated[int, Field(ge=0, lt=1 << 64)]
 SideFile = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}\.(checkpoint|[a-z0-9][a-z0-9-]{0,62}\.tsr)$")]
 
@@ -110,22 +122,73 @@ class MessagePart(_Part):
     signing: Proof
 
 
+def _form(request: object) -> str:
+    """Which form a caller used: evidence of REST says none."""
+    return "soap" if isinstance(request, Mapping) and "form" in request else "rest"
+
+
+class SoapRequestPart(MessagePart):
+    """The caller's signed SOAP message without its Body."""
+
+    form: Literal["soap11", "soap12"]
+    algorithm: str
+    tls: Proof
+
+
+class RestMessagePart(_Part):
+    """One signed REST message between the gateway and an upstream: its base, which holds no body."""
+
+    form: Literal["rest"]
+    base: str
+    signature: Bytes
+    label: str
+    parameters: str
+    algorithm: str
+    signing: Proof
+
+
+class TlsMessagePart(_Part):
+    """An answer that its owner does not sign: whose connection it came over; its digest where that tells nothing."""
+
+    form: Literal["tls"]
+    content_digest: Digest | None
+    tls: Proof
+
+
+def _message_form(message: object) -> str:
+    """In which form a message to or from an upstream is; evidence of SOAP says none."""
+    if not isinstance(message, Mapping) or "form" not in message:
+        return "soap"
+    return "tls" if message["form"] == "tls" else "rest"
+
+
 class AttemptPart(_Part):
     """One try upstream."""
 
     at: Time
     outcome: str
-    request: MessagePart
-    answer: MessagePart | None
+    request: Annotated[
+        Annotated[MessagePart, Tag("soap")] | Annotated[RestMessagePart, Tag("rest")], Discriminator(_message_form)
+    ]
+    answer: (
+        Annotated[
+            Annotated[MessagePart, Tag("soap")]
+            | Annotated[RestMessagePart, Tag("rest")]
+            | Annotated[TlsMessagePart, Tag("tls")],
+            Discriminator(_message_form),
+        ]
+        | None
+    )
 
 
 class AcknowledgedPart(_Part):
-    """What an acknowledgement repeats of the answer that it is about (L12)."""
+    """What an acknowledgement repeats of the answer that it is about (L12); by SOAP with the Body that was signed."""
 
     exchange_id: Id
     ledger_leaf: Leaf
     answer_digest: Digest
     handle: Hex | None
+    body: Annotated[Bytes | None, BeforeValidator(_present)] = None
 
 
 class Exchange(Evidence):
@@ -143,7 +206,9 @@ class Exchange(Evidence):
     subjects: tuple[SubjectPart, ...]
     fields: tuple[Word, ...]
     outcome: str
-    request: RequestPart
+    request: Annotated[
+        Annotated[RequestPart, Tag("rest")] | Annotated[SoapRequestPart, Tag("soap")], Discriminator(_form)
+    ]
     upstream: tuple[AttemptPart, ...]
     answer: AnswerPart
     acknowledges: Annotated[AcknowledgedPart | None, BeforeValidator(_present)] = None
@@ -157,7 +222,7 @@ class EarlyRefusal(Evidence):
     received_at: Time
     party: Name | None
     reason: Annotated[Code, Field(strict=False)]
-    nonce: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/_=-]{22,128}$")] | None
+    nonce: Annotated[str, StringConstraints(pattern=NONCE)] | None
     answer: AnswerPart
 
 
@@ -211,19 +276,22 @@ class Genesis(Evidence):
 
 
 class PolicyAct(Evidence):
-    """What was done about the policy: proposed, approved, activated or refused."""
+    """What was done about the policy: proposed, approved, activated or refused; or about the log: recovered, lost."""
 
     kind: Literal["policy"]
-    act: Literal["proposed", "approved", "activated", "refused"]
+    act: Literal["proposed", "approved", "activated", "refused", "recovered", "lost"]
     by: Literal["command", "start", "worker"]
     policy: Hex | None
     version: Annotated[int, Field(ge=1)] | None
     previous: Hex | None
     approvals: tuple[str, ...]
     reason: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,62}$")] | None
+    document: Annotated[str | None, BeforeValidator(_present)] = None
 
     @model_validator(mode="after")
     def _has_what_its_act_has(self) -> PolicyAct:
+        if (self.document is not None) != (self.act in {"recovered", "lost"}):
+            raise ValueError("only what was recovered or lost has a document")
         named = self.policy is not None
         follows = (self.version is not None, self.previous is not None)
         approvals = min(len(self.approvals), 2)
@@ -233,6 +301,8 @@ class PolicyAct(Evidence):
             "approved": [(True, (False, False), 1, False)],
             "activated": [(True, (True, True), 1, False), (True, (True, True), 2, False)],
             "refused": [(True, (False, False), 0, True)],
+            "recovered": [(False, (False, False), 0, False)],
+            "lost": [(False, (False, False), 1, False), (False, (False, False), 2, False)],
         }
         if has not in due[self.act]:
             raise ValueError("not the members of its act")

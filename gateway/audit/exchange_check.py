@@ -18,12 +18,13 @@ from gateway.audit.verdict import Fault, Problem
 from gateway.errors import Code
 
 if TYPE_CHECKING:
-    from contracts.loader import Operation
+    from contracts.loader import Contract, Operation
     from gateway.audit.certificates import Certificates
     from gateway.audit.evidence_schema import EarlyRefusal
     from gateway.audit.objects import Objects
     from gateway.audit.opening import Opened
     from gateway.audit.policies import Policy, Timeline
+    from gateway.audit.soap_request import AskedBySoap
     from gateway.ledger.leaf import Leaf
 
 #: The upstreams that are no party: an echo, our own subjects, the ledger, which acknowledgements are held against.
@@ -72,9 +73,9 @@ class ExchangeCheck:
             policy = next((item for item in policies if item.sha256 == evidence.policy), None)
             if policy is None:
                 raise Problem(Fault.POLICY_DIFFERS, "not the policy that was in force")
-            self._whole(evidence, leaf, policy)
+            asked = self._whole(evidence, leaf, policy)
             # 8  the answer is the receipt
-            check_answer(evidence, opened, policy, self._certificates)
+            check_answer(evidence, opened, policy, self._certificates, asked)
         else:
             under_one_of(policies, lambda policy: self._early(evidence, opened, policy))
 
@@ -82,13 +83,14 @@ class ExchangeCheck:
         _check_early(evidence, policy)
         check_answer(evidence, opened, policy, self._certificates)
 
-    def _whole(self, evidence: Exchange, leaf: Leaf, policy: Policy) -> None:
+    def _whole(self, evidence: Exchange, leaf: Leaf, policy: Policy) -> AskedBySoap | None:
         # 3  the parties are those of the policy
         caller = policy.bundle.parties.get(evidence.parties.caller)
         if evidence.parties.gateway != policy.bundle.gateway or caller is None or caller.suspended:
             raise Problem(Fault.POLICY_DIFFERS, "a party that the policy does not know, or had suspended")
         # 4  the contract that evidence names has this operation
-        operation = self._operation(evidence)
+        contract = self._contract(evidence)
+        operation = contract.operations[evidence.operation]
         if operation.acknowledges != (evidence.acknowledges is not None):
             raise Problem(Fault.CONTRACT_DIFFERS, "acknowledges where the contract does not, or the reverse")
         if evidence.outcome in _BY_LEDGER and not operation.acknowledges:
@@ -98,21 +100,22 @@ class ExchangeCheck:
         _check_disclosure(evidence, operation, policy)
         check_subjects(evidence, operation, self._traces)
         # 6  the caller asked for it, once
-        check_request(evidence, operation, policy, self._certificates, self._traces)
+        asked = check_request(evidence, contract, policy, self._certificates, self._traces)
         # 7  the upstream was asked, and answered
         upstream = None if operation.upstream in _OURSELVES else operation.upstream
         self._upstream.check(evidence, upstream, policy, leaf.time)
         # and what it acknowledges is what the caller signed
         if evidence.acknowledges is not None:
-            check_signed(evidence, evidence.acknowledges)
+            check_signed(evidence, evidence.acknowledges, contract, asked)
+        return asked
 
-    def _operation(self, evidence: Exchange) -> Operation:
+    def _contract(self, evidence: Exchange) -> Contract:
         contract = self._objects.contract(evidence.contract.sha256)
         operation = contract.operations.get(evidence.operation)
         named = (contract.service, contract.version)
         if operation is None or named != (evidence.contract.service, evidence.contract.version):
             raise Problem(Fault.CONTRACT_DIFFERS, "the contract has another name, or no such operation")
-        return operation
+        return contract
 
 
 def authorisation(evidence: Exchange, policy: Policy) -> Code | None:

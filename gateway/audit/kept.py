@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.audit.acknowledgements import disclosed_handle, handle_field
-from gateway.audit.evidence_schema import EarlyRefusal
-from gateway.audit.verdict import Fault, KeptCount, Problem, Unproven
-from gateway.errors import Code
+from gateway.audit.counts import KeptCount
+from gateway.audit.evidence_schema import EarlyRefusal, SoapRequestPart
+from gateway.audit.soap_kept import kept_answer, kept_request
+from gateway.audit.verdict import Fault, Problem, Unproven
+from gateway.errors import Code, Refusal
 from gateway.signing.digest import digest_holds
+from gateway.translation.again import canonical_answer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lxml import etree
+
     from gateway.audit.certificates import Certificates
-    from gateway.audit.evidence_schema import Exchange
+    from gateway.audit.evidence_schema import Exchange, RequestPart
     from gateway.audit.leaves import Shown
     from gateway.audit.objects import Objects
     from gateway.audit.policies import Policies
@@ -33,8 +37,20 @@ _FILE = re.compile(r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<pa
 class _Bodies:
     """The files of one exchange: their paths by part, and whether the log has it."""
 
-    files: dict[str, Path] = field(default_factory=dict)
+    files: dict[str, Path]
     seen: bool = False
+
+
+def kept_files(folder: Path) -> tuple[dict[str, dict[str, Path]], int]:
+    """The files of each exchange id by their part, ``request`` or ``answer``; and how many have other names."""
+    files: dict[str, dict[str, Path]] = {}
+    ignored = 0
+    for path in sorted(folder.iterdir()):
+        if match := _FILE.fullmatch(path.name):
+            files.setdefault(match["id"], {})[match["part"]] = path
+        else:
+            ignored += 1
+    return files, ignored
 
 
 def has_kept(folder: Path) -> bool:
@@ -43,18 +59,14 @@ def has_kept(folder: Path) -> bool:
 
 
 class Kept:
-    """The kept bodies of one folder; a Watcher of the leaves. Bodies are read one exchange at a time."""
+    """The kept bodies and envelopes of one folder; a Watcher of the leaves. They are read one exchange at a time."""
 
     def __init__(self, folder: Path, objects: Objects, report: Report) -> None:
         self._objects = objects
         self._report = report
-        self._bodies: dict[str, _Bodies] = {}
         self._counts = dict.fromkeys(("compared", "uncovered", "sealed", "failed", "ignored"), 0)
-        for path in sorted(folder.iterdir()):
-            if match := _FILE.fullmatch(path.name):
-                self._bodies.setdefault(match["id"], _Bodies()).files[match["part"]] = path
-            else:
-                self._counts["ignored"] += 1
+        files, self._counts["ignored"] = kept_files(folder)
+        self._bodies = {exchange_id: _Bodies(parts) for exchange_id, parts in files.items()}
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -100,8 +112,7 @@ class Kept:
             return self._answer(body, evidence)
         if isinstance(evidence, EarlyRefusal):
             return "uncovered"  # C6: of a request whose salt was not claimed, evidence keeps no digest
-        digest = evidence.request.content_digest
-        if (digest is None and body) or (digest is not None and not digest_holds(digest, body)):
+        if request_content(body, evidence.request) is None:
             raise Problem(Fault.KEPT_REQUEST_DIFFERS, "not the bytes that the request's digest is of")
         return "compared"
 
@@ -109,19 +120,44 @@ class Kept:
         repeated = isinstance(evidence, EarlyRefusal) and evidence.reason == Code.TOO_MANY_REFUSALS
         if repeated or (isinstance(evidence, EarlyRefusal) and evidence.party is None):
             return "uncovered"  # one leaf a minute stands for many such answers, each with a body of its own
-        if not digest_holds(evidence.answer.content_digest, body):
+        content = answer_content(body, evidence)
+        if content is None:
             raise Problem(Fault.KEPT_ANSWER_DIFFERS, "not the bytes that the answer's digest is of")
         if not isinstance(evidence, EarlyRefusal) and evidence.kind == "exchange":
-            self._handle(body, evidence)
+            self._handle(content, evidence)
         return "compared"
 
-    def _handle(self, body: bytes, evidence: Exchange) -> None:
+    def _handle(self, content: bytes | etree._Element, evidence: Exchange) -> None:
         name = handle_field(evidence, self._objects)
         if name is None:
             return
+        contract = self._objects.contract(evidence.contract.sha256)
         try:
-            fields = json.loads(body)
-        except (ValueError, RecursionError):
-            fields = None
-        if not isinstance(fields, dict) or fields.get(name) != disclosed_handle(evidence, self._objects):
+            fields = canonical_answer(contract, evidence.operation, content)
+        except Refusal:
+            fields = {}
+        if fields.get(name) != disclosed_handle(evidence, self._objects):
             raise Problem(Fault.KEPT_HANDLE_DIFFERS, "the answer gave another handle than evidence tells of")
+
+
+def request_content(data: bytes, request: RequestPart | SoapRequestPart) -> bytes | etree._Element | None:
+    """What this request says, if these bytes are what its caller signed: a body by REST, the one element of a Body."""
+    if isinstance(request, SoapRequestPart):
+        envelope = kept_request(data, request)
+        return None if envelope is None else envelope.payload
+    digest = request.content_digest
+    same = not data if digest is None else digest_holds(digest, data)
+    return data if same else None
+
+
+def answer_content(data: bytes, evidence: Exchange | EarlyRefusal) -> bytes | etree._Element | None:
+    """What this answer says, if its digest is that of these bytes: a body by REST, the one element of a SOAP Body.
+
+    Evidence of a refusal before its salt was claimed does not say in which form it was answered.
+    """
+    digest = evidence.answer.content_digest
+    by_soap = data[:1] == b"<" if isinstance(evidence, EarlyRefusal) else isinstance(evidence.request, SoapRequestPart)
+    if by_soap:
+        envelope = kept_answer(data, digest)
+        return None if envelope is None else envelope.payload
+    return data if digest_holds(digest, data) else None

@@ -1,4 +1,4 @@
-"""One receipt as `call` leaves it: an answer with the signature that it came with, and what of its request it covers.
+"""One receipt by REST as `call` leaves it: an answer with its signature, and what of its request that covers.
 
 Nothing of it is believed: the signature over its base is what counts, and whose key made it.
 """
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORBIDDEN = ConfigDict(extra="forbid", frozen=True, strict=True)
-_LARGEST = 1 << 24
+#: Of a receipt, in bytes.
+LARGEST = 1 << 24
 _ALWAYS = frozenset({'"@status"', '"content-digest"', '"exchange-id"'})
 _LEDGER = frozenset({'"ledger-leaf"', '"ledger-by"'})
 
@@ -99,7 +100,7 @@ class KeptAnswer:
 def read_kept_answer(path: Path) -> KeptAnswer:
     """The receipt in a file; raises Problem (receipt_unreadable, receipt_not_ours)."""
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > LARGEST:
             raise Problem(Fault.RECEIPT_UNREADABLE, "too large")
         kept = _File.model_validate_json(path.read_bytes())
         exchange_id = _Headers(exchange_id=kept.headers.get("exchange-id", "")).exchange_id
@@ -128,8 +129,8 @@ def read_kept_answer(path: Path) -> KeptAnswer:
     return KeptAnswer(
         name=path.name,
         exchange_id=exchange_id,
-        ledger_leaf=_leaf(kept.headers["ledger-leaf"]) if recorded else None,
-        ledger_by=_promise(kept.headers["ledger-by"]) if recorded else None,
+        ledger_leaf=read_leaf(kept.headers["ledger-leaf"]) if recorded else None,
+        ledger_by=read_promise(kept.headers["ledger-by"]) if recorded else None,
         content_digest=kept.headers["content-digest"],
         created=created,
         signer=kept.signer,
@@ -187,14 +188,16 @@ def _created(member: InnerList) -> datetime:
     return datetime.fromtimestamp(created, UTC)
 
 
-def _leaf(text: str) -> bytes:
+def read_leaf(text: str) -> bytes:
+    """The hash in Ledger-Leaf; raises Problem (receipt_unreadable)."""
     try:
         return decode64(text)
     except FormatError:
         raise Problem(Fault.RECEIPT_UNREADABLE, "ledger-leaf") from None
 
 
-def _promise(text: str) -> datetime:
+def read_promise(text: str) -> datetime:
+    """The moment in Ledger-By; raises Problem (receipt_unreadable)."""
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:

@@ -21,6 +21,7 @@ from gateway.audit.handover import check_handover
 from gateway.audit.objects import Objects
 from gateway.audit.opening import DataKeys
 from gateway.audit.policies import Policies, under_one_of
+from gateway.audit.recovery import Recoveries
 from gateway.audit.remote import SourceLostError
 from gateway.audit.repeats import ROW_SIZE as ONCE_SIZE
 from gateway.audit.repeats import id_row
@@ -114,7 +115,9 @@ class Leaves:
         self._in_force: list[tuple[int, datetime, str]] = []
         self._certificates = Certificates(objects, trust.roots)
         self._merges = Merges()
-        self._destructions = Destructions(self._policies, report, Ancestry(folder, checkpoint))
+        ancestry = Ancestry(folder, checkpoint)
+        self._destructions = Destructions(self._policies, report, ancestry)
+        self._recoveries = Recoveries(self._policies, report, ancestry)
         self._timestamps = timestamps
         self._shown = Shown()
         self._ids = bytearray()
@@ -184,6 +187,7 @@ class Leaves:
         """Judges what only the whole log shows."""
         self._writers.finish(self._report)
         self._destructions.finish()
+        self._recoveries.finish()
         self._timestamps.finish()
         for _, repeated in pool.ordered((None, OnceRows(rows)) for rows in self._once.parts()):
             for found in repeated:
@@ -247,7 +251,9 @@ class Leaves:
             case "genesis":
                 self._policies.begin(schema.read_evidence(record.evidence, schema.Genesis), leaf.time)
             case "policy":
-                self._policies.act(schema.read_evidence(record.evidence, schema.PolicyAct), leaf.time)
+                act = schema.read_evidence(record.evidence, schema.PolicyAct)
+                if not self._recoveries.take(index, leaf, act):
+                    self._policies.act(act, leaf.time)
             case "opening":
                 opening = schema.read_evidence(record.evidence, schema.Opening)
                 under_one_of(self._policies.possible(leaf.time), lambda policy: self._keys.open(leaf, opening, policy))

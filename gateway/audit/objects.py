@@ -51,7 +51,8 @@ class Objects:
             tell(done)
 
     def _check_kind(self, digest: str) -> None:
-        for kind in (self.certificate, self.revocation, self.contract, self.bundle):
+        # a contract last: what is none is read once more, for the line that is wrong
+        for kind in (self.certificate, self.revocation, self.bundle, self.contract):
             try:
                 kind(digest)
             except Problem:

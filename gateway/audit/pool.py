@@ -15,6 +15,7 @@ from gateway.audit.bundle_check import BundleCheck
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
+    from multiprocessing.context import BaseContext
     from types import TracebackType
     from typing import Any
 
@@ -37,8 +38,7 @@ class Pool:
         self._anchors = anchors
         self._jobs = jobs
         self._check = BundleCheck(anchors) if jobs == 1 else None
-        # not a fork of this process, which has threads (progress), but of a fresh one
-        self._executor = None if jobs == 1 else ProcessPoolExecutor(jobs, get_context("forkserver"))
+        self._executor = None if jobs == 1 else ProcessPoolExecutor(jobs, _fresh())
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +76,13 @@ def processes(jobs: int | None, size: int) -> int:
     if jobs is not None:
         return jobs
     return len(os.sched_getaffinity(0)) if size >= _WORTH_IT else 1
+
+
+def _fresh() -> BaseContext:
+    """Not forks of this process, which has threads (progress), but of a fresh one, which has read the code once."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["__main__", __name__])
+    return context
 
 
 def _done(thing: _C, future: Future[Any] | None) -> tuple[_C, Any]:

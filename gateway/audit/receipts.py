@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.paths import Authority, vet
 from certs.profiles import CertificateRefusedError, Profile, dns_names
+from gateway.audit.counts import ReceiptCount
 from gateway.audit.evidence_schema import Exchange
 from gateway.audit.kept_answer import read_kept_answer, read_proof
+from gateway.audit.soap_receipt import read_soap_receipt
 from gateway.audit.tree import KnownRoot
-from gateway.audit.verdict import Fault, Problem, ReceiptCount, Unproven
+from gateway.audit.verdict import Fault, Problem, Unproven
 from gateway.ledger.encoding import FormatError
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.proof import verify_proof
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 PREFIX = "receipts/"
 #: ``created`` is in whole seconds: the log may begin in the very second of its first answer.
 _WITHIN_ITS_SECOND = timedelta(microseconds=999_999)
+#: A receipt by REST is what `call` wrote; one by SOAP is the envelope as it came.
+_READ_BY = {".json": read_kept_answer, ".xml": read_soap_receipt}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,19 @@ class _Kept:
     place: _Place | None = field(default=None)
 
 
+def has_receipts(folder: Path) -> bool:
+    """Whether a folder holds a file that may be a receipt."""
+    return bool(_receipts(folder))
+
+
+def _receipts(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in _READ_BY)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
 class Receipts:
     """The receipts of one folder; a Watcher of the leaves, and of the roots on the way."""
 
@@ -70,13 +88,13 @@ class Receipts:
         self._kept: list[_Kept] = []
         self._by_id: dict[str, list[_Kept]] = {}
         self._failed: set[str] = set()
-        for path in sorted(folder.glob("*.json")):
+        for path in _receipts(folder):
             self._load(path)
-        self._ignored = sum(path.suffix not in {".json", ".jws"} for path in folder.iterdir())
+        self._ignored = sum(path.suffix not in {*_READ_BY, ".jws"} for path in folder.iterdir())
 
     def _load(self, path: Path) -> None:
         try:
-            kept = _Kept(read_kept_answer(path))
+            kept = _Kept(_READ_BY[path.suffix](path))
         except Problem as problem:
             self._problem(problem, path.name)
             return
@@ -102,7 +120,7 @@ class Receipts:
         """Each root that a party was shown."""
         for kept in self._kept:
             if kept.checkpoint is not None:
-                file = PREFIX + kept.answer.name.removesuffix(".json") + ".jws"
+                file = PREFIX + _stem(kept.answer.name) + ".jws"
                 differs = Problem(Fault.RECEIPT_PROOF_DIFFERS, "a party was shown another log", file=file)
                 yield KnownRoot(kept.checkpoint.size, kept.checkpoint.root, differs)
 
@@ -116,7 +134,7 @@ class Receipts:
 
     def finish(self, certificates: Certificates, policies: Policies, shown: Shown) -> None:
         """Judges every receipt once the last leaf is read."""
-        held = pending = unrecorded = 0
+        states = Counter[str]()
         for kept in self._kept:
             try:
                 self._check_signer(kept.answer, certificates, policies, shown)
@@ -124,12 +142,9 @@ class Receipts:
             except Problem as problem:
                 self._problem(problem, kept.answer.name, kept)
                 continue
-            if kept.answer.name in self._failed:
-                continue
-            held += state == "held"
-            pending += state == "pending"
-            unrecorded += state == "unrecorded"
-        self._report.receipts = ReceiptCount(held, pending, unrecorded, len(self._failed), self._ignored)
+            if _stem(kept.answer.name) not in self._failed:
+                states[state] += 1
+        self._report.receipts = ReceiptCount(**states, failed=len(self._failed), ignored=self._ignored)
         if self._ignored:
             self._report.unproven.add(Unproven.FILES_IGNORED)
 
@@ -138,6 +153,8 @@ class Receipts:
         if answer.ledger_leaf is None or answer.ledger_by is None:
             return "unrecorded"
         if place is None:
+            if self._report.is_lost(answer.exchange_id, answer.created):
+                return "lost"
             # the log's own clock has gone on past the promise: nothing explains it
             if last is not None and last > answer.ledger_by:
                 raise Problem(Fault.RECEIPT_MISSING, "the log goes on past the promise, without this exchange")
@@ -185,7 +202,7 @@ class Receipts:
             raise Problem(Fault.RECEIPT_NOT_OURS, "signed under another party's certificate")
 
     def _problem(self, problem: Problem, name: str, kept: _Kept | None = None) -> None:
-        self._failed.add(name.removesuffix(".jws").removesuffix(".json") + ".json")
+        self._failed.add(_stem(name))
         self._report.problem(
             problem,
             file=PREFIX + name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gateway.audit.tally import Tally
@@ -12,17 +13,20 @@ from gateway.ledger.encoding import timestamp
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gateway.audit.counts import KeptCount, ReceiptCount, TranslationCount
     from gateway.audit.verdict import (
         Destroyed,
         Dispute,
         Finding,
         Handed,
-        KeptCount,
+        LogRecovery,
         PolicyAttempt,
         PolicyChange,
-        ReceiptCount,
     )
     from gateway.ledger.note import Checkpoint
+
+
+_WITHIN_ITS_SECOND = timedelta(microseconds=999_999)
 
 
 class Report(Tally):
@@ -34,6 +38,7 @@ class Report(Tally):
         self.writers = self.writers_open = 0
         self.receipts: ReceiptCount | None = None
         self.kept: KeptCount | None = None
+        self.translated: TranslationCount | None = None
         self.unproven: set[Unproven] = {Unproven.NO_TIMESTAMPS, Unproven.NO_WITNESSES}
         self._disputes: list[Dispute] = []
         self._acknowledged: Counter[str] = Counter()
@@ -42,6 +47,7 @@ class Report(Tally):
         self._attempts: list[PolicyAttempt] = []
         self._destructions: list[Destroyed] = []
         self._handovers: list[Handed] = []
+        self.recoveries: list[LogRecovery] = []
         self._times: list[datetime] = []
 
     def dispute(self, dispute: Dispute) -> None:
@@ -52,6 +58,19 @@ class Report(Tally):
         """Notes a leaf's time, for the first and the last."""
         first, last = self._times or (at, at)
         self._times = [min(first, at), max(last, at)]
+
+    @property
+    def last(self) -> datetime | None:
+        """The newest leaf's time so far."""
+        return self._times[1] if self._times else None
+
+    def is_lost(self, exchange_id: str, answered: datetime) -> bool:
+        """Whether officers said that this exchange is in no log, of a recovery that can have lost it.
+
+        ``answered`` is in whole seconds, cut.
+        """
+        first, last = timestamp(answered + _WITHIN_ITS_SECOND), timestamp(answered)
+        return any(exchange_id in one.exchanges and one.since <= first and last <= one.at for one in self.recoveries)
 
     def destruction(self, destroyed: Destroyed) -> None:
         """Notes that evidence was destroyed, rightly."""
@@ -88,6 +107,7 @@ class Report(Tally):
             note=note,
             receipts=self.receipts,
             kept=self.kept,
+            translated=self.translated,
             disputes=tuple(sorted(self._disputes, key=lambda item: item.index)),
         )
 
@@ -114,6 +134,7 @@ class Report(Tally):
             last=times[1],
             destructions=tuple(self._destructions),
             handovers=tuple(self._handovers),
+            recoveries=tuple(self.recoveries),
         )
 
     def _party(self, name: str) -> PartyCount:

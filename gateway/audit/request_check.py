@@ -1,4 +1,4 @@
-"""A caller's kept request: it said what evidence says, it was signed by the caller, and it came once (S1)."""
+"""A caller's kept request: it said what evidence says, it was signed by the caller, and it came once (S1, S4)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from certs.profiles import Profile
+from gateway.audit.evidence_schema import SoapRequestPart
+from gateway.audit.soap_request import check_soap_request
 from gateway.audit.verdict import Fault, Problem
 from gateway.errors import Refusal
-from gateway.ledger.encoding import encode64
 from gateway.signing.algorithms import algorithm_of, verify
 from gateway.signing.base import parse_base
-from gateway.signing.head import SignatureHead, read_head
+from gateway.signing.head import SignatureHead, kept_head
 from gateway.signing.structured import MalformedFieldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from contracts.loader import Operation
+    from contracts.loader import Contract, Operation
     from gateway.audit.certificates import Certificates
-    from gateway.audit.evidence_schema import Exchange
+    from gateway.audit.evidence_schema import Exchange, RequestPart
     from gateway.audit.policies import Policy
+    from gateway.audit.soap_request import AskedBySoap
     from gateway.audit.traces import Traces
 
 OLDEST = timedelta(seconds=300)
@@ -34,16 +36,34 @@ _TARGET = re.compile(r"https://[a-z0-9.-]+(?::[0-9]+)?(?P<path>/[^?#]*)(?P<query
 _PATH_FIELD = re.compile(r"\\\{[a-z_]+\\\}")
 
 
+@lru_cache(maxsize=256)
 def keyid_of(sha256_hex: str) -> str:
     """A certificate's keyid (S1): base64url without padding of its SHA-256."""
     return urlsafe_b64encode(bytes.fromhex(sha256_hex)).decode().rstrip("=")
 
 
 def check_request(
-    evidence: Exchange, operation: Operation, policy: Policy, certificates: Certificates, traces: Traces
-) -> None:
-    """Returns if the caller signed this request; raises Problem."""
+    evidence: Exchange, contract: Contract, policy: Policy, certificates: Certificates, traces: Traces
+) -> AskedBySoap | None:
+    """Returns if the caller signed this request: by SOAP, what its answer must be bound to. Raises Problem.
+
+    ``contract`` is the one that evidence names, and has its operation.
+    """
     request = evidence.request
+    if isinstance(request, SoapRequestPart):
+        return check_soap_request(evidence, request, contract, policy, certificates, traces)
+    _check_rest(evidence, request, contract.operations[evidence.operation], policy, certificates, traces)
+    return None
+
+
+def _check_rest(
+    evidence: Exchange,
+    request: RequestPart,
+    operation: Operation,
+    policy: Policy,
+    certificates: Certificates,
+    traces: Traces,
+) -> None:
     head = strict_head(request.label, request.parameters, request.signature)
     values = _values(request.base, request.parameters)
     # 1  it covers all that S1 asks for
@@ -81,12 +101,11 @@ def check_request(
 def strict_head(label: str, parameters: str, signature: bytes) -> SignatureHead:
     """A Signature-Input member as the gateway itself reads it; raises Problem (request_malformed)."""
     try:
-        head = read_head({"signature-input": f"{label}={parameters}", "signature": f"{label}=:{encode64(signature)}:"})
+        return kept_head(label, parameters, signature)
+    except MalformedFieldError:
+        raise Problem(Fault.REQUEST_MALFORMED, "signature-input not in its one form") from None
     except Refusal as refusal:
         raise Problem(Fault.REQUEST_MALFORMED, f"signature-input: {refusal.code}") from None
-    if (head.label, head.parameters, head.value) != (label, parameters, signature):
-        raise Problem(Fault.REQUEST_MALFORMED, "signature-input not in its one form")
-    return head
 
 
 @lru_cache(maxsize=4)
@@ -111,13 +130,18 @@ def _values(base: str, parameters: str) -> Mapping[str, str]:
 def _check_target(values: Mapping[str, str], operation: Operation) -> None:
     binding = operation.rest
     target = _TARGET.fullmatch(values['"@target-uri"'])
-    path = _PATH_FIELD.sub("[^/]+", re.escape(binding.path))
-    if values['"@method"'] != binding.method or target is None or not re.fullmatch(path, target["path"]):
+    if values['"@method"'] != binding.method or target is None or not _path(binding.path).fullmatch(target["path"]):
         raise Problem(Fault.REQUEST_DIFFERS, "method or target")
     if target["query"] is not None and not binding.query:
         raise Problem(Fault.REQUEST_DIFFERS, "query")
     if binding.method == "POST" and '"content-digest"' not in values:
         raise Problem(Fault.REQUEST_NOT_COVERED, "content-digest")
+
+
+@lru_cache(maxsize=64)
+def _path(template: str) -> re.Pattern[str]:
+    """The paths that a contract's path stands for."""
+    return re.compile(_PATH_FIELD.sub("[^/]+", re.escape(template)))
 
 
 def _check_time(head: SignatureHead, received_at: datetime) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from certs.profiles import Profile
+from gateway.audit.evidence_schema import MessagePart, RestMessagePart, TlsMessagePart
+from gateway.audit.rest_messages import RestMessages
 from gateway.audit.verdict import Fault, Problem
 from gateway.errors import Code
 from gateway.signing.soap_facts import check_signed_part
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gateway.audit.certificates import Certificates
-    from gateway.audit.evidence_schema import AttemptPart, Exchange, MessagePart
+    from gateway.audit.evidence_schema import AttemptPart, Exchange
     from gateway.audit.objects import Objects
     from gateway.audit.policies import Policy
     from gateway.audit.traces import Traces
@@ -36,6 +38,7 @@ class UpstreamCheck:
         self._objects = objects
         self._certificates = certificates
         self._traces = traces
+        self._rest = RestMessages(certificates)
 
     def check(self, evidence: Exchange, upstream: str | None, policy: Policy, until: datetime) -> None:
         """Returns if the attempts prove what was asked and answered; ``until`` is the leaf's time.
@@ -55,27 +58,51 @@ class UpstreamCheck:
             # the clock may have been set while the exchange ran
             if not evidence.received_at - _CLOCK_STEP <= attempt.at <= until + _CLOCK_STEP:
                 raise Problem(Fault.TIME_DIFFERS, "an attempt outside its exchange")
-            self._attempt(attempt, evidence.parties.gateway, named or "", policy)
+            self._attempt(attempt, evidence, named or "", policy)
 
-    def _attempt(self, attempt: AttemptPart, gateway: str, upstream: str, policy: Policy) -> None:
+    def _attempt(self, attempt: AttemptPart, evidence: Exchange, upstream: str, policy: Policy) -> None:
+        gateway = evidence.parties.gateway
         if (attempt.answer is not None) != (attempt.outcome == ANSWERED):
             raise Problem(Fault.UPSTREAM_DIFFERS, "an answer is kept where it answered, and nowhere else")
         if attempt.outcome != ANSWERED and attempt.outcome not in _CODES:
             raise Problem(Fault.UPSTREAM_DIFFERS, "an attempt of an unknown outcome")
-        asked = self._facts(attempt.request, gateway, policy, attempt.at)
+        if isinstance(attempt.request, RestMessagePart):
+            nonce = self._rest.check_request(attempt.request, evidence, gateway, policy, attempt.at)
+            self._traces.message(f"nonce:{nonce}")
+            if isinstance(attempt.answer, MessagePart):
+                raise Problem(Fault.UPSTREAM_DIFFERS, "asked in one form, answered in another")
+        else:
+            self._soap(attempt, attempt.request, gateway, upstream, policy)
+        if isinstance(attempt.answer, TlsMessagePart):
+            self._unsigned(attempt.answer, upstream, policy, attempt.at)
+        elif isinstance(attempt.answer, RestMessagePart):
+            if not isinstance(attempt.request, RestMessagePart):
+                raise Problem(Fault.UPSTREAM_DIFFERS, "asked in one form, answered in another")
+            self._rest.check_answer(attempt.request, attempt.answer, upstream, policy, attempt.at)
+
+    def _soap(self, attempt: AttemptPart, request: MessagePart, gateway: str, upstream: str, policy: Policy) -> None:
+        asked = self._facts(request, gateway, policy, attempt.at)
         if not asked.parts >= REQUEST_PARTS:
             raise Problem(Fault.UPSTREAM_DIFFERS, "our request does not sign all that it must")
         if asked.message_id is None:
             raise Problem(Fault.UPSTREAM_DIFFERS, "our request has no MessageID")
         self._traces.message(asked.message_id)
-        if attempt.answer is None:
+        if attempt.answer is None or isinstance(attempt.answer, TlsMessagePart):
             return
+        if not isinstance(attempt.answer, MessagePart):
+            raise Problem(Fault.UPSTREAM_DIFFERS, "asked in one form, answered in another")
         said = self._facts(attempt.answer, upstream, policy, attempt.at)
         if not said.parts >= ANSWER_PARTS:
             raise Problem(Fault.UPSTREAM_DIFFERS, "their answer does not sign all that it must")
         # bound to a message of ours that occurs once; how they number their own is theirs to say
-        if said.relates_to != asked.message_id or said.confirmation != attempt.request.signature:
+        if said.relates_to != asked.message_id or said.confirmation != request.signature:
             raise Problem(Fault.UPSTREAM_DIFFERS, "their answer is to another request")
+
+    def _unsigned(self, answer: TlsMessagePart, upstream: str, policy: Policy, at: datetime) -> None:
+        """Where the policy says that they do not sign, and nowhere else: else a gateway could invent their answers."""
+        if not policy.bundle.parties[upstream].unsigned:
+            raise Problem(Fault.UPSTREAM_DIFFERS, "an answer that is not signed, of a party that signs")
+        self._certificates.check(answer.tls, Profile.TLS_SERVER, upstream, policy, at)
 
     def _facts(self, message: MessagePart, party: str, policy: Policy, at: datetime) -> SignedPartFacts:
         self._certificates.check(message.signing, Profile.SIGNING, party, policy, at)

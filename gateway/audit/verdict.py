@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.audit.inputs import Input  # noqa: TC001  a dataclass's own field
+from gateway.audit.counts import KeptCount, ReceiptCount, TranslationCount  # noqa: TC001  a dataclass's own fields
+from gateway.audit.inputs import Input  # noqa: TC001  the same
 from gateway.errors import PasserelleError
 
 
@@ -88,12 +89,18 @@ class Fault(StrEnum):
     KEPT_ANSWER_DIFFERS = "kept_answer_differs"
     KEPT_HANDLE_DIFFERS = "kept_handle_differs"
     KEPT_MISSING = "kept_missing"
+    TRANSLATION_DIFFERS = "translation_differs"
 
     DESTROYED_WITHOUT_LEAVE = "destroyed_without_leave"
     DESTRUCTION_MALFORMED = "destruction_malformed"
     DESTRUCTION_NOT_APPROVED = "destruction_not_approved"
     DESTRUCTION_TOO_EARLY = "destruction_too_early"
     DESTRUCTION_VERDICT_DIFFERS = "destruction_verdict_differs"
+
+    RECOVERY_MALFORMED = "recovery_malformed"
+    LOSS_MALFORMED = "loss_malformed"
+    LOSS_NOT_APPROVED = "loss_not_approved"
+    LOSS_NOT_NAMED = "loss_not_named"
 
     UNFORESEEN = "unforeseen"
 
@@ -107,11 +114,13 @@ class Unproven(StrEnum):
     ORIGIN_ASSERTED = "origin_asserted"
     WRITERS_OPEN = "writers_open"
     COUNTERS_IN_FLIGHT = "counters_in_flight"
+    LOSS_AWAITED = "loss_awaited"
     EVIDENCE_SEALED = "evidence_sealed"
     BEFORE_SINCE = "before_since"
     LATER_FILES = "later_files"
     FILES_NOT_LISTED = "files_not_listed"
     KEPT_NOT_COMPARED = "kept_not_compared"
+    TRANSLATION_INCOMPLETE = "translation_incomplete"
     FILES_IGNORED = "files_ignored"
     TAIL_UNSTAMPED = "tail_unstamped"
     NO_TIMESTAMPS = "no_timestamps"
@@ -235,6 +244,31 @@ class Destroyed:
 
 
 @dataclass(frozen=True, slots=True)
+class LogRecovery:
+    """The log was put back into a database, and what officers say that this lost (L7); times are RFC 3339.
+
+    Attributes:
+        index: of the leaf that says that it was recovered.
+        at: that leaf's time.
+        size: of the log that it was recovered to.
+        since: from then on answers may be in no log; until ``at``.
+        named: the index of the officers' leaf; None where there is none.
+        officers: who signed that.
+        reason: theirs, a stable word; empty without them.
+        exchanges: of which they say that they are in no log.
+    """
+
+    index: int
+    at: str
+    size: int
+    since: str
+    named: int | None = None
+    officers: tuple[str, ...] = ()
+    reason: str = ""
+    exchanges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Handed:
     """A copy of the log that was handed to a party, as an opened leaf tells; times are RFC 3339.
 
@@ -272,6 +306,7 @@ class Facts:
         first, last: times of the first and the last leaf, RFC 3339; empty for an empty log.
         destructions: what officers destroyed, in order; the log holds all the same.
         handovers: copies that were handed over, of opened evidence only, in order.
+        recoveries: in order; the log holds all the same, if officers named what was lost.
     """
 
     origin: str = ""
@@ -292,54 +327,15 @@ class Facts:
     last: str = ""
     destructions: tuple[Destroyed, ...] = ()
     handovers: tuple[Handed, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptCount:
-    """What became of the receipts that were held against a log.
-
-    Attributes:
-        held: their exchange stands in the log, as they say.
-        pending: promised for later than the auditor's present, and not there yet.
-        unrecorded: answers that say themselves that nothing was recorded.
-        failed: those with a finding.
-        ignored: files and folders of other names.
-    """
-
-    held: int = 0
-    pending: int = 0
-    unrecorded: int = 0
-    failed: int = 0
-    ignored: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class KeptCount:
-    """What became of the bodies that a party kept.
-
-    Attributes:
-        compared: requests and answers whose digests were held against opened evidence.
-        uncovered: of refusals, in whose evidence there is nothing to compare with (C6).
-        sealed: whose evidence stays sealed.
-        absent: whose exchange is not in the log, each a finding.
-        failed: compared, and another.
-        ignored: files and folders of other names.
-    """
-
-    compared: int = 0
-    uncovered: int = 0
-    sealed: int = 0
-    absent: int = 0
-    failed: int = 0
-    ignored: int = 0
+    recoveries: tuple[LogRecovery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The audit's result; ``note`` is the signed checkpoint that it is about, empty if none is valid.
 
-    ``receipts`` and ``kept`` are None where none were given; ``since`` is the size of the checkpoint before which no
-    sealed evidence was opened again, None where all was. ``inputs`` are what it rests on.
+    ``receipts``, ``kept`` and ``translated`` are None where none were given; ``since`` is the size of the checkpoint
+    before which no sealed evidence was opened again, None where all was. ``inputs`` are what it rests on.
     """
 
     findings: tuple[Finding, ...]
@@ -349,6 +345,7 @@ class Verdict:
     note: str = field(repr=False)
     receipts: ReceiptCount | None = None
     kept: KeptCount | None = None
+    translated: TranslationCount | None = None
     disputes: tuple[Dispute, ...] = ()
     since: int | None = None
     inputs: tuple[Input, ...] = ()

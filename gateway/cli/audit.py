@@ -1,4 +1,4 @@
-"""`passerelle audit verify`, `check-kept` and `report`: the offline verdict, in words, JSON or a page to print."""
+"""`passerelle audit verify`, `check-kept`, `translate`, `report`: the offline verdict, in words, JSON or a page."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from gateway.system import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.audit.translate import Retold
     from gateway.audit.verdict import Verdict
     from gateway.cli.output import Output
 
@@ -35,6 +36,7 @@ class Wanted:
 
     Attributes:
         receipts, kept: folders of what a party kept.
+        retold: what both sides of translations kept.
         keep: whether a log that holds is remembered in the trust folder, for the next audit to extend.
         since: a checkpoint before which evidence is not opened again.
         jobs: how many processes; None for what fits the log.
@@ -43,6 +45,7 @@ class Wanted:
 
     receipts: Path | None = None
     kept: Path | None = None
+    retold: Retold | None = None
     keep: bool = False
     since: Path | None = None
     jobs: int | None = None
@@ -65,7 +68,7 @@ def verify(output: Output, log: Path | RemoteLog, trust: Path, wanted: Wanted | 
     """The verdict, on what parties kept too where it is given."""
     wanted, clock = wanted or Wanted(), SystemClock()
     began, start = clock.now(), clock.monotonic()
-    beside = Beside(began, wanted.receipts, wanted.kept)
+    beside = Beside(began, wanted.receipts, wanted.kept, wanted.retold)
     with progress(output) as tell:
         verdict = audit(log, trust, progress=tell, beside=beside, since=wanted.since, jobs=wanted.jobs)
     run = Run(
@@ -97,6 +100,7 @@ def _show(output: Output, verdict: Verdict) -> None:
     _print(output, [f"{name:{width}}  {value}" for name, value in rows], len(rows))
     _print(output, words.policies(output.t, verdict))
     _print(output, words.destructions(output.t, verdict))
+    _print(output, words.recoveries(output.t, verdict))
     _print(output, words.disputes(output.t, verdict))
     found = words.findings(output.t, verdict)
     for one in found[:_SHOWN]:

@@ -36,6 +36,7 @@ def page(t: Catalogue, verdict: Verdict, run: Run) -> str:
         _list(t, "audit.page.disputes", words.disputes(t, verdict)),
         _list(t, "audit.page.policies", words.policies(t, verdict)),
         _list(t, "audit.page.destructions", words.destructions(t, verdict)),
+        _list(t, "audit.page.recoveries", words.recoveries(t, verdict)),
         _list(t, "audit.unproven", words.unproven(t, verdict)),
         _table(t, "audit.page.run", _run(t, run)),
         _table(t, "audit.page.inputs", [(item.name, item.sha256) for item in verdict.inputs]),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from gateway.audit.verdict import KeptCount, ReceiptCount
+from gateway.audit.counts import KeptCount, ReceiptCount, TranslationCount
 
 if TYPE_CHECKING:
     from gateway.audit.verdict import Verdict
@@ -75,6 +75,8 @@ def facts(t: Catalogue, verdict: Verdict) -> list[tuple[str, str]]:
         rows["audit.receipts"] = t("audit.receipts_row", **asdict(verdict.receipts))
     if verdict.kept is not None:
         rows["audit.kept"] = t("audit.kept_row", **asdict(verdict.kept))
+    if verdict.translated is not None:
+        rows["audit.translated"] = t("audit.translated_row", **asdict(verdict.translated))
     return [(t(key), value) for key, value in rows.items()]
 
 
@@ -103,6 +105,19 @@ def destructions(t: Catalogue, verdict: Verdict) -> list[str]:
     return found
 
 
+def recoveries(t: Catalogue, verdict: Verdict) -> list[str]:
+    """Each recovery of the log, with what officers say that it lost."""
+    found = []
+    for one in verdict.facts.recoveries:
+        said = {"at": local(one.at), "size": one.size, "since": local(one.since)}
+        if one.named is None:
+            found.append(t("audit.recovery_unnamed", **said))
+            continue
+        lost = {"who": ", ".join(one.officers), "reason": t(f"loss.reason.{one.reason}"), "count": len(one.exchanges)}
+        found.append(t("audit.recovery", **said, **lost, exchanges=", ".join(one.exchanges) or "—"))
+    return found
+
+
 def disputes(t: Catalogue, verdict: Verdict) -> list[str]:
     """Each answer of which its caller signed something else."""
     found = []
@@ -124,12 +139,14 @@ def findings(t: Catalogue, verdict: Verdict) -> list[FindingWords]:
 def unproven(t: Catalogue, verdict: Verdict) -> list[str]:
     """What the audit cannot prove."""
     kept, receipts = verdict.kept or KeptCount(), verdict.receipts or ReceiptCount()
+    translated = verdict.translated or TranslationCount()
     counts = {
         "unacknowledged": verdict.facts.unacknowledged,
         "before": verdict.facts.before,
         "sealed": kept.sealed,
         "uncovered": kept.uncovered,
-        "ignored": kept.ignored + receipts.ignored,
+        "incomplete": translated.incomplete,
+        "ignored": kept.ignored + receipts.ignored + translated.ignored,
     }
     return [t(f"audit.unproven.{code}", **counts) for code in verdict.unproven]
 

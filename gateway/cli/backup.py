@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.cli.archive import ArchiveWriter, extract, read_archive
 from gateway.cli.common import compose, settings_of
 from gateway.cli.output import Exit
+from gateway.cli.policy_words import local
 from gateway.composition import DATABASE
 from gateway.errors import ConfigurationError, RecoveryError
 from gateway.guard.storage import DatabaseClaims
@@ -110,7 +112,7 @@ def restore(output: Output, source: Path, folder: Path) -> Exit:
     needed = held is None or held < published
     facts = {"database": held, "published": published, "recover": needed, "keys": bool(manifest.facts.get("keys"))}
     output.result({"holds": True, "folder": folder, "log_kept": log_is_there, "sha256": manifest.sha256, **facts})
-    made_at = manifest.facts.get("made_at")
+    made_at = _local(manifest.facts.get("made_at"))
     output.say("restore.done", folder=folder, made_at=made_at, files=len(targets), sha256=manifest.sha256)
     if log_is_there:
         output.say("restore.log_kept", log=settings.folders.log, size=published)
@@ -120,6 +122,14 @@ def restore(output: Output, source: Path, folder: Path) -> Exit:
         output.say("restore.postgresql")
     output.say("restore.recover" if needed else "restore.serve", config=folder / _TOML)
     return Exit.HOLDS
+
+
+def _local(moment: object) -> str:
+    """A manifest's time as it was in Québec; what is none as it stands there."""
+    try:
+        return local(datetime.fromisoformat(str(moment)))
+    except ValueError:
+        return str(moment)
 
 
 def _add_database(archive: ArchiveWriter, database: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -9,6 +10,9 @@ from pydantic import BaseModel
 from gateway.cli.common import compose, settings_of
 from gateway.messages.catalogue import texts
 from gateway.settings import Settings, masked
+
+#: A section that there may be several times, by a party's name, which is no part of its settings' names.
+_UPSTREAM = re.compile(r"^upstreams\.[^.]+\.")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +46,7 @@ def show(output: Output, config: Path | None) -> None:
     output.result(settings.model_dump(mode="json"))
     output.say("config.of", path=path)
     for name, value in rows(settings):
-        meaning = texts()[f"setting.{name}"][output.t.language]
+        meaning = texts()[f"setting.{_UPSTREAM.sub('upstreams.', name)}"][output.t.language]
         output.say("config.row", name=name, value=value, meaning=meaning)
 
 
@@ -51,6 +55,9 @@ def rows(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, value in model:
         if isinstance(value, BaseModel):
             yield from rows(value, f"{prefix}{name}.")
+        elif isinstance(value, dict):
+            for key, one in value.items():
+                yield from rows(one, f"{prefix}{name}.{key}.")
         else:
             yield f"{prefix}{name}", value
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from gateway.audit.questions.export import make_export
 from gateway.audit.questions.export_check import verify_export as verdict_on
+from gateway.audit.questions.export_form import is_export
 from gateway.audit.questions.standing import NoAnswerError
 from gateway.audit.trust import load_trust
 from gateway.cli.audit_words import local
@@ -52,11 +53,16 @@ def export(output: Output, copy: Copy, exchange_id: str, out: Path) -> Exit:
 
 
 def verify_export(output: Output, file: Path, trust: Path) -> Exit:
-    """The verdict on such a file, from the anchors alone."""
+    """The verdict on such a file, from the anchors alone.
+
+    Raises ConfigurationError for a file that does not even say that it is one: a slip, and no verdict.
+    """
     try:
         data = file.read_bytes()
     except OSError as error:
         raise ConfigurationError("file_unreadable", path=file, detail=error.strerror) from None
+    if not is_export(data):
+        raise ConfigurationError("not_an_export", path=file)
     verdict = verdict_on(data, load_trust(trust))
     _show(output, verdict)
     return Exit.HOLDS if verdict.holds else Exit.REFUSED

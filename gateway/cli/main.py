@@ -20,6 +20,7 @@ from gateway.cli.output import Exit, Output
 from gateway.cli.policy import add_policy
 from gateway.cli.questions_commands import add_questions
 from gateway.cli.retention import add_retention
+from gateway.cli.translate_command import add_translate
 from gateway.cli.witness import add_witness
 from gateway.errors import ConfigurationError, KeystoreError, LedgerError, ShownError, StorageUnavailableError
 from gateway.messages.catalogue import Catalogue, choose_language
@@ -76,13 +77,12 @@ def _operating(app: typer.Typer, t: Catalogue) -> None:
 
     @app.command(help=t("help.sandbox"))
     def sandbox(
-        name: Annotated[Literal["civil-registry"], typer.Argument(help=t("help.sandbox_name"))],
+        name: Annotated[Literal["civil-registry", "cooperative"], typer.Argument(help=t("help.sandbox_name"))],
         config: Annotated[Path | None, config_option] = None,
     ) -> None:
         from gateway.cli.serve import sandbox as run  # noqa: PLC0415  the same
 
-        _ = name  # there is one sandbox so far
-        run(config)
+        run(name, config)
 
     @app.command(help=t("help.demo"))
     def demo(
@@ -258,6 +258,7 @@ def _auditing(app: typer.Typer, t: Catalogue) -> None:
 
         raise typer.Exit(run(Output(t, as_json), log, trust, Wanted(receipts=receipts, kept=kept)))
 
+    add_translate(audit_app, t)
     add_questions(audit_app, t)
 
 

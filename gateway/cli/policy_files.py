@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.errors import ConfigurationError
 from gateway.policy.acts import LARGEST_APPROVAL
 from gateway.policy.bundle import LARGEST_POLICY
+from gateway.policy.recovery import LARGEST_LOSS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,11 @@ def policy_file(path: Path) -> bytes:
 def approval_file(path: Path) -> bytes:
     """At most one byte more than an approval may have; raises ConfigurationError where there is nothing to read."""
     return _bounded(path, LARGEST_APPROVAL)
+
+
+def loss_file(path: Path) -> bytes:
+    """At most one byte more than a loss may have; raises ConfigurationError where there is nothing to read."""
+    return _bounded(path, LARGEST_LOSS)
 
 
 def _bounded(path: Path, most: int) -> bytes:

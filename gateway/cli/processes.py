@@ -30,8 +30,8 @@ class NotStartedError(ShownError):
 
 
 def free_ports() -> Ports:
-    """Four ports that nobody listens on, held together until all are known."""
-    sockets = [socket.socket() for _ in range(4)]
+    """Ports that nobody listens on, held together until all are known."""
+    sockets = [socket.socket() for _ in range(6)]
     try:
         for item in sockets:
             item.bind(("127.0.0.1", 0))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from gateway.cli.common import compose, settings_of
 from gateway.cli.output import Exit
-from gateway.composition import policy_log
 from gateway.errors import LedgerError, RecoveryError
 from gateway.guard.storage import DatabaseClaims
 from gateway.ledger.recover import recover
@@ -27,21 +26,16 @@ if TYPE_CHECKING:
     from gateway.storage import Database
 
 _FIRST_SECONDS = 2.0
-#: The word under which the log says that it was done, for its auditors (docs/decisions/0020).
-LOG_RECOVERED = "log_recovered"
 
 
 def recover_log(output: Output, config: Path | None, *, without_backup: bool) -> Exit:
-    """Recovers, says what was done and what is lost, and leaves a word of it in the log.
+    """Recovers, which leaves a word of itself in the log, and says what was done and what may be lost.
 
     Raises RecoveryError where something runs, where there is nothing to recover from, or where the two logs differ.
     """
     _, settings = settings_of(config)
     base = compose(settings)
     found = _recovered(output, base, without_backup=without_backup)
-    if found.added or found.found:
-        with policy_log(settings, base.clock, base.randomness) as acts:
-            acts.refuse(None, LOG_RECOVERED)
     output.result({"holds": True, **asdict(found)})
     _say(output, settings, found)
     return Exit.HOLDS
@@ -58,7 +52,14 @@ def _recovered(output: Output, base: Composition, *, without_backup: bool) -> Re
         stack.enter_context(_nobody_runs(base, database))
         if not without_backup:
             _has_a_log(database, base.settings)
-        found = recover(folder, key, Recovery(database), _Shown(output, base))
+        found = recover(
+            folder,
+            key,
+            Recovery(database),
+            clock=base.clock,
+            randomness=base.randomness,
+            progress=_Shown(output, base),
+        )
         # what was claimed since the backup is forgotten: nobody may use that
         DatabaseClaims(database, base.clock).refuse_earlier()
     return found
@@ -90,12 +91,13 @@ def _has_a_log(database: Database, settings: Settings) -> None:
 
 
 def _say(output: Output, settings: Settings, found: Recovered) -> None:
-    if not found.added and not found.found:
+    if not found.changed:
         output.say("recover.nothing", size=found.size)
         return
     output.say("recover.done", size=found.size, added=found.added, found=found.found, waiting=found.waiting)
     output.say("recover.lost")
     output.say("recover.next", log=settings.folders.log)
+    output.say("recover.officers")
 
 
 class _Shown:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-import typer
-
 from certs.files import write_public
+from gateway.cli.officer_signature import signed_approval
 from gateway.cli.output import Exit
 from gateway.cli.policy_files import approval_file, policy_file
 from gateway.cli.policy_words import local, refuse
 from gateway.errors import ConfigurationError
-from gateway.policy.acts import Approval
 from gateway.policy.destruction import check_due, destruction_act
 from gateway.policy.judge import InForce, read_proposal
-from gateway.policy.reasons import PolicyRefused, Reason
+from gateway.policy.reasons import PolicyRefused
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 
     from gateway.cli.officer_keys import OfficerSigner
     from gateway.cli.output import Output
-    from gateway.policy.bundle import Bundle
     from gateway.ports import Clock
 
 
@@ -48,20 +44,12 @@ def approve(
         what = check_due(force, document, now)
         values = {"period": what.period, "first": what.first, "end": what.end, "due": local(what.due)}
         output.say("retention.signing", officer=officer, origin=what.origin, version=bundle.version, **values)
-        with key as signer:
-            _check_officer(officer, bundle, signer)
-            if sys.stdin.isatty() and not output.as_json:
-                typer.confirm(output.t("policy.sign_question"), abort=True)
-            act = destruction_act(force, document, officer, clock.now())
-            signed = Approval(act, signer.sign(act.text())).document()
+        signed = signed_approval(
+            output, officer, bundle, key, lambda: destruction_act(force, document, officer, clock.now())
+        )
     except PolicyRefused as refused:
         return refuse(output, refused)
     write_public(out, signed)
     output.result({"holds": True, "approval": out, "subject": sha256(document).hexdigest(), "officer": officer})
     output.say("policy.approved", path=out)
     return Exit.HOLDS
-
-
-def _check_officer(name: str, bundle: Bundle, signer: OfficerSigner) -> None:
-    if bundle.officers.keys.get(name) != signer.public():
-        raise PolicyRefused(Reason.APPROVAL_NOT_BY_OFFICER, officer=name)

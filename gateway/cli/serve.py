@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -142,12 +142,13 @@ def options_of(settings: Settings) -> ServerOptions:
     )
 
 
-def sandbox(config: Path | None) -> None:
-    """Runs the sandbox civil registry until it is told to stop."""
+def sandbox(name: Literal["civil-registry", "cooperative"], config: Path | None) -> None:
+    """Runs a sandbox until it is told to stop; raises ConfigurationError when it is not configured."""
     _, settings = settings_of(config)
     if PARENT in os.environ:
         end_with_parent(int(os.environ[PARENT]))
-    if (registry := settings.sandbox_civil_registry) is not None:
-        for port in (registry.port, registry.control_port):
-            check_free(registry.host, port)
-    run_sandbox(settings, stop_on_signal(), lambda: None)
+    configured = settings.sandbox_cooperative if name == "cooperative" else settings.sandbox_civil_registry
+    if configured is not None:
+        for port in (configured.port, configured.control_port):
+            check_free(configured.host, port)
+    run_sandbox(name, settings, stop_on_signal(), lambda: None)

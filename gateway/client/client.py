@@ -18,6 +18,7 @@ from gateway.client.verifier import AnswerError, AnswerVerifier, VerifiedAnswer
 from gateway.errors import ConfigurationError, ShownError
 from gateway.keys.files import check_private
 from gateway.system import SystemClock
+from gateway.translation.address import address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,8 +89,10 @@ class PartyClient:
             raise ConfigurationError("no_such_operation", operation=operation, known=known)
         if salted and "salt" not in fields:
             fields = {**fields, "salt": b64encode(self._randomness.bytes(_SALT_BYTES)).decode()}
-        body = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-        return self._signer.sign(agreed.method, agreed.path, body, agreement=agreed.agreement, purpose=agreed.purpose)
+        # what is asked with a GET stands in its query: such operations have public fields only (C4)
+        target, rest = address(agreed.path, list(fields) if agreed.method == "GET" else (), fields)
+        body = json.dumps(rest, ensure_ascii=False, separators=(",", ":")).encode() if agreed.method != "GET" else b""
+        return self._signer.sign(agreed.method, target, body, agreement=agreed.agreement, purpose=agreed.purpose)
 
     def send(self, request: SignedRequest) -> VerifiedAnswer:
         """The verified answer; raises UnreachableError, AnswerError."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from gateway.model import Message, Received, RequestSignature
+    from gateway.model import Message, Received, RequestSignature, SoapSignature
     from gateway.ports import Keystore
 
 NONCE = "nonce"
@@ -83,7 +83,7 @@ class ClaimGuard:
             raise Refusal(Code.SALT_REPEATED, component="salt", nonce=signature.nonce)
         return Claim(message)
 
-    def _check_not_lost(self, signature: RequestSignature) -> None:
+    def _check_not_lost(self, signature: RequestSignature | SoapSignature) -> None:
         lost = self._store.lost_before()
         if lost is not None and signature.created <= (lost + AHEAD).timestamp():
             raise Refusal(Code.CREATED_OUT_OF_WINDOW, component="created", nonce=signature.nonce)

@@ -13,10 +13,11 @@ from gateway.http.connection import ARRIVAL
 from gateway.model import Released
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from gateway.http.connection import Arrival
+    from gateway.http.published import Page
     from gateway.http.receipts import Receipts
     from gateway.http.received import Receiver
     from gateway.messages.table import ErrorTable
@@ -28,12 +29,15 @@ _LOG_FILE = re.compile(
     r"|objects/[0-9a-f]{64})"
 )
 _RECEIPT = re.compile(r"/v1/exchanges/([0-9a-f-]{36})/receipt")
-_JWKS = "/.well-known/jwks.json"
-_CERTIFICATES = "/.well-known/passerelle-signing.pem"
+#: Of pages that nothing is loaded for and nothing runs in.
+_NO_SCRIPT = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class Face:
-    """What a request can be: a file of the log, the key set, a receipt, or an exchange."""
+    """What a request can be: a file of the log, the key set, a receipt, a page about the services, or an exchange."""
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Face:
         receipts: Receipts,
         errors: ErrorTable,
         log: Path,
+        published: Mapping[str, Page],
         alarm: Callable[[Received, Exception], None],
     ) -> None:
         self._exchange = exchange
@@ -52,6 +57,7 @@ class Face:
         self._receipts = receipts
         self._errors = errors
         self._log = log
+        self._published = published
         self._alarm = alarm
 
     def answer(self) -> Response:
@@ -84,21 +90,31 @@ class Face:
 
     def _read(self, received: Received) -> Response | None:
         """Reads need mutual TLS and are no exchanges (section 1); None when the request is no read."""
-        file = _LOG_FILE.fullmatch(received.target)
-        receipt = _RECEIPT.fullmatch(received.target)
-        if not (file or receipt or received.target in (_JWKS, _CERTIFICATES)):
+        reader = self._reader(received.target)
+        if reader is None:
             return None
         try:
             party = self._identity.identify(received)
         except Refusal as refusal:
             return self._error(received, refusal)
-        if file:
-            return self._file(received, file[1])
-        if receipt:
-            return self._receipt(received, party, receipt[1])
-        if received.target == _CERTIFICATES:
-            return Response(self._receipts.certificates(), content_type="application/pem-certificate-chain")
-        return Response(self._receipts.jwks(), content_type="application/jwk-set+json")
+        return reader(received, party)
+
+    def _reader(self, target: str) -> Callable[[Received, Party], Response] | None:
+        """What gives the document of this raw target; None where it names none."""
+        if file := _LOG_FILE.fullmatch(target):
+            return lambda received, _: self._file(received, file[1])
+        if receipt := _RECEIPT.fullmatch(target):
+            return lambda received, party: self._receipt(received, party, receipt[1])
+        if page := self._published.get(target):
+            return lambda *_: Response(page.body, headers=_NO_SCRIPT, content_type=page.content_type)
+        match target:
+            case "/.well-known/jwks.json":
+                return lambda *_: Response(self._receipts.jwks(), content_type="application/jwk-set+json")
+            case "/.well-known/passerelle-signing.pem":
+                return lambda *_: Response(
+                    self._receipts.certificates(), content_type="application/pem-certificate-chain"
+                )
+        return None
 
     def _file(self, received: Received, name: str) -> Response:
         try:
@@ -121,8 +137,7 @@ class Face:
         return _response(self._shown(received, refusal))
 
     def _shown(self, received: Received, refusal: Refusal) -> Released:
-        language = received.headers.get("accept-language", "")
-        shown = self._errors.render(refusal, str(received.exchange_id), language)
+        shown = self._errors.unsigned(refusal, str(received.exchange_id), received)
         return Released(shown.status, (*shown.headers, ("Content-Type", shown.content_type)), shown.body)
 
 

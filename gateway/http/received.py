@@ -6,6 +6,7 @@ from errno import ECONNRESET
 from typing import TYPE_CHECKING
 
 from gateway.model import Received
+from gateway.signing.soap_http import form_of
 
 if TYPE_CHECKING:
     from gateway.http.connection import Arrival
@@ -35,13 +36,15 @@ class Receiver:
         if not oversize and len(body) < int(headers.get("content-length") or 0):
             # RFC 9112, section 8: an incomplete message is none, though what came of it may be rightly signed.
             raise ConnectionResetError(ECONNRESET, "the body ended early")
+        target = arrival.target
         return Received(
             exchange_id=self._randomness.uuid(),
             method=arrival.method,
-            target=arrival.target,
+            target=target,
             headers=headers,
             body=b"" if oversize else body,
             tls_certificate=arrival.certificate,
             at=self._clock.now(),
             oversize=oversize,
+            form=form_of(target, headers.get("content-type", "")),
         )

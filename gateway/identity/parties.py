@@ -109,6 +109,10 @@ class Parties:
             raise Refusal(Code.KEY_REFUSED, component="keyid", reason=verdict.reason or "not_this_party")
         return Signer(verdict.party, certificate, verdict.proof)
 
+    def certificates(self, party: str) -> tuple[bytes, ...]:
+        """A party's known signing certificates (DER), none of them vetted yet."""
+        return self._parties[party].signers
+
     def counterpart(self, party: str, certificate: bytes, at: datetime) -> CertificateProof:
         """The proof that a signing certificate, sent along with an answer, is this party's.
 

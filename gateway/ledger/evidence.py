@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.ledger.encoding import canonical_json, encode64, timestamp
-from gateway.model import Claim, Grant, VerifiedRequest
+from gateway.model import Claim, Grant, RestPart, SignedPart, SoapSignature, TlsPart, VerifiedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
     from gateway.model import (
+        Acknowledged,
         Answer,
         Attempt,
         CertificateProof,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         Message,
         Refused,
         Reply,
-        SignedPart,
     )
 
 VERSION = 1
@@ -32,7 +32,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class AnswerFacts:
-    """What evidence keeps of the answer: status, Content-Digest as in its header, our signing certificate."""
+    """What evidence keeps of the answer: status, its content's digest, our signing certificate."""
 
     status: int
     content_digest: str
@@ -139,12 +139,25 @@ def policy_evidence(
     follows: tuple[int, str] | None = None,
     approvals: Sequence[bytes] = (),
     reason: str | None = None,
+    document: bytes | None = None,
 ) -> bytes:
-    """Evidence of an act about the policy (P2); ``follows`` is the bundle's version and the hash of the one before."""
+    """Evidence of an act about the policy (P2), or of a recovery and what it lost (L7).
+
+    ``follows`` is the bundle's version and the hash of the one before; ``document`` an ASCII text of the latter two.
+    """
     version, previous = follows or (None, None)
     texts = [approval.decode("ascii") for approval in approvals]
+    said = {} if document is None else {"document": document.decode("ascii")}
     return _plain(
-        "policy", act=act, by=by, policy=policy, version=version, previous=previous, approvals=texts, reason=reason
+        "policy",
+        act=act,
+        by=by,
+        policy=policy,
+        version=version,
+        previous=previous,
+        approvals=texts,
+        reason=reason,
+        **said,
     )
 
 
@@ -152,9 +165,13 @@ def _plain(kind: str, **fields: object) -> bytes:
     return canonical_json({"v": VERSION, "kind": kind, **fields})
 
 
-def _unclaimed_refusal(refused: Refused, facts: AnswerFacts) -> Evidence:
+def kept_nonce(refused: Refused) -> str | None:
+    """The nonce or MessageID of a refused request, where it was strictly valid (C6)."""
     proven = refused.proven
-    nonce = refused.refusal.nonce or (proven.signature.nonce if isinstance(proven, VerifiedRequest) else None)
+    return refused.refusal.nonce or (proven.signature.nonce if isinstance(proven, VerifiedRequest) else None)
+
+
+def _unclaimed_refusal(refused: Refused, facts: AnswerFacts) -> Evidence:
     fields = {
         "v": VERSION,
         "kind": "refusal",
@@ -162,7 +179,7 @@ def _unclaimed_refusal(refused: Refused, facts: AnswerFacts) -> Evidence:
         "received_at": timestamp(refused.received.at),
         "party": refused.party,
         "reason": refused.refusal.code.value,
-        "nonce": nonce,
+        "nonce": kept_nonce(refused),
         "answer": _answer(facts),
     }
     return Evidence(canonical_json(fields), frozenset(_hashes(facts.signing)))
@@ -171,7 +188,7 @@ def _unclaimed_refusal(refused: Refused, facts: AnswerFacts) -> Evidence:
 def _common(message: Message, kind: str, policy_sha256: str, facts: AnswerFacts) -> dict[str, Any]:
     received = message.request.received
     operation = message.operation
-    acknowledged = {} if message.acknowledges is None else {"acknowledges": asdict(message.acknowledges)}
+    acknowledged = {} if message.acknowledges is None else {"acknowledges": _acknowledged(message.acknowledges)}
     return acknowledged | {
         "v": VERSION,
         "kind": kind,
@@ -187,6 +204,12 @@ def _common(message: Message, kind: str, policy_sha256: str, facts: AnswerFacts)
 
 def _request(request: VerifiedRequest) -> dict[str, Any]:
     signature = request.signature
+    if isinstance(signature, SoapSignature):
+        return _part(signature.part) | {
+            "form": request.form,
+            "algorithm": signature.algorithm,
+            "tls": _proof(request.party.tls),
+        }
     return {
         "base": signature.base.decode("ascii"),
         "signature": encode64(signature.value),
@@ -199,6 +222,12 @@ def _request(request: VerifiedRequest) -> dict[str, Any]:
     }
 
 
+def _acknowledged(said: Acknowledged) -> dict[str, Any]:
+    fields = asdict(said)
+    body = fields.pop("body")
+    return fields if body is None else fields | {"body": encode64(body)}
+
+
 def _subject(subject: DisclosedSubject) -> dict[str, Any]:
     role = {} if subject.role is None else {"role": subject.role}
     return {"ledger": subject.ledger, "handle": subject.handle} | role
@@ -208,9 +237,28 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "at": timestamp(attempt.at),
         "outcome": attempt.outcome,
-        "request": _part(attempt.request),
-        "answer": None if attempt.answer is None else _part(attempt.answer),
+        "request": _message(attempt.request),
+        "answer": None if attempt.answer is None else _message(attempt.answer),
     }
+
+
+def _message(part: SignedPart | RestPart | TlsPart) -> dict[str, Any]:
+    """One message between us and an upstream; of SOAP, the older form, evidence says none."""
+    match part:
+        case SignedPart():
+            return _part(part)
+        case RestPart():
+            return {
+                "form": "rest",
+                "base": part.base.decode("ascii"),
+                "signature": encode64(part.signature),
+                "label": part.label,
+                "parameters": part.parameters,
+                "algorithm": part.algorithm,
+                "signing": _proof(part.key),
+            }
+        case TlsPart():
+            return {"form": "tls", "content_digest": part.content_digest, "tls": _proof(part.key)}
 
 
 def _part(part: SignedPart) -> dict[str, Any]:

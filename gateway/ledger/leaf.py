@@ -19,7 +19,7 @@ VERSION = 1
 # version, kind, period, exchange id, writer id, counter, time, binding
 _FORMAT = struct.Struct(">BBI16s16sQ27s32s")
 SIZE = _FORMAT.size
-_UUID_VERSION = 4
+_UUID_VERSION, _UUID_VARIANT = 4, 0b10
 
 KINDS: dict[LeafKind, int] = {
     "exchange": 1,
@@ -84,17 +84,22 @@ def unpack_leaf(data: bytes) -> Leaf:
     version, kind, period, exchange_id, writer, counter, time, binding = _FORMAT.unpack(data)
     if version != VERSION or kind not in KIND_NAMES:
         raise FormatError("leaf of an unknown version or kind")
-    ids = UUID(bytes=exchange_id), UUID(bytes=writer)
-    if any(one.version != _UUID_VERSION for one in ids):
+    if not (_is_uuid4(exchange_id) and _is_uuid4(writer)):
         raise FormatError("leaf's id is no UUIDv4")
     try:
         text = time.decode("ascii")
     except UnicodeDecodeError as error:
         raise FormatError("leaf's time is not ASCII") from error
-    leaf = Leaf(KIND_NAMES[kind], ids[0], ids[1], counter, parse_timestamp(text), binding)
+    ids = UUID(bytes=exchange_id), UUID(bytes=writer)
+    leaf = Leaf(KIND_NAMES[kind], *ids, counter, parse_timestamp(text), binding)
     if leaf.period != period:
         raise FormatError("leaf's period is not that of its time")
     return leaf
+
+
+def _is_uuid4(raw: bytes) -> bool:
+    """Whether the bits of version and variant are those of RFC 9562, section 5.4."""
+    return raw[6] >> 4 == _UUID_VERSION and raw[8] >> 6 == _UUID_VARIANT
 
 
 def binding(salt32: bytes, evidence: bytes) -> bytes:

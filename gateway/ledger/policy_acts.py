@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from gateway.ledger.writer import Draft, Writer
     from gateway.ports import Clock, Randomness
 
-ActName = Literal["genesis", "proposed", "approved", "activated", "refused"]
+ActName = Literal["genesis", "proposed", "approved", "activated", "refused", "recovered", "lost"]
 By = Literal["init", "command", "start", "worker"]
 _ACTS: frozenset[str] = frozenset(get_args(ActName))
 _BY: frozenset[object] = frozenset(get_args(By)) - {"init"}
 _MEMBERS = frozenset({"v", "kind", "act", "by", "policy", "version", "previous", "approvals", "reason"})
+#: Acts about the log itself (L7): they name no policy and change none, and have a document of their own.
+ABOUT_THE_LOG = frozenset({"recovered", "lost"})
 _HASH = re.compile(r"[0-9a-f]{64}")
 _WORD = re.compile(r"[a-z][a-z_]{0,62}")
 _NOTHING: Mapping[str, bytes] = {}
@@ -44,10 +46,11 @@ class PolicyAct:
     Attributes:
         policy: hex SHA-256 of the bundle that it is about; None in the refusal of something that is no bundle.
         version, previous: the bundle's own, in proposals and activations.
-        approvals: the officers' documents: one in an approval, those that count in an activation.
+        approvals: the officers' documents: one in an approval, those that count in an activation, those under a loss.
         reason: a stable word, in refusals.
         at: the leaf's time.
         by: which of our processes wrote it: ``init``, ``command``, ``start`` or ``worker``.
+        document: what was recovered, or lost; None in all other acts.
     """
 
     act: ActName
@@ -58,6 +61,7 @@ class PolicyAct:
     reason: str | None
     at: datetime
     by: str
+    document: bytes | None = field(default=None, repr=False)
 
 
 def read_act(stored: StoredLeaf) -> PolicyAct:
@@ -72,11 +76,12 @@ def read_act(stored: StoredLeaf) -> PolicyAct:
     if leaf.kind == "genesis":
         return PolicyAct("genesis", _text(said, "policy"), None, None, (), None, leaf.time, "init")
     # as strict as the audit, so that nothing is in force here that an auditor cannot read
-    if said.keys() != _MEMBERS or said["v"] != 1 or said["by"] not in _BY:
-        raise FormatError("not the members of an act")
-    act = said.get("act")
-    if act not in _ACTS - {"genesis"}:
+    act: Any = said.get("act")
+    if str(act) not in _ACTS - {"genesis"}:  # as text, since a list cannot be looked for
         raise FormatError("an act that is none")
+    members = _MEMBERS | {"document"} if act in ABOUT_THE_LOG else _MEMBERS
+    if said.keys() != members or said["v"] != 1 or said["by"] not in _BY:
+        raise FormatError("not the members of an act")
     approvals = said.get("approvals")
     if not isinstance(approvals, list) or not all(isinstance(text, str) for text in approvals):
         raise FormatError("approvals that are no texts")
@@ -92,6 +97,7 @@ def read_act(stored: StoredLeaf) -> PolicyAct:
         reason=_text(said, "reason", _WORD),
         at=leaf.time,
         by=said["by"],
+        document=_document(said.get("document")),
     )
     if not _has_what_its_act_has(found):
         raise FormatError("not the members of its act")
@@ -108,6 +114,9 @@ def _has_what_its_act_has(found: PolicyAct) -> bool:
             right = alone and len(found.approvals) == 1
         case "activated":
             right = follows  # how many approvals it needs is the officers' affair
+        case "recovered" | "lost":
+            said = found.document is not None and found.policy is None and found.reason is None and alone
+            return said and bool(found.approvals) == (found.act == "lost")
         case _:
             return alone and not found.approvals and found.reason is not None
     return right and found.policy is not None and found.reason is None
@@ -143,6 +152,7 @@ class ActWriter:
         follows: tuple[int, str] | None = None,
         approvals: Sequence[bytes] = (),
         reason: str | None = None,
+        document: bytes | None = None,
         objects: Mapping[str, bytes] = _NOTHING,
         seen: int | None = None,
         check: Callable[[Sequence[PolicyAct]], None] = lambda _: None,
@@ -153,7 +163,9 @@ class ActWriter:
         is written.
         Raises NotRecordedError or StorageUnavailableError where it could not be written.
         """
-        evidence = policy_evidence(act, self._by, policy, follows=follows, approvals=approvals, reason=reason)
+        evidence = policy_evidence(
+            act, self._by, policy, follows=follows, approvals=approvals, reason=reason, document=document
+        )
         # the writer is begun before the transaction: that has one of its own
         began = self._clock.now()
         self._writer.open(began)
@@ -248,6 +260,12 @@ class PolicyLog:
         """Whether the published log has this leaf and its record; raises LedgerError where it cannot be read."""
         return self._published is not None and self._published.shows(leaf)
 
+    def lose(self, document: bytes, approvals: Sequence[bytes]) -> bytes:
+        """Records what officers say that a recovery lost (L7); gives the leaf; raises LedgerError as ``activate``."""
+        return self._acts.write(
+            "lost", None, approvals=approvals, document=document, seen=self._seen, check=_none_came_between
+        )
+
     def refuse(self, policy: str | None, reason: str) -> bytes:
         """Records that something was refused, and why; gives the leaf."""
         return self._acts.write("refused", policy, reason=reason)
@@ -277,6 +295,12 @@ class _AlreadyError(LedgerError):
 def _none_came_between(acts: Sequence[PolicyAct]) -> None:
     if any(act.act in {"genesis", "activated"} for act in acts):
         raise LedgerError("another policy came into force meanwhile")
+
+
+def _document(value: object) -> bytes | None:
+    if value is None or (isinstance(value, str) and value.isascii()):
+        return value if value is None else value.encode("ascii")
+    raise FormatError("a document that is no ASCII text")
 
 
 def _text(said: Mapping[str, Any], name: str, form: re.Pattern[str] = _HASH) -> str | None:

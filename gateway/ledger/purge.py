@@ -42,32 +42,38 @@ class Purge:
     def step(self, now: datetime) -> int:
         """Removes what may go, a few bundles at most; gives how many records went.
 
-        Raises LedgerError where the directory is not what the database says: nothing goes then. Raises
+        A bundle that the directory does not hold as the database says keeps its records, is looked at again each time,
+        and stops no other one, unless it is one of many: LedgerError is raised once the others are done. Raises
         StorageUnavailableError.
         """
         if not self._after:
             return 0
         _, checkpoint = self._reader.checkpoint()
         full = checkpoint.size - checkpoint.size % WIDTH
-        gone = 0
+        gone, at, damaged = 0, self._from, list[LedgerError]()
         for _ in range(BUNDLES):
-            start = self._next(full)
+            start = self._next(at, full)
+            if not damaged:
+                self._from = full if start is None else start
             if start is None or self._rows.newer(start, start + WIDTH, now - self._after):
                 break
-            held = self._rows.held(start, start + WIDTH)
-            self._compare(start, held)
+            held, at = self._rows.held(start, start + WIDTH), start + WIDTH
+            try:
+                self._compare(start, held)
+            except LedgerError as error:
+                damaged.append(error)
+                continue
             gone += self._rows.forget([row.index for row in held if row.index is not None])
-            self._from = start + WIDTH
+        if damaged:
+            raise damaged[0]
         return gone
 
-    def _next(self, full: int) -> int | None:
-        """The first leaf of the first full bundle that still has something here."""
-        while self._from < full:
-            end = min(self._from + _SEARCHED, full)
-            held = self._rows.first_held(self._from, end)
+    def _next(self, at: int, full: int) -> int | None:
+        """The first leaf of the first full bundle from ``at`` on that still has something here."""
+        for start in range(at, full, _SEARCHED):
+            held = self._rows.first_held(start, min(start + _SEARCHED, full))
             if held is not None:
                 return held - held % WIDTH
-            self._from = end
         return None
 
     def _compare(self, start: int, held: list[StoredLeaf]) -> None:

@@ -1,28 +1,35 @@
-"""A database's ledger, rebuilt from the published log, which is verified first (DESIGN L7)."""
+"""A database's ledger, rebuilt from the published log, which is verified first, and a leaf that says so (DESIGN L7)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from gateway.errors import RecoveryError
-from gateway.ledger.encoding import FormatError, parse_canonical_json
-from gateway.ledger.leaf import SEALED_KINDS, unpack_leaf
-from gateway.ledger.merkle import CompactRange, leaf_hash
+from gateway.ledger.encoding import FormatError, parse_canonical_json, timestamp
+from gateway.ledger.evidence import policy_evidence
+from gateway.ledger.leaf import KINDS, Leaf, binding, unpack_leaf
 from gateway.ledger.note import verify_note
 from gateway.ledger.publish import CHECKPOINT
-from gateway.ledger.record import unpack_record
-from gateway.ledger.tiles import WIDTH, entries_path, evidence_path, unpack_entries, unpack_evidence
+from gateway.ledger.record import SALT_SIZE, Record, unpack_record
+from gateway.ledger.recovered import OpenWriter, RecoveryFacts
+from gateway.ledger.rows import NewRecord
+from gateway.ledger.verified import verified_bundles, verified_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
     from pathlib import Path
 
-    from gateway.ledger.leaf import Leaf
     from gateway.ledger.note import Checkpoint, LogKey
     from gateway.ledger.storage.recovery import Putting, Recovery
+    from gateway.ledger.verified import Bundle
+    from gateway.ports import Clock, Randomness
+
+#: How long an answer's leaf may be on its way into the log (Ledger-By): one from before the newest may be missing.
+ON_ITS_WAY = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,39 +52,52 @@ class Recovered:
     waiting: int
     objects: int
 
+    @property
+    def changed(self) -> bool:
+        """Whether the database lacked anything: then a leaf says that it was recovered."""
+        return bool(self.added or self.found)
+
 
 def recover(
-    directory: Path, key: LogKey, recovery: Recovery, progress: Callable[[int, int], object] = lambda _done, _all: None
+    directory: Path,
+    key: LogKey,
+    recovery: Recovery,
+    *,
+    clock: Clock,
+    randomness: Randomness,
+    progress: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> Recovered:
-    """Puts into the database what the published log has and it lacks, in one transaction.
+    """Puts into the database what the published log has and it lacks, and the leaf that says so, in one transaction.
 
-    Every leaf must lead to the root that the log's key has signed, every plain record to its leaf, every object to its
-    name: otherwise nothing is changed. Raises RecoveryError, or FormatError for files in no form of ours.
+    Every leaf must lead to the root that the log's key has signed, and to the log's hash tiles, every plain record to
+    its leaf, every object to its name: otherwise nothing is changed. Raises RecoveryError, or FormatError for files in
+    no form of ours.
     """
     note, checkpoint = _checkpoint(directory, key)
     with recovery.begun() as putting:
         before = _before(putting, checkpoint)
-        tree, closed = CompactRange(), list[UUID]()
-        for start, leaves in _bundles(directory, checkpoint.size):
-            for packed, leaf, record in leaves:
-                tree.append(leaf_hash(packed))
-                closed += _closed(leaf, record)
-            putting.leaves(start, leaves)
-            progress(tree.size, checkpoint.size)
-        if (tree.size, tree.root()) != (checkpoint.size, checkpoint.root):
-            raise RecoveryError("recover_log_broken", file=CHECKPOINT)
-        putting.close(closed)
-        for name, data in _objects(directory):
+        seen = _Seen()
+        for start, bundle in verified_bundles(directory, checkpoint):
+            seen.take(bundle)
+            putting.leaves(start, bundle)
+            progress(start + len(bundle), checkpoint.size)
+        putting.close(seen.closed)
+        for name, data in verified_objects(directory):
             putting.objects({name: data})
         putting.finish(key.name, checkpoint.size, note)
-        return Recovered(
+        done = Recovered(
             size=checkpoint.size,
             before=before,
             added=putting.counts["added"],
             found=putting.counts["found"],
-            waiting=putting.waiting,
+            waiting=len(putting.waiting),
             objects=putting.counts["objects"],
         )
+        if done.changed:
+            facts = seen.facts(checkpoint, before, putting.waiting, clock.now())
+            # with what it tells of: no crash leaves a log that was recovered and does not say so
+            putting.tell(_leaf(facts, randomness), facts.until)
+    return done
 
 
 def check_not_behind(directory: Path, key: LogKey, size: Callable[[], int]) -> None:
@@ -91,6 +111,43 @@ def check_not_behind(directory: Path, key: LogKey, size: Callable[[], int]) -> N
         return
     if (held := size()) < published:
         raise RecoveryError("database_behind", database=held, published=published)
+
+
+class _Seen:
+    """What the leaves of a log tell, while they pass, of its writers and its last moment."""
+
+    def __init__(self) -> None:
+        self.closed: list[UUID] = []
+        self._next: dict[UUID, int] = {}
+        self._newest: datetime | None = None
+
+    def take(self, bundle: Bundle) -> None:
+        for _, leaf, record in bundle:
+            self._next[leaf.writer] = max(self._next.get(leaf.writer, 0), leaf.counter + 1)
+            self._newest = leaf.time if self._newest is None else max(self._newest, leaf.time)
+            if leaf.kind == "closing" and record is not None:
+                self.closed.append(UUID(parse_canonical_json(unpack_record(record).evidence)["writer"]))
+
+    def facts(self, checkpoint: Checkpoint, before: int, waiting: Iterable[bytes], now: datetime) -> RecoveryFacts:
+        """What is lost, as far as anybody can know it; ``waiting`` are the leaves that the database alone held."""
+        alone = [unpack_leaf(packed) for packed in waiting]
+        kept: dict[UUID, int] = {}
+        for leaf in alone:
+            kept[leaf.writer] = max(kept.get(leaf.writer, 0), leaf.counter + 1)
+        newest = self._newest or now
+        return RecoveryFacts(
+            origin=checkpoint.origin,
+            size=checkpoint.size,
+            root=checkpoint.root.hex(),
+            database=before,
+            waiting=len(alone),
+            since=min(newest - ON_ITS_WAY, now),
+            until=now,
+            writers=tuple(
+                OpenWriter(writer, self._next.get(writer, 0), kept.get(writer, 0))
+                for writer in sorted((self._next.keys() | kept.keys()) - set(self.closed))
+            ),
+        )
 
 
 def _checkpoint(directory: Path, key: LogKey) -> tuple[bytes, Checkpoint]:
@@ -115,42 +172,17 @@ def _before(putting: Putting, checkpoint: Checkpoint) -> int:
     return state.size
 
 
-def _bundles(directory: Path, size: int) -> Iterator[tuple[int, list[tuple[bytes, Leaf, bytes | None]]]]:
-    for start in range(0, size, WIDTH):
-        width, index = min(WIDTH, size - start), start // WIDTH
-        name = entries_path(index, width)
-        try:
-            entries = unpack_entries((directory / name).read_bytes())
-            name = evidence_path(index, width)
-            records = unpack_evidence((directory / name).read_bytes())
-            leaves = [
-                (packed, _checked(packed, record), record or None)
-                for packed, record in zip(entries, records, strict=True)
-            ]
-        except (FormatError, ValueError, FileNotFoundError):
-            raise RecoveryError("recover_log_broken", file=name) from None
-        if len(leaves) != width:
-            raise RecoveryError("recover_log_broken", file=name)
-        yield start, leaves
-
-
-def _checked(packed: bytes, record: bytes) -> Leaf:
-    """The leaf's fields; a plain record must be the one that it binds, a sealed one nobody here can open."""
-    leaf = unpack_leaf(packed)
-    if leaf.kind not in SEALED_KINDS:
-        unpack_record(record).check_binding(leaf.binding)
-    return leaf
-
-
-def _closed(leaf: Leaf, record: bytes | None) -> list[UUID]:
-    if leaf.kind != "closing" or record is None:
-        return []
-    return [UUID(parse_canonical_json(unpack_record(record).evidence)["writer"])]
-
-
-def _objects(directory: Path) -> Iterator[tuple[str, bytes]]:
-    for path in sorted((directory / "objects").iterdir()):
-        data = path.read_bytes()
-        if sha256(data).hexdigest() != path.name:
-            raise RecoveryError("recover_log_broken", file=f"objects/{path.name}")
-        yield path.name, data
+def _leaf(facts: RecoveryFacts, randomness: Randomness) -> NewRecord:
+    """The leaf of a writer of its own, which writes nothing else; the sequencer closes it as it does the dead."""
+    exchange_id, writer, salt32 = randomness.uuid(), randomness.uuid(), randomness.bytes(SALT_SIZE)
+    evidence = policy_evidence("recovered", "command", None, document=facts.document())
+    return NewRecord(
+        exchange_id=exchange_id,
+        kind=KINDS["policy"],
+        party=None,
+        time=timestamp(facts.until),
+        leaf=Leaf("policy", exchange_id, writer, 0, facts.until, binding(salt32, evidence)).pack(),
+        writer=writer,
+        counter=0,
+        record=Record(salt32, evidence).pack(),
+    )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import Code, NotRecordedError, Refusal, StorageUnavailableError
 from gateway.ledger.encoding import encode64, seconds_timestamp
-from gateway.ledger.evidence import AnswerFacts, exchange_evidence, refusal_evidence
+from gateway.ledger.evidence import AnswerFacts, exchange_evidence, kept_nonce, refusal_evidence
 from gateway.ledger.leaf import KINDS
 from gateway.ledger.merkle import leaf_hash
-from gateway.model import AnswerToSign, Claim, Grant, Released
+from gateway.model import AnswerToSign, Claim, Grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +23,21 @@ if TYPE_CHECKING:
     from gateway.ledger.rows import RecordedLeaf
     from gateway.ledger.storage import Lookup
     from gateway.ledger.writer import Writer
-    from gateway.model import Answer, LeafKind, Received, Refused, Reply, SignedAnswer, VerifiedRequest
+    from gateway.model import (
+        Answer,
+        Content,
+        LeafKind,
+        Received,
+        Refused,
+        Released,
+        Reply,
+        SignedAnswer,
+        VerifiedRequest,
+    )
     from gateway.ports import Clock, Signing
 
 _REPEAT_WAIT_SECONDS = 0.3
 _REPEAT_POLL_SECONDS = 0.01
-_RETRY_AFTER = ("Retry-After", "1")
 #: A leaf's time is no earlier than so much before its request came, and no later than so much after (docs/formats.md).
 _EARLIEST = timedelta(seconds=60)
 _LATEST = timedelta(minutes=5)
@@ -38,22 +46,29 @@ _LATEST = timedelta(minutes=5)
 class Render(Protocol):
     """How a refusal looks to its caller."""
 
-    def __call__(
-        self, refusal: Refusal, exchange_id: str, accept_language: str
-    ) -> tuple[int, str, bytes, tuple[tuple[str, str], ...]]:
-        """Status, Content-Type, body, and further headers such as Retry-After."""
+    def __call__(self, refusal: Refusal, exchange_id: str, received: Received) -> Content:
+        """What is said of it in the caller's form and language."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Body:
-    """An answer before it is signed."""
+class _Digested:
+    """An answer's content before it is signed, and the digest by which evidence binds it."""
 
-    status: int
-    content_type: str
-    body: bytes
-    content_digest: str
-    extra: tuple[tuple[str, str], ...] = ()
+    content: Content
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is answered: the request as it came, and as much of it as the answer may be bound to.
+
+    ``request`` is None before its salt was claimed, and then ``nonce`` is what evidence keeps of it (C6).
+    """
+
+    received: Received
+    request: VerifiedRequest | None
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +110,7 @@ class Sealer:
             clock: the leaf's time, and Ledger-By from it.
             gateway: our own party name, for evidence.
             promise_seconds: how long after the leaf's time it is sequenced at the latest.
-            render: the body of a refusal.
+            render: the content of a refusal.
             policy_sha256: hex digest of the policy in force, for refusals before a grant.
             pause: lets seconds pass, while a refusal of the same minute is on its way to the disk.
         """
@@ -115,7 +130,7 @@ class Sealer:
         Raises Refusal where the answer's change cannot be made any more: nothing of the exchange is in then.
         """
         request = grant.message.request
-        body = _Body(answer.status, answer.content_type, answer.body, _content_digest(answer.body))
+        body = self._digested(request.received, answer.content)
         facts = self._facts(body)
         evidence = exchange_evidence(grant, reply, answer, facts, self._gateway)
         return self._record(
@@ -123,8 +138,7 @@ class Sealer:
             body,
             evidence,
             signer=facts.signing.sha256,
-            received=request.received,
-            request=request,
+            asked=_Asked(request.received, request),
             party=request.party.name,
             change=answer.change,
         )
@@ -139,8 +153,7 @@ class Sealer:
             body,
             evidence,
             signer=facts.signing.sha256,
-            received=refused.received,
-            request=_bindable(refused),
+            asked=_asked(refused),
             party=refused.party,
         )
 
@@ -154,41 +167,39 @@ class Sealer:
         except StorageUnavailableError:
             found = None
         if found is None:
-            return self._not_recorded(refused.received, _bindable(refused))
+            return self._not_recorded(_asked(refused))
         body = self._refusal_body(refused.refusal, refused.received, recorded)
         place = self._place(leaf_hash(found.leaf), found.time)
-        signed = self._sign(body, refused.received, _bindable(refused), recorded, place)
-        return _release(body, recorded, place, signed)
+        return self._sign(body, _asked(refused), recorded, place).released
 
     def not_recorded(self, refused: Refused) -> Released:
         """The answer where nothing could be recorded: signed, without a leaf; raises KeystoreError if unsigned too."""
-        return self._not_recorded(refused.received, _bindable(refused))
+        return self._not_recorded(_asked(refused))
 
     def _record(
         self,
         kind: LeafKind,
-        body: _Body,
+        body: _Digested,
         evidence: Evidence,
         *,
         signer: str,
-        received: Received,
-        request: VerifiedRequest | None,
+        asked: _Asked,
         party: str | None,
         change: Change | None = None,
     ) -> Released:
-        exchange_id = received.exchange_id
+        received, exchange_id = asked.received, asked.received.exchange_id
         # the order of S3: evidence bound by the leaf, leaf named by the answer, answer signed, all of it durable
         try:
             draft = self._writer.draft(kind, exchange_id, self._clock.now(), evidence.json)
         except NotRecordedError:
-            return self._not_recorded(received, request)
+            return self._not_recorded(asked)
         if not received.at - _EARLIEST <= draft.time <= received.at + _LATEST:
             # no evidence of it could hold: its times are those of two clocks
             self._writer.abandon(draft)
             raise NotRecordedError("the clock was set while the exchange went on")
         place = self._place(draft.leaf_hash, draft.time, signed_at=draft.time, signer=signer)
         try:
-            signed = self._sign(body, received, request, exchange_id, place)
+            signed = self._sign(body, asked, exchange_id, place)
         except BaseException:
             self._writer.abandon(draft)
             raise
@@ -202,49 +213,42 @@ class Sealer:
                 change=change,
             )
         except NotRecordedError:
-            return self._not_recorded(received, request)
-        return _release(body, exchange_id, place, signed)
+            return self._not_recorded(asked)
+        return signed.released
 
-    def _not_recorded(self, received: Received, request: VerifiedRequest | None) -> Released:
+    def _not_recorded(self, asked: _Asked) -> Released:
         """The one answer without Ledger-Leaf and Ledger-By: signed, and with nothing in it."""
-        body = self._refusal_body(Refusal(Code.NOT_RECORDED), received, received.exchange_id)
-        if not any(name.lower() == "retry-after" for name, _ in body.extra):
-            body = _Body(body.status, body.content_type, body.body, body.content_digest, (*body.extra, _RETRY_AFTER))
-        signed = self._sign(body, received, request, received.exchange_id, None)
-        return _release(body, received.exchange_id, None, signed)
+        exchange_id = asked.received.exchange_id
+        body = self._refusal_body(Refusal(Code.NOT_RECORDED), asked.received, exchange_id)
+        return self._sign(body, asked, exchange_id, None).released
 
-    def _refusal_body(self, refusal: Refusal, received: Received, exchange_id: UUID) -> _Body:
-        language = received.headers.get("accept-language", "")
-        status, content_type, body, extra = self._render(refusal, str(exchange_id), language)
-        return _Body(status, content_type, body, _content_digest(body), extra)
+    def _refusal_body(self, refusal: Refusal, received: Received, exchange_id: UUID) -> _Digested:
+        return self._digested(received, self._render(refusal, str(exchange_id), received))
 
-    def _facts(self, body: _Body) -> AnswerFacts:
-        return AnswerFacts(body.status, body.content_digest, self._signing.signing_key())
+    def _digested(self, received: Received, content: Content) -> _Digested:
+        return _Digested(content, self._signing.content_digest(received, content))
+
+    def _facts(self, body: _Digested) -> AnswerFacts:
+        return AnswerFacts(body.content.status, body.digest, self._signing.signing_key())
 
     def _place(
         self, digest: bytes, leaf_time: datetime, signed_at: datetime | None = None, signer: str | None = None
     ) -> _Place:
         return _Place(encode64(digest), seconds_timestamp(leaf_time + self._promise), signed_at, signer)
 
-    def _sign(
-        self,
-        body: _Body,
-        received: Received,
-        request: VerifiedRequest | None,
-        exchange_id: UUID,
-        place: _Place | None,
-    ) -> SignedAnswer:
+    def _sign(self, body: _Digested, asked: _Asked, exchange_id: UUID, place: _Place | None) -> SignedAnswer:
         return self._signing.sign_answer(
             AnswerToSign(
-                status=body.status,
-                content_digest=body.content_digest,
+                content=body.content,
+                content_digest=body.digest,
                 exchange_id=str(exchange_id),
                 ledger_leaf=None if place is None else place.leaf,
                 ledger_by=None if place is None else place.by,
-                received=received,
-                request=request,
+                received=asked.received,
+                request=asked.request,
                 at=None if place is None else place.signed_at,
                 signer=None if place is None else place.signer,
+                nonce=asked.nonce,
             )
         )
 
@@ -257,25 +261,8 @@ class Sealer:
         return found
 
 
-def _bindable(refused: Refused) -> VerifiedRequest | None:
-    """The request that the answer may be bound to: only after its salt was claimed (C6)."""
-    return refused.proven.message.request if isinstance(refused.proven, Claim | Grant) else None
-
-
-def _content_digest(body: bytes) -> str:
-    """The Content-Digest field (RFC 9530)."""
-    return f"sha-256=:{encode64(sha256(body).digest())}:"
-
-
-def _release(body: _Body, exchange_id: UUID, place: _Place | None, signed: SignedAnswer) -> Released:
-    ledger = () if place is None else (("Ledger-Leaf", place.leaf), ("Ledger-By", place.by))
-    headers = (
-        ("Content-Type", body.content_type),
-        ("Content-Digest", body.content_digest),
-        ("Exchange-Id", str(exchange_id)),
-        *ledger,
-        *body.extra,
-        ("Signature-Input", signed.signature_input_header),
-        ("Signature", signed.signature_header),
-    )
-    return Released(body.status, headers, body.body)
+def _asked(refused: Refused) -> _Asked:
+    """The answer may be bound to a refused request only after its salt was claimed (C6)."""
+    if isinstance(refused.proven, Claim | Grant):
+        return _Asked(refused.received, refused.proven.message.request)
+    return _Asked(refused.received, None, kept_nonce(refused))

@@ -52,6 +52,7 @@ class ActKind(StrEnum):
     LOCKDOWN_OFF = "lockdown-off"
     BREAK_GLASS = "break-glass"
     DESTRUCTION = "destruction"
+    LOSS = "loss"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,26 @@ from gateway.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from contracts.loader import Contract
+    from contracts.loader import Contract, Operation
     from gateway.policy.bundle import Bundle
 
 
 def check_agreements(bundle: Bundle, contracts: Iterable[Contract]) -> None:
     """Each agreement names an operation that there is, fields that it answers, and all that an answer must have.
 
+    Of an operation in several versions, an agreement is for each: it names what any of them must have.
+
     Raises ConfigurationError.
     """
-    operations = {name: operation for contract in contracts for name, operation in contract.operations.items()}
+    versions: dict[str, list[Operation]] = {}
+    for contract in contracts:
+        for name, operation in contract.operations.items():
+            versions.setdefault(name, []).append(operation)
     for word, agreement in bundle.agreements.items():
-        operation = operations.get(agreement.operation)
-        fields = set(agreement.fields)
-        if operation is None:
+        operations, fields = versions.get(agreement.operation, []), set(agreement.fields)
+        if not operations:
             raise ConfigurationError("policy_invalid", where=f"agreements.{word}.operation", detail=agreement.operation)
-        answers = set(operation.sensitivity("response")) - {SALT}
-        if wrong := (fields - answers) | (set(operation.response["required"]) - {SALT} - fields):
+        answers = {field for operation in operations for field in operation.sensitivity("response")} - {SALT}
+        required = {field for operation in operations for field in operation.response.get("required", ())} - {SALT}
+        if wrong := (fields - answers) | (required - fields):
             raise ConfigurationError("policy_invalid", where=f"agreements.{word}.fields", detail=min(wrong))

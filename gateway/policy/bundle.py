@@ -99,13 +99,17 @@ class Authority(_Strict):
 
 
 class Party(_Strict):
-    """One party: how it is called, and by which names in which authority's certificates it is known."""
+    """One party: how it is called, and by which names in which authority's certificates it is known.
+
+    ``unsigned``: its systems answer us without a signature, so that mutual TLS alone vouches for what they say.
+    """
 
     title: Bilingual
     role: Literal["gateway", "cooperative", "civil-registry", "ministry", "auditor", "cyber-defence"]
     authority: Name
     names: tuple[Name, ...] = Field(min_length=1)
     suspended: bool = False
+    unsigned: bool = False
 
 
 class Budget(_Strict):

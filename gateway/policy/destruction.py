@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from gateway.policy.acts import Act, ActKind, act_time, read_approval
-from gateway.policy.judge import MOST_APPROVALS, check_act, check_validity
+from gateway.policy.acts import Act, ActKind, act_time
+from gateway.policy.judge import check_validity, in_force_at, signed_by_officers
 from gateway.policy.reasons import PolicyRefused, Reason
 from gateway.policy.verdict import check_verdict, read_verdict
 
@@ -34,7 +34,6 @@ FORMAT = "passerelle-destruction/v1"
 BUNDLE = 256
 LARGEST_DESTRUCTION = 1024
 _MONTHS = 12
-_SWITCH = timedelta(seconds=2)
 _LINES = re.compile(
     rf"{re.escape(FORMAT)}\n"
     r"origin (?P<origin>[A-Za-z0-9][A-Za-z0-9._-]{0,62})\n"
@@ -141,17 +140,9 @@ def judge_destruction(
     if sha256(verdict).hexdigest() != destruction.verdict:
         raise PolicyRefused(Reason.VERDICT_DIFFERS)
     said = check_verdict(before, read_verdict(verdict), destruction.first, destruction.end, at)
-    if len(approvals) > MOST_APPROVALS:
-        raise PolicyRefused(Reason.APPROVALS_TOO_MANY, most=MOST_APPROVALS)
-    officers = before.bundle.officers
-    read = [read_approval(approval) for approval in approvals]
-    for approval in read:
-        expected = destruction_act(before, document, approval.act.officer, approval.act.at)
-        check_act(approval, expected, since=before.since, keys=officers.keys, at=at)
-    who = tuple(sorted({approval.act.officer for approval in read}))
-    if len(who) < officers.threshold:
-        reason = Reason.APPROVAL_REPEATED if len(read) >= officers.threshold else Reason.APPROVALS_TOO_FEW
-        raise PolicyRefused(reason, given=len(who), needed=officers.threshold)
+    who = signed_by_officers(
+        before, approvals, lambda officer, when: destruction_act(before, document, officer, when), at
+    )
     return Allowed(destruction, who, said.auditor)
 
 
@@ -172,7 +163,7 @@ def judge_recorded(
         PolicyRefused: as ``judge_destruction`` does; not_begun where no policy was in force, destruction_not_published.
     """
     refused = PolicyRefused(Reason.NOT_BEGUN)
-    for force in _in_force(history, at):
+    for force in in_force_at(history, at):
         try:
             allowed = judge_destruction(force, document, verdict, approvals, at)
         except PolicyRefused as error:
@@ -182,14 +173,6 @@ def judge_recorded(
             raise PolicyRefused(Reason.DESTRUCTION_NOT_PUBLISHED, end=allowed.destruction.end, size=index)
         return allowed
     raise refused
-
-
-def _in_force(history: Sequence[InForce], at: datetime) -> list[InForce]:
-    """Those that may have been in force at that moment, the newest last: whoever wrote then may not have known it."""
-    after = [following.since for following in history[1:]]
-    ends = [since + _SWITCH for since in after]
-    former = [force for force, end in zip(history, ends, strict=False) if force.since <= at < end]
-    return [*former, *(force for force in history[-1:] if force.since <= at)]
 
 
 def check_due(before: InForce, document: bytes, at: datetime) -> Destruction:

@@ -245,6 +245,15 @@ def _nested(place: _Place, before: BaseModel, after: BaseModel) -> Iterator[Chan
     yield from _walk(place, before, after)
 
 
+def _parties(place: _Place, before: Mapping[str, Party], after: Mapping[str, Party]) -> Iterator[Change]:
+    """Parties by name; of a new one it is said that its systems do not sign, which nobody should learn later."""
+    yield from _models("party", _party)(place, before, after)
+    for name in sorted(after.keys() - before.keys()):
+        if after[name].unsigned:
+            here = place.below(name, **_party(place, name, after[name])).below("unsigned")
+            yield here.change("party_unsigned", widens=True)
+
+
 def _party(place: _Place, name: str, party: Party) -> Mapping[str, object]:
     _ = place
     return {"party": name, "title": party.title, "role": party.role, "authority": party.authority, "names": party.names}
@@ -298,7 +307,7 @@ _RULES: Mapping[tuple[type[BaseModel], str], _Rule] = {
     (Bundle, "gateway"): _changed("gateway", widens=True),
     (Bundle, "officers"): _nested,
     (Bundle, "authorities"): _models("authority", _authority),
-    (Bundle, "parties"): _models("party", _party),
+    (Bundle, "parties"): _parties,
     (Bundle, "agreements"): _models("agreement", _agreement),
     (Bundle, "guard"): _nested,
     (Bundle, "periods"): _entries("period"),
@@ -318,6 +327,7 @@ _RULES: Mapping[tuple[type[BaseModel], str], _Rule] = {
     (Party, "authority"): _changed("party_authority", widens=True),
     (Party, "names"): _items("party_name"),
     (Party, "suspended"): _switch("party_suspended", "party_readmitted", on_widens=False),
+    (Party, "unsigned"): _switch("party_unsigned", "party_signs", on_widens=True),
     (Agreement, "party"): _changed("agreement_party", widens=True),
     (Agreement, "operation"): _changed("agreement_operation", widens=True),
     (Agreement, "purposes"): _items("agreement_purpose"),

@@ -18,7 +18,7 @@ from gateway.policy.difference import Change, differences
 from gateway.policy.reasons import PolicyRefused, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from gateway.policy.acts import Approval
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: How far an officer's clock may be ahead of ours.
 AHEAD = timedelta(seconds=60)
 MOST_APPROVALS = 64
+#: How long whoever writes may not know yet that another policy is in force.
+_SWITCH = timedelta(seconds=2)
 #: Where every new bundle differs from the one before it.
 ALWAYS = frozenset({"version", "previous"})
 _OFFICERS = "officers"
@@ -117,20 +119,14 @@ def judge(
             approval_not_by_officer, approval_signature_wrong, approval_date_wrong, approval_repeated, not_in_force,
             expired, widening_too_early, recovery_changes_more, recovery_too_early.
     """
-    if len(approvals) > MOST_APPROVALS:
-        raise PolicyRefused(Reason.APPROVALS_TOO_MANY, most=MOST_APPROVALS)
-    read = [read_approval(document) for document in approvals]
+    read = _read(approvals)
     recovery = bool(read) and all(approval.act.kind is ActKind.RECOVERY for approval in read)
     officers = before.bundle.officers
     keys = officers.recovery if recovery else officers.keys
-    needed = officers.recovery_threshold if recovery else officers.threshold
     kind = ActKind.RECOVERY if recovery else ActKind.POLICY
     for approval in read:
         check_approval(approval, before, proposed, kind=kind, keys=keys, at=at)
-    who = tuple(sorted({approval.act.officer for approval in read}))
-    if needed is None or len(who) < needed:
-        reason = Reason.APPROVAL_REPEATED if needed and len(read) >= needed else Reason.APPROVALS_TOO_FEW
-        raise PolicyRefused(reason, given=len(who), needed=needed)
+    who = _enough(read, officers.recovery_threshold if recovery else officers.threshold)
     if recovery:
         _check_recovery(before, proposed, proposed_at, at)
     else:
@@ -175,6 +171,29 @@ def check_act(approval: Approval, expected: Act, *, since: datetime, keys: Mappi
         raise PolicyRefused(Reason.APPROVAL_DATE_WRONG, officer=act.officer)
 
 
+def signed_by_officers(
+    before: InForce, approvals: Sequence[bytes], expected: Callable[[str, datetime], Act], at: datetime
+) -> tuple[str, ...]:
+    """The officers of the policy in force under these documents, sorted; enough of them, and every document right.
+
+    ``expected`` gives the act that an officer must have signed, at that officer's own time.
+    Raises PolicyRefused: approvals_too_few, approvals_too_many, approval_repeated, and as ``check_act`` does.
+    """
+    read, officers = _read(approvals), before.bundle.officers
+    for approval in read:
+        act = expected(approval.act.officer, approval.act.at)
+        check_act(approval, act, since=before.since, keys=officers.keys, at=at)
+    return _enough(read, officers.threshold)
+
+
+def in_force_at(history: Sequence[InForce], at: datetime) -> list[InForce]:
+    """Those that may have been in force at that moment, the newest last: whoever wrote then may not have known it."""
+    after = [following.since for following in history[1:]]
+    ends = [since + _SWITCH for since in after]
+    former = [force for force, end in zip(history, ends, strict=False) if force.since <= at < end]
+    return [*former, *(force for force in history[-1:] if force.since <= at)]
+
+
 def earliest(before: InForce, proposed: Proposed, proposed_at: datetime, *, recovery: bool = False) -> datetime:
     """From when the proposal may be activated: the delay of the policy in force, and the new bundle's own beginning."""
     officers = before.bundle.officers
@@ -182,6 +201,21 @@ def earliest(before: InForce, proposed: Proposed, proposed_at: datetime, *, reco
         return proposed_at + timedelta(hours=officers.recovery_delay_hours or 0)
     delay = timedelta(hours=officers.widening_delay_hours) if proposed.widens else timedelta()
     return max(proposed_at + delay, proposed.bundle.validity.since)
+
+
+def _read(approvals: Sequence[bytes]) -> list[Approval]:
+    if len(approvals) > MOST_APPROVALS:
+        raise PolicyRefused(Reason.APPROVALS_TOO_MANY, most=MOST_APPROVALS)
+    return [read_approval(document) for document in approvals]
+
+
+def _enough(read: Sequence[Approval], needed: int | None) -> tuple[str, ...]:
+    """The officers under these approvals, sorted; one who signs twice counts once."""
+    who = tuple(sorted({approval.act.officer for approval in read}))
+    if needed is None or len(who) < needed:
+        reason = Reason.APPROVAL_REPEATED if needed and len(read) >= needed else Reason.APPROVALS_TOO_FEW
+        raise PolicyRefused(reason, given=len(who), needed=needed)
+    return who
 
 
 def _check_recovery(before: InForce, proposed: Proposed, proposed_at: datetime, at: datetime) -> None:

@@ -48,6 +48,8 @@ class Reason(StrEnum):
     DESTRUCTION_DUE_DIFFERS = "destruction_due_differs"
     DESTRUCTION_TOO_EARLY = "destruction_too_early"
     DESTRUCTION_NOT_PUBLISHED = "destruction_not_published"
+    LOSS_MALFORMED = "loss_malformed"
+    LOSS_OF_ANOTHER = "loss_of_another"
     VERDICT_MALFORMED = "verdict_malformed"
     VERDICT_DIFFERS = "verdict_differs"
     VERDICT_OF_ANOTHER = "verdict_of_another"

@@ -22,6 +22,7 @@ RSA_PKCS1 = "rsa-v1_5-sha256"
 
 _HALF = 32
 _SMALLEST_RSA = 3072
+_ECDSA = ec.ECDSA(hashes.SHA256())
 _PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA512()), salt_length=64)
 
 
@@ -47,7 +48,7 @@ def verify(certificate: x509.Certificate, algorithm: str, signature: bytes, data
         match key:
             case ec.EllipticCurvePublicKey() if algorithm == ECDSA_P256 and len(signature) == 2 * _HALF:
                 r, s = int.from_bytes(signature[:_HALF]), int.from_bytes(signature[_HALF:])
-                key.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashes.SHA256()))
+                key.verify(encode_dss_signature(r, s), data, _ECDSA)
             case ed25519.Ed25519PublicKey() if algorithm == ED25519:
                 key.verify(signature, data)
             case rsa.RSAPublicKey() if algorithm == RSA_PSS:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64encode, urlsafe_b64encode
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gateway.errors import Refusal
-from gateway.model import SignedAnswer
+from gateway.model import Released, RequestSignature, SignedAnswer
 from gateway.signing.base import TAG, lines
+from gateway.signing.digest import content_digest
 from gateway.signing.head import read_head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gateway.model import AnswerToSign, CertificateProof, Party, Received, VerifiedRequest
-    from gateway.ports import Clock, Keystore
+    from gateway.model import AnswerToSign, CertificateProof, Content, Party, Received, VerifiedRequest
+    from gateway.ports import Clock
+    from gateway.signing.answer_key import AnswerKey
     from gateway.signing.request import RequestVerifier
 
 LABEL = "answer"
@@ -30,7 +29,7 @@ def keyid_of(sha256_hex: str) -> str:
 def answer_components(answer: AnswerToSign, origin: str) -> list[tuple[str, str]]:
     """What an answer's signature covers, identifiers as serialised (S2; C6 where no request was proven)."""
     pairs = [
-        ('"@status"', str(answer.status)),
+        ('"@status"', str(answer.content.status)),
         ('"content-digest"', answer.content_digest),
         ('"exchange-id"', answer.exchange_id),
     ]
@@ -40,6 +39,8 @@ def answer_components(answer: AnswerToSign, origin: str) -> list[tuple[str, str]
     if answer.request is None:
         return pairs + _bare_binding(answer.received)
     signature = answer.request.signature
+    if not isinstance(signature, RequestSignature):
+        raise TypeError("a SOAP request is not answered by REST")
     pairs.append(('"@target-uri";req', origin + answer.received.target))
     if answer.request.content_digest is not None:
         pairs.append(('"content-digest";req', answer.request.content_digest))
@@ -60,35 +61,14 @@ def _bare_binding(received: Received) -> list[tuple[str, str]]:
 
 
 class RestSigning:
-    """ports.Signing: verifies requests, signs answers with the gateway's P-256 key through the keystore."""
+    """ports.Signing for REST: verifies requests, signs answers."""
 
-    def __init__(
-        self,
-        verifier: RequestVerifier,
-        keystore: Keystore,
-        prove: Callable[[bytes], CertificateProof],
-        origin: str,
-        clock: Clock,
-        key: Callable[[], str] = lambda: SIGNING_KEY,
-    ) -> None:
-        """One per process.
-
-        Args:
-            verifier: step 2.
-            keystore: has our signing keys and certificates.
-            prove: judges a certificate of ours (DER) as of now: its revocation lists are renewed while we run.
-            origin: ours, as callers address it.
-            clock: for answers that have no leaf.
-            key: names the signing key in use, anew each time: it may have been rotated.
-        """
+    def __init__(self, verifier: RequestVerifier, key: AnswerKey, origin: str, clock: Clock) -> None:
+        """``origin`` is ours, as callers address it; ``clock`` is for answers that have no leaf."""
         self._verifier = verifier
-        self._keystore = keystore
-        self._prove = prove
+        self._key = key
         self._origin = origin
         self._clock = clock
-        self._key = key
-        self._names: dict[str, str] = {}
-        self._current()
 
     def verify(self, received: Received, party: Party) -> VerifiedRequest:
         """Step 2; raises Refusal."""
@@ -96,30 +76,39 @@ class RestSigning:
 
     def signing_key(self) -> CertificateProof:
         """The certificate under which an answer that begins now is signed."""
-        name, certificate = self._current()
-        proof = self._prove(certificate)
-        self._names[proof.sha256] = name
-        return proof
+        return self._key.proof()
+
+    def content_digest(self, _received: Received, content: Content) -> str:
+        """The Content-Digest field of the body (RFC 9530)."""
+        return content_digest(content.body)
 
     def sign_answer(self, answer: AnswerToSign) -> SignedAnswer:
-        """The answer's base, signature and headers; raises KeystoreError."""
+        """The answer with its headers, its base and signature; raises KeystoreError."""
         pairs = answer_components(answer, self._origin)
         names = " ".join(identifier for identifier, _ in pairs)
         # of one moment with the leaf, though the clock be set in between
         created = int((answer.at or self._clock.now()).timestamp())
-        name, certificate = self._signer(answer)
+        name, certificate = self._key.of(answer)
         parameters = f'({names});created={created};keyid="{keyid_of(certificate)}";tag="{TAG}"'
         base = lines(pairs, parameters)
-        signature = self._keystore.sign(name, base)
-        return SignedAnswer(base, signature, f"{LABEL}={parameters}", f"{LABEL}=:{b64encode(signature).decode()}:")
+        signature = self._key.sign(name, base)
+        return SignedAnswer(base, signature, _released(answer, parameters, signature))
 
-    def _signer(self, answer: AnswerToSign) -> tuple[str, str]:
-        """The key's name and its certificate's hex SHA-256: those that the evidence names, though others came since."""
-        if answer.signer is not None:
-            return self._names[answer.signer], answer.signer
-        name, certificate = self._current()
-        return name, sha256(certificate).hexdigest()
 
-    def _current(self) -> tuple[str, bytes]:
-        name = self._key()
-        return name, self._keystore.certificate(name)
+def _released(answer: AnswerToSign, parameters: str, signature: bytes) -> Released:
+    content = answer.content
+    ledger = (
+        ()
+        if answer.ledger_leaf is None or answer.ledger_by is None
+        else (("Ledger-Leaf", answer.ledger_leaf), ("Ledger-By", answer.ledger_by))
+    )
+    headers = (
+        ("Content-Type", content.content_type),
+        ("Content-Digest", answer.content_digest),
+        ("Exchange-Id", answer.exchange_id),
+        *ledger,
+        *content.headers,
+        ("Signature-Input", f"{LABEL}={parameters}"),
+        ("Signature", f"{LABEL}=:{b64encode(signature).decode()}:"),
+    )
+    return Released(content.status, headers, content.body, recorded=answer.ledger_leaf is not None)

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from gateway.errors import Code, Refusal
 from gateway.signing.algorithms import ECDSA_P256, ED25519, RSA_PSS
 from gateway.signing.base import DERIVED, FIELDS, TAG
-from gateway.signing.structured import InnerList, Item, MalformedFieldError, parse_dictionary, serialise
+from gateway.signing.structured import (
+    InnerList,
+    Item,
+    MalformedFieldError,
+    is_key,
+    parse_dictionary,
+    read_inner_list,
+    serialise,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +67,20 @@ def read_head(headers: Mapping[str, str]) -> SignatureHead:
     value = values.get(label)
     if not isinstance(member, InnerList) or not isinstance(value, Item) or not isinstance(value.value, bytes):
         raise Refusal(Code.SIGNATURE_MALFORMED, component="signature")
-    return _head(label, member, value.value)
+    return _head(label, member, serialise(member), value.value)
+
+
+def kept_head(label: str, parameters: str, value: bytes) -> SignatureHead:
+    """``read_head`` of a signature that evidence keeps: its label, its member in its one form, its raw value.
+
+    Raises Refusal, or MalformedFieldError where label or parameters are in another form.
+    """
+    member, _ = read_inner_list(parameters)
+    if not is_key(label):
+        raise MalformedFieldError("no label")
+    if dict(member.parameters).get("tag") != TAG:
+        raise Refusal(Code.SIGNATURE_MISSING, component="tag")
+    return _head(label, member, parameters, value)
 
 
 def _members(headers: Mapping[str, str], name: str) -> dict[str, Item | InnerList]:
@@ -71,7 +92,7 @@ def _members(headers: Mapping[str, str], name: str) -> dict[str, Item | InnerLis
         raise Refusal(Code.SIGNATURE_MALFORMED, component=name) from None
 
 
-def _head(label: str, member: InnerList, value: bytes) -> SignatureHead:
+def _head(label: str, member: InnerList, serialised: str, value: bytes) -> SignatureHead:
     parameters = dict(member.parameters)
     if unknown := parameters.keys() - _PARAMETERS:
         raise Refusal(Code.SIGNATURE_MALFORMED, component=min(unknown))
@@ -91,7 +112,7 @@ def _head(label: str, member: InnerList, value: bytes) -> SignatureHead:
     if alg is not None and alg not in _ALGORITHMS:
         raise Refusal(Code.KEY_REFUSED, component="alg", nonce=nonce)
     expires = _integer(parameters, "expires", nonce)
-    return SignatureHead(label, names, serialise(member), value, created, nonce, keyid, expires, alg)
+    return SignatureHead(label, names, serialised, value, created, nonce, keyid, expires, alg)
 
 
 def _name(item: Item, nonce: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -21,8 +22,7 @@ from gateway.signing.xml import digest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lxml import etree
-
+_OWN = f"{{{n.EXCHANGE}}}"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
 
@@ -37,6 +37,7 @@ class SignedPartFacts:
         body_id: the wsu:Id of the Body.
         body_digest: SHA-256 of the canonical Body.
         confirmation: the signature value of the request that an answer confirms.
+        own: the texts of our own header blocks (``n.EXCHANGE``), by local name: ``Exchange-Id``, ``Ledger-Leaf``, ...
     """
 
     parts: frozenset[str]
@@ -49,6 +50,7 @@ class SignedPartFacts:
     body_id: str
     body_digest: bytes = field(repr=False)
     confirmation: bytes | None = field(repr=False)
+    own: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_signed_part(
@@ -74,16 +76,16 @@ def check_read_part(
     bodies = info.references.keys() - headers.keys()
     if len(bodies) != 1 or headers.keys() - info.references.keys():
         raise n.SoapSignatureError("coverage_differs")
-    blocks: dict[str, etree._Element] = {}
-    for name, block in headers.items():
-        if digest(block) != info.references[name].digest:
+    blocks: dict[str, _Block] = {}
+    for name, data in headers.items():
+        if digest(data) != info.references[name].digest:
             raise n.SoapSignatureError("digest_mismatch")
-        element = read_block(block)
-        if element.get(n.WSU_ID) != name or element.tag == n.BODY:
+        block = _block(data)
+        if block.identifier != name or block.tag in n.BODIES:
             raise n.SoapSignatureError("block_malformed")
-        if element.tag in blocks:
+        if block.tag in blocks:
             raise n.SoapSignatureError("block_repeated")
-        blocks[element.tag] = element
+        blocks[block.tag] = block
     (body_id,) = bodies
     created, expires = _timestamp(blocks.get(n.TIMESTAMP))
     confirmation = blocks.get(n.CONFIRMATION)
@@ -97,14 +99,14 @@ def check_read_part(
         expires=expires,
         body_id=body_id,
         body_digest=info.references[body_id].digest,
-        confirmation=None if confirmation is None else decode_text(confirmation.get("Value")),
+        confirmation=None if confirmation is None else decode_text(confirmation.value),
+        own={tag.removeprefix(_OWN): _text(block) or "" for tag, block in blocks.items() if tag.startswith(_OWN)},
     )
 
 
 def _check_signature(method: str, signature: bytes, signed_info: bytes, certificate_der: bytes) -> None:
     try:
-        certificate = x509.load_der_x509_certificate(certificate_der)
-        algorithm = algorithms.algorithm_of(certificate, soap=True)
+        certificate, algorithm = _key(certificate_der)
     except (ValueError, UnsupportedAlgorithm):
         raise n.SoapSignatureError("certificate_malformed") from None
     # The key says which algorithm it is; the message may only agree (S5).
@@ -114,25 +116,62 @@ def _check_signature(method: str, signature: bytes, signed_info: bytes, certific
         raise n.SoapSignatureError("signature_invalid")
 
 
-def _text(element: etree._Element | None) -> str | None:
-    if element is None:
+@lru_cache(maxsize=256)
+def _key(certificate_der: bytes) -> tuple[x509.Certificate, str | None]:
+    """The certificate with its key's algorithm; kept, since a key's point is looked for on its curve when it is read.
+
+    Raises ValueError, UnsupportedAlgorithm.
+    """
+    certificate = x509.load_der_x509_certificate(certificate_der)
+    return certificate, algorithms.algorithm_of(certificate, soap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A header block, read.
+
+    Attributes:
+        identifier: its wsu:Id.
+        text: None where it has elements, or nothing.
+        children: tag and text of each element in it; None for the text of one that has elements itself.
+        value: its attribute ``Value``.
+    """
+
+    tag: str
+    identifier: str | None
+    text: str | None
+    children: tuple[tuple[str, str | None], ...]
+    value: str | None
+
+
+@lru_cache(maxsize=64)
+def _block(data: bytes) -> _Block:
+    """Kept, since To and Action are the same bytes in each message of a peer; refusals of ``read_block``."""
+    element = read_block(data)
+    children = tuple([(child.tag, None if len(child) else child.text or "") for child in element])
+    text = None if children else element.text or None
+    return _Block(element.tag, element.get(n.WSU_ID), text, children, element.get("Value"))
+
+
+def _text(block: _Block | None) -> str | None:
+    if block is None:
         return None
-    if len(element) or not element.text:
+    if block.text is None:
         raise n.SoapSignatureError("block_malformed")
-    return str(element.text).strip()
+    return block.text.strip()
 
 
-def _timestamp(element: etree._Element | None) -> tuple[datetime | None, datetime | None]:
-    if element is None:
+def _timestamp(block: _Block | None) -> tuple[datetime | None, datetime | None]:
+    if block is None:
         return None, None
-    if [child.tag for child in element] != [n.CREATED, n.EXPIRES]:
+    if [tag for tag, _ in block.children] != [n.CREATED, n.EXPIRES]:
         raise n.SoapSignatureError("timestamp_malformed")
-    return _instant(element[0]), _instant(element[1])
+    (_, created), (_, expires) = block.children
+    return _instant(created), _instant(expires)
 
 
-def _instant(element: etree._Element) -> datetime:
-    text = element.text or ""
-    if len(element) or not _INSTANT.fullmatch(text):
+def _instant(text: str | None) -> datetime:
+    if text is None or not _INSTANT.fullmatch(text):
         raise n.SoapSignatureError("timestamp_malformed")
     try:
         return datetime.fromisoformat(text).astimezone(UTC)

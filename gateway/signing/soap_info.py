@@ -6,12 +6,13 @@ wsu:Id into the same document, no parameter of a method, no further element.
 
 from __future__ import annotations
 
-import base64
 import binascii
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.signing import soap_names as n
+from gateway.signing.soap_written import read_references
 from gateway.signing.xml import XmlLimits, XmlRefusedError, canonical, parse
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from lxml import etree
 
 _LIMITS = XmlLimits(size=64 * 1024, depth=8, elements=500)
-_NO_SPACE = str.maketrans("", "", " \t\r\n")
+#: Far from the limits above, however each of them is written.
+_MOST_AT_HAND = 64
+_SPACE = re.compile(r"[ \t\r\n]+")
+_REFERENCE_CHILDREN = [n.TRANSFORMS, n.DIGEST_METHOD, n.DIGEST_VALUE]
+_REFERENCE_ATTRIBUTES = frozenset({"URI", "Id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,42 @@ def read_signed_info(data: bytes) -> SignedInfo:
     Raises SoapSignatureError with reason ``signed_info_malformed``, ``signed_info_not_canonical``,
     ``algorithm_refused``, ``transform_refused``, ``reference_refused`` or ``reference_repeated``.
     """
+    ours = read_references(data)
+    if ours is not None:
+        return SignedInfo(data, n.ECDSA_SHA256, {name: Reference(name, value, ()) for name, value in ours.items()})
+    return parse_signed_info(data)
+
+
+def parse_signed_info(data: bytes) -> SignedInfo:
+    """The same by a parser, whoever wrote it."""
     root = read_block(data)
+    children = _children(root)
+    if canonical_form(root, _prefixes(children[0])) != data:
+        raise n.SoapSignatureError("signed_info_not_canonical")
+    return _read(data, children)
+
+
+def signed_info_at_hand(element: etree._Element) -> SignedInfo:
+    """The SignedInfo of a message that is being verified; refusals as above.
+
+    Read from the very node whose canonical bytes are signed: the parser has refused whatever these bytes would leave
+    out. Where a list of prefixes makes them depend on what is around the node, or they may be beyond the limits for
+    evidence, the bytes themselves are read, as they are when they come out of it.
+    """
+    data = signed_info_form(element)
+    if len(element[0]) or len(element) > _MOST_AT_HAND or len(data) > _LIMITS.size:
+        return read_signed_info(data)
+    return _read(data, _children(element))
+
+
+def _children(root: etree._Element) -> list[etree._Element]:
     children = list(root)
     if root.tag != n.SIGNED_INFO or [child.tag for child in children[:2]] != [n.C14N_METHOD, n.SIGNATURE_METHOD]:
         raise n.SoapSignatureError("signed_info_malformed")
-    if canonical_form(root, _prefixes(children[0])) != data:
-        raise n.SoapSignatureError("signed_info_not_canonical")
+    return children
+
+
+def _read(data: bytes, children: list[etree._Element]) -> SignedInfo:
     # A child here is HMACOutputLength or a parameter: both are ways to weaken the method, which the key decides.
     if len(children[1]):
         raise n.SoapSignatureError("algorithm_refused")
@@ -89,14 +124,14 @@ def canonical_form(node: etree._Element, prefixes: Sequence[str] = ()) -> bytes:
 
 
 def _reference(element: etree._Element) -> Reference:
-    uri = element.get("URI", "")
-    tags = [child.tag for child in element]
-    if element.tag != n.REFERENCE or tags != [n.TRANSFORMS, n.DIGEST_METHOD, n.DIGEST_VALUE]:
+    uri, children = element.get("URI", ""), list(element)
+    if element.tag != n.REFERENCE or [child.tag for child in children] != _REFERENCE_CHILDREN:
         raise n.SoapSignatureError("reference_refused")
     # Neither the whole document (""), nor XPointer, nor another document: one node, by its Id.
-    if not uri.startswith("#") or "(" in uri or len(uri) == 1 or set(element.attrib) - {"URI", "Id"}:
+    unknown = not _REFERENCE_ATTRIBUTES.issuperset(element.keys())
+    if not uri.startswith("#") or "(" in uri or len(uri) == 1 or unknown:
         raise n.SoapSignatureError("reference_refused")
-    transforms, method, value = element
+    transforms, method, value = children
     if len(transforms) != 1 or transforms[0].tag != n.TRANSFORM:
         raise n.SoapSignatureError("transform_refused")
     if len(method) or method.get("Algorithm") != n.SHA256:
@@ -122,12 +157,12 @@ def decode(element: etree._Element) -> bytes:
 
 def decode_text(text: str | None) -> bytes:
     """The same for an attribute; raises SoapSignatureError (``base64_malformed``)."""
-    plain = (text or "").translate(_NO_SPACE)
+    plain = _SPACE.sub("", text or "")
     try:
-        decoded = base64.b64decode(plain, validate=True)
+        decoded = binascii.a2b_base64(plain, strict_mode=True)
     except (binascii.Error, ValueError):
         raise n.SoapSignatureError("base64_malformed") from None
     # Python takes AB== for AA==.
-    if not decoded or base64.b64encode(decoded).decode() != plain:
+    if not decoded or binascii.b2a_base64(decoded, newline=False).decode() != plain:
         raise n.SoapSignatureError("base64_malformed")
     return decoded

@@ -6,6 +6,7 @@ Canonicalised and hashed here, signed through the port: raw r||s is XML Signatur
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,12 @@ from lxml import etree
 
 from gateway.model import SignedPart
 from gateway.signing import soap_names as n
+from gateway.signing import soap_text
+from gateway.signing.soap_written import write_references
 from gateway.signing.xml import canonical, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gateway.model import CertificateProof
     from gateway.ports import Clock, Keystore
@@ -25,6 +28,15 @@ SIGNING_KEY = "signing"
 _PREFIXES = {"ds": n.DS}
 _LIFETIME = timedelta(seconds=60)
 _WSSE_PREFIXES = {"wsse": n.WSSE, "wsu": n.WSU}
+
+
+@dataclass(frozen=True, slots=True)
+class SignedMessage:
+    """A message ready to be sent, its canonical Body, and what evidence keeps of it."""
+
+    data: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+    part: SignedPart
 
 
 class SoapSigner:
@@ -75,6 +87,40 @@ class SoapSigner:
         value = self._keystore.sign(key, signed_info)
         _add_value(signature, value)
         return SignedPart(signed_info=signed_info, signature=value, headers=headers, key=self._prove(certificate))
+
+    def message(self, addressing: Mapping[str, str], payload: etree._Element) -> SignedMessage:
+        """A whole message of SOAP 1.1 around ``payload``.
+
+        ``addressing`` are the texts of WS-Addressing's header blocks by local name. The same as ``sign`` makes, but
+        written as text: building a tree and canonicalising each of its parts costs more than the signature.
+
+        Raises KeystoreError.
+        """
+        inside = canonical(payload)
+        if any(taken in inside for taken in soap_text.TAKEN):
+            return self._of_tree(addressing, payload)
+        key, now = self._key(), self._clock.now()
+        certificate = self._keystore.certificate(key)
+        headers = {f"id-{name}": soap_text.block("wsa", n.WSA, name, text) for name, text in addressing.items()}
+        stamp, body = soap_text.timestamp(now, now + _LIFETIME), soap_text.body(inside)
+        parts = {"id-Timestamp": stamp, **headers}
+        signed = {**parts, "id-Body": body}
+        signed_info = write_references((name.encode(), base64.b64encode(digest(form))) for name, form in signed.items())
+        value = self._keystore.sign(key, signed_info)
+        data = soap_text.envelope(headers.values(), [stamp], signed_info, value, certificate, body)
+        part = SignedPart(signed_info=signed_info, signature=value, headers=parts, key=self._prove(certificate))
+        return SignedMessage(data, body, part)
+
+    def _of_tree(self, addressing: Mapping[str, str], payload: etree._Element) -> SignedMessage:
+        """The same for a payload whose prefixes are those of the parts around it."""
+        envelope = etree.Element(n.ENVELOPE, nsmap={"soapenv": n.SOAP, "wsa": n.WSA, "wsu": n.WSU})
+        header = etree.SubElement(envelope, n.HEADER)
+        for name, text in addressing.items():
+            etree.SubElement(header, f"{{{n.WSA}}}{name}").text = text
+        body = etree.SubElement(envelope, n.BODY)
+        body.append(payload)
+        part = self.sign(envelope, [f"{{{n.WSA}}}{name}" for name in addressing])
+        return SignedMessage(etree.tostring(envelope, encoding="utf-8"), canonical(body), part)
 
     def _add_timestamp(self, security: etree._Element) -> etree._Element:
         timestamp = etree.SubElement(security, n.TIMESTAMP)

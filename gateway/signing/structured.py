@@ -6,8 +6,8 @@ Duplicate keys, trailing text and base64 that is not its own re-encoding are err
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -43,15 +43,17 @@ class InnerList:
     parameters: Parameters = ()
 
 
-_BARE = re.compile(
+_BARE_ITEM = (
     r'"(?P<string>(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"'
     r"|(?P<integer>-?[0-9]{1,15})(?![0-9.])"
     r"|:(?P<bytes>[A-Za-z0-9+/]*={0,2}):"
     r"|\?(?P<boolean>[01])"
     r"|(?P<token>[A-Za-z*][A-Za-z0-9!#$%&'*+\-.^_`|~:/]*)"
 )
-_KEY = re.compile(r"(?P<key>[a-z*][a-z0-9_\-.*]{0,63})(?P<value>=)?")
-_PARAMETER = re.compile(rf";\x20*{_KEY.pattern}")
+_BARE = re.compile(_BARE_ITEM)
+_KEY_NAME = r"(?P<key>[a-z*][a-z0-9_\-.*]{0,63})"
+_KEY = re.compile(rf"{_KEY_NAME}(?P<value>=)?")
+_PARAMETER = re.compile(rf";\x20*{_KEY_NAME}(?:=(?:{_BARE_ITEM}))?")
 _COMMA = re.compile(r"[ \t]*,[ \t]*(?=.)")
 _PLAIN_ITEM = r'"[a-z0-9@-]*"(?:;req|;key="[A-Za-z0-9_-]*")*'
 _PLAIN_LIST = re.compile(rf"\((?:\x20*{_PLAIN_ITEM})*\x20*\)")
@@ -74,6 +76,12 @@ def parse_dictionary(text: str) -> dict[str, Item | InnerList]:
             raise MalformedFieldError("a key is missing or repeated")
         members[key["key"]], at = _member(text, key.end()) if key["value"] else _flag(text, key.end())
     return members
+
+
+def is_key(text: str) -> bool:
+    """Whether this is a key of a dictionary."""
+    match = _KEY.fullmatch(text)
+    return match is not None and not match["value"]
 
 
 def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
@@ -122,17 +130,24 @@ def _plain_names(text: str) -> tuple[str, ...] | None:
     return tuple([serialise(item) for item in items]) if _serialise_items(items) == text else None
 
 
+@lru_cache(maxsize=8)
 def read_inner_list(text: str) -> tuple[InnerList, tuple[str, ...]]:
-    """An inner list in its one form, and its items, each as serialised; raises MalformedFieldError."""
-    member = parse_dictionary(f"x={text}")["x"]
-    if isinstance(member, Item):
-        raise MalformedFieldError("an item, and no inner list")
+    """An inner list in its one form, and its items, each as serialised; raises MalformedFieldError.
+
+    The newest are kept: evidence has the same one twice, behind its name and at the end of its base.
+    """
+    if len(text) > _LONGEST or not text.isascii() or not text.startswith("("):
+        raise MalformedFieldError("too long, not ASCII, or no inner list")
     plain = _PLAIN_LIST.match(text)
-    names = _plain_names(plain[0]) if plain else tuple([serialise(item) for item in member.items])
-    start = plain[0] if plain else _serialise_items(member.items)
-    if names is None or start + _serialise_parameters(member.parameters) != text:
+    if plain:
+        items, names, start, at = _plain_items(plain[0]), _plain_names(plain[0]), plain[0], plain.end()
+    else:
+        items, at = _items(text, 0)
+        names, start = tuple([serialise(item) for item in items]), _serialise_items(items)
+    parameters, at = _parameters(text, at)
+    if at != len(text) or names is None or start + _serialise_parameters(parameters) != text:
         raise MalformedFieldError("an inner list that is not in its one form")
-    return member, names
+    return InnerList(items, parameters), names
 
 
 def _spaces(text: str, at: int) -> int:
@@ -156,10 +171,9 @@ def _parameters(text: str, at: int) -> tuple[Parameters, int]:
         if match is None or match["key"] in found:
             raise MalformedFieldError("a parameter is missing or repeated")
         at = match.end()
-        value: BareItem = True
-        if match["value"]:
-            value, at = _bare(text, at)
-        found[match["key"]] = value
+        if text.startswith("=", at):
+            raise MalformedFieldError("a parameter has no value behind its sign")
+        found[match["key"]] = True if match.lastgroup == "key" else _value(match)
     return tuple(found.items()), at
 
 
@@ -167,29 +181,32 @@ def _bare(text: str, at: int) -> tuple[BareItem, int]:
     match = _BARE.match(text, at)
     if match is None:
         raise MalformedFieldError("an item is malformed")
+    return _value(match), match.end()
+
+
+def _value(match: re.Match[str]) -> BareItem:
+    """The bare item that was matched last."""
     found = match[match.lastgroup or 0]
-    value: BareItem
     match match.lastgroup:
         case "string":
-            value = _ESCAPED.sub(r"\1", found) if "\\" in found else found
+            return _ESCAPED.sub(r"\1", found) if "\\" in found else found
         case "integer":
-            value = int(found)
+            return int(found)
         case "bytes":
-            value = decode_base64(found)
+            return decode_base64(found)
         case "boolean":
-            value = found == "1"
+            return found == "1"
         case _:
-            value = Token(found)
-    return value, match.end()
+            return Token(found)
 
 
 def decode_base64(text: str) -> bytes:
     """Standard base64 with padding; raises MalformedFieldError unless it is the one encoding of its bytes."""
     try:
-        value = b64decode(text, validate=True)
+        value = a2b_base64(text, strict_mode=True)
     except (Base64Error, ValueError):
         raise MalformedFieldError("base64 is malformed") from None
-    if b64encode(value).decode() != text:
+    if b2a_base64(value, newline=False).decode() != text:
         raise MalformedFieldError("base64 is not canonical")
     return value
 
@@ -224,4 +241,4 @@ def _serialise_bare(value: BareItem) -> str:
         case int():
             return str(value)
         case bytes():
-            return f":{b64encode(value).decode()}:"
+            return f":{b2a_base64(value, newline=False).decode()}:"

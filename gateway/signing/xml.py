@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -66,17 +68,20 @@ def parse(data: bytes, limits: XmlLimits = DEFAULT_LIMITS) -> etree._Element:
     # Looked for before parsing, so that no entity is ever read; in a CDATA section it is no DTD, and goes too.
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise XmlRefusedError("xml_dtd")
-    parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, collect_ids=False
-    )
     try:
-        root = etree.fromstring(data, parser)  # noqa: TID251  the hardened parser that the ban points to
+        root = etree.fromstring(data, _parser())  # noqa: TID251  the hardened parser that the ban points to
     except (etree.XMLSyntaxError, ValueError):
         raise XmlRefusedError("xml_malformed") from None
     if root.getprevious() is not None or root.getnext() is not None:
         raise XmlRefusedError("xml_comment")
     _check_shape(root, limits)
     return root
+
+
+@lru_cache(maxsize=1)
+def _parser() -> etree.XMLParser:
+    """One for all threads: it is locked while it reads, and keeps nothing of what it read."""
+    return etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, collect_ids=False)
 
 
 def _check_encoding(data: bytes) -> None:
@@ -90,25 +95,30 @@ def _check_encoding(data: bytes) -> None:
 
 
 def _check_shape(root: etree._Element, limits: XmlLimits) -> None:
-    path: list[etree._Element] = []
-    for count, node in enumerate(root.iter(), 1):
+    nodes = list(islice(root.iter(), limits.elements + 1))
+    # a document has no more levels than nodes
+    if len(nodes) > limits.depth and _deeper_than(limits.depth)(root):
+        raise XmlRefusedError("xml_too_deep")
+    if len(nodes) > limits.elements:
+        raise XmlRefusedError("xml_too_wide")
+    for node in nodes:
+        tag, names = node.tag, node.keys()
         # A comment splits text, and canonicalisation drops it: what is signed and what is read would differ.
-        if not isinstance(node.tag, str):
+        if not isinstance(tag, str):
             raise XmlRefusedError("xml_comment")
-        parent = node.getparent()
-        while path and path[-1] is not parent:
-            path.pop()
-        path.append(node)
-        if len(path) > limits.depth:
-            raise XmlRefusedError("xml_too_deep")
-        names = node.keys()
-        if count > limits.elements or len(names) > limits.attributes:
-            raise XmlRefusedError("xml_too_wide")
-        if node.tag.startswith(_XINCLUDE):
+        if tag.startswith(_XINCLUDE):
             raise XmlRefusedError("xml_include")
+        if len(names) > limits.attributes:
+            raise XmlRefusedError("xml_too_wide")
         # libxml2's validator would follow these (xmlSchemaAssembleByXSI).
         if not _SCHEMA_LOCATIONS.isdisjoint(names):
             raise XmlRefusedError("xml_external_schema")
+
+
+@lru_cache(maxsize=8)
+def _deeper_than(depth: int) -> etree.XPath:
+    """Whether a tree has an element below so many levels."""
+    return etree.XPath(f"boolean({'/*' * (depth + 1)})")
 
 
 def canonical(node: etree._Element, prefixes: Sequence[str] = ()) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 _DEEPEST = 16
@@ -22,9 +23,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if _deepest(text) > _DEEPEST:
         raise JsonError("too deep")
     try:
-        value = json.loads(
-            text, object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer, parse_float=_number
-        )
+        value = _READER.decode(text)
     except JsonError:
         raise
     except (ValueError, RecursionError):
@@ -82,8 +81,14 @@ def _integer(text: str) -> int:
     return value
 
 
-def _number(text: str) -> float:
+def _number(text: str) -> float | int:
     value = float(text)
     if abs(value) > _LARGEST:
         raise JsonError("a number is too big")
-    return value
+    # A whole number is one however it is written: 5.0 and 5e0 are the 5 that XML says too.
+    whole = value.is_integer() and Decimal(text) == int(value)
+    return int(value) if whole else value
+
+
+#: Made once: ``json.loads`` makes one at each call that is not as usual.
+_READER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer, parse_float=_number)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from gateway.watch.meters import Meters
 
 _ANSWERED = "answered"
-_LEAF = "Ledger-Leaf"
-_UNAVAILABLE = 503
 
 
 class MeteredLedger:
@@ -66,8 +64,7 @@ class MeteredLedger:
         self, released: Released, received: Received, party: str, operation: str, code: Code | None, began: float
     ) -> None:
         outcome = _ANSWERED if code is None else code.value
-        # no other answer may lack it (DESIGN, section 1)
-        if released.status == _UNAVAILABLE and not any(name == _LEAF for name, _ in released.headers):
+        if not released.recorded:
             outcome = Code.NOT_RECORDED.value
         # the wall clock, since a request carries no other; a clock set back must not give a negative time
         seconds = max(0.0, (self._clock.now() - received.at).total_seconds())

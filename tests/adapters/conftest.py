@@ -4,19 +4,22 @@ import json
 import threading
 import urllib.request
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
-from adapters.civil_registry.adapter import CivilRegistry, civil_registry, contract_directory
+from adapters.channel import Endpoint
+from adapters.civil_registry.adapter import contract_directory
 from adapters.civil_registry.sandbox.births import Birth, Examples, create_births, examples
 from adapters.civil_registry.sandbox.server import serve
 from adapters.civil_registry.sandbox.settings import SandboxSettings
+from adapters.mapped import Trust, mapped_system
 from adapters.resilience import ResilienceSettings
-from adapters.soap import SoapEndpoint
 from certs.paths import vet
-from certs.profiles import Profile
+from certs.profiles import CertificateRefusedError, Profile
+from contracts.loader import load_contracts
 from gateway.model import (
     CertificateProof,
     Claim,
@@ -33,8 +36,11 @@ from tests.adapters.fakes import MemoryKeystore, Organisation, ShiftedClock, Sys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from adapters.system import OutsideSystem
+    from gateway.model import Signer
+
+CONTRACTS = load_contracts(Path(__file__).parents[2] / "contracts")
 FAST = ResilienceSettings(deadline=3.0, attempt_timeout=0.6, attempts=3, breaker_failures=4, breaker_open=2.0)
 
 
@@ -62,30 +68,42 @@ class World:
     def behave(self, mode: str, delay_ms: int = 0) -> None:
         self.control("/behaviour", {"mode": mode, "delay_ms": delay_ms})
 
-    def endpoint(self, **changes: object) -> SoapEndpoint:
+    def endpoint(self, **changes: object) -> Endpoint:
         values: dict[str, object] = {
             "url": self.settings.address,
             "ca_file": self.folder / "registry" / "root.pem",
             "certificate_file": self.folder / "gateway" / "tls.pem",
             "key_file": self.folder / "gateway" / "tls.key",
         }
-        return SoapEndpoint(**{**values, **changes})  # type: ignore[arg-type]  # a test's shorthand
+        return Endpoint(**{**values, **changes})  # type: ignore[arg-type]  # a test's shorthand
 
     def vet_server(self, der: bytes) -> None:
         vet(der, Profile.TLS_SERVER, self.registry.trust, self.clock.now())
 
-    def adapter(self, resilience: ResilienceSettings = FAST, **changes: object) -> CivilRegistry:
-        return civil_registry(
+    def adapter(self, resilience: ResilienceSettings = FAST, **changes: object) -> OutsideSystem:
+        return mapped_system(
+            contract_directory(),
+            CONTRACTS,
             self.endpoint(**changes),
+            self.trust(),
+            clock=self.clock,
+            randomness=SystemRandomness(),
+            resilience=resilience,
+        )
+
+    def trust(self) -> Trust:
+        return Trust(
             keystore=MemoryKeystore(self.gateway.signing),
             prove=prove,
             vet=self.registry.vet,
-            clock=self.clock,
-            randomness=SystemRandomness(),
-            claim_salt=lambda _salt: True,
+            signer=no_signer,
             vet_server=self.vet_server,
-            resilience=resilience,
+            claim_salt=lambda _salt: True,
         )
+
+
+def no_signer(_keyid: str) -> Signer:
+    raise CertificateRefusedError("unknown")
 
 
 @pytest.fixture(scope="session")
@@ -142,6 +160,6 @@ def grant_for(birth: Birth) -> Grant:
         "given_names": birth.given_names,
         "birth_date": birth.birth_date,
     }
-    operation = OperationRef("verify", "nirec", "v1", "00" * 32)
+    operation = OperationRef("nirec.verify", "nirec", "1", "00" * 32)
     message = Message(request, operation, fields, b"0" * 16, "a", "p", frozenset({"outcome"}), "civil-registry", None)
     return Grant(Claim(message).message, "a", "p", frozenset({"outcome"}), tells_not_found=True, policy_sha256="00")

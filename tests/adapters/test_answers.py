@@ -9,26 +9,30 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from adapters.civil_registry.adapter import CivilRegistry, contract_directory
-from adapters.civil_registry.mapping import load_mapping
+from adapters.channel import Channel, HttpAnswer
+from adapters.civil_registry.adapter import contract_directory
 from adapters.civil_registry.sandbox.answering import SigningIdentity, signed_answer
 from adapters.civil_registry.sandbox.checking import CheckedRequest
 from adapters.civil_registry.sandbox.service import ANSWER_ACTION, NAMESPACE
-from adapters.resilience import Resilience, ResilienceSettings
-from adapters.soap import SoapClient, SoapRequest
-from gateway.errors import Code, ConfigurationError, Refusal
+from adapters.mapping.soap_form import soap_service
+from adapters.salts import Salts
+from adapters.soap import MEDIA_TYPE, SoapClient, SoapDialogue, SoapRequest
+from adapters.system import OutsideSystem
+from gateway.errors import Code, Refusal
 from gateway.model import UpstreamRefusal
 from gateway.signing.soap_sign import SoapSigner
 from gateway.signing.soap_verify import SoapVerifier
 from gateway.signing.xml import parse
-from tests.adapters.conftest import World, grant_for
+from tests.adapters.conftest import CONTRACTS, World, grant_for
 from tests.adapters.fakes import MemoryKeystore, SystemRandomness, prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Craft = Callable[["CraftingClient", SoapRequest], bytes]
+
+
+OPERATION = soap_service(contract_directory(), CONTRACTS).operations["nirec.verify"]
 
 
 class CraftingClient(SoapClient):
@@ -37,9 +41,9 @@ class CraftingClient(SoapClient):
     craft: Craft
     world: World
 
-    def send(self, request: SoapRequest, timeout: float) -> bytes:
+    def send(self, request: SoapRequest, timeout: float) -> HttpAnswer:
         assert timeout > 0
-        return self.craft(self, request)
+        return HttpAnswer(200, {}, self.craft(self, request), None)
 
     def answer(
         self,
@@ -61,20 +65,18 @@ class CraftingClient(SoapClient):
 
 
 def call(world: World, craft: Craft) -> UpstreamRefusal | str:
-    contract = contract_directory()
+    endpoint = world.endpoint()
     client = CraftingClient(
-        world.endpoint(),
-        contract / "civil_registry.wsdl",
-        contract / "civil_registry.xsd",
+        Channel(endpoint, world.clock, MEDIA_TYPE),
+        endpoint.url,
+        endpoint.target,
         signer=SoapSigner(MemoryKeystore(world.gateway.signing), prove, world.clock),
         verifier=SoapVerifier(world.registry.vet, world.clock),
-        clock=world.clock,
         randomness=SystemRandomness(),
     )
     client.craft, client.world = craft, world
-    resilience = Resilience(ResilienceSettings(), world.clock, lambda _: None)
-    mapping = load_mapping(contract / "mapping.yaml")
-    adapter = CivilRegistry(client, mapping, resilience, world.clock, SystemRandomness(), lambda _salt: True)
+    dialogue = SoapDialogue(OPERATION, client, Salts(SystemRandomness(), lambda _salt: True))
+    adapter = OutsideSystem("civil-registry", {"nirec.verify": dialogue}, world.clock)
     try:
         return str(adapter.call(grant_for(world.examples.confirmed)).fields["outcome"])
     except UpstreamRefusal as refusal:
@@ -136,11 +138,3 @@ def test_what_their_schema_does_not_take_is_never_sent(world: World, change: dic
     assert caught.value.code is Code.FIELD_INVALID
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert world.requests() == before
-
-
-def test_a_mapping_that_lacks_something_says_where(tmp_path: Path) -> None:
-    for content in ("upstream: x", "[", "request: [1"):
-        (tmp_path / "mapping.yaml").write_text(content)
-        with pytest.raises(ConfigurationError) as caught:
-            load_mapping(tmp_path / "mapping.yaml")
-        assert "mapping.yaml" in str(caught.value)

@@ -16,7 +16,7 @@ import pytest
 from adapters.resilience import ResilienceSettings
 from certs.profiles import Profile
 from gateway.errors import Code
-from gateway.model import UpstreamRefusal
+from gateway.model import SignedPart, UpstreamRefusal
 from gateway.signing import soap_names as n
 from gateway.signing.soap_facts import check_signed_part
 from tests.adapters.conftest import FAST, World, grant_for
@@ -25,10 +25,10 @@ from tests.adapters.fakes import LOADED, Organisation, free_port, until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from adapters.civil_registry.adapter import CivilRegistry
+    from adapters.system import OutsideSystem
 
 
-def refused(adapter: CivilRegistry, world: World) -> UpstreamRefusal:
+def refused(adapter: OutsideSystem, world: World) -> UpstreamRefusal:
     with pytest.raises(UpstreamRefusal) as caught:
         adapter.call(grant_for(world.examples.confirmed))
     return caught.value
@@ -54,8 +54,9 @@ def test_a_reply_names_its_upstream_and_keeps_both_signed_parts(world: World) ->
     assert world.requests() == before + 1
     (attempt,) = reply.attempts
     assert attempt.outcome == "answered"
-    assert attempt.answer is not None
     asked = attempt.request
+    assert isinstance(asked, SignedPart)
+    assert isinstance(attempt.answer, SignedPart)
     sent = check_signed_part(asked.signed_info, asked.signature, asked.headers, world.gateway.signing.der)
     part = attempt.answer
     got = check_signed_part(part.signed_info, part.signature, part.headers, world.registry.signing.der)
@@ -73,7 +74,7 @@ def test_kept_parts_hold_no_number_and_no_name(world: World) -> None:
         part.signed_info + part.signature + b"".join(part.headers.values())
         for attempt in reply.attempts
         for part in (attempt.request, attempt.answer)
-        if part is not None
+        if isinstance(part, SignedPart)
     )
     birth = world.examples.confirmed
     for secret in (birth.nirec, birth.family_name, birth.given_names, birth.birth_date):
@@ -117,7 +118,8 @@ def test_a_slow_registry_ends_at_the_deadline(world: World) -> None:
     assert refusal.code is Code.UPSTREAM_TIMEOUT
     assert len(refusal.attempts) >= 2
     assert refusal.retry_after is not None
-    identifiers = {part.headers["id-MessageID"] for part in (attempt.request for attempt in refusal.attempts)}
+    parts = [attempt.request for attempt in refusal.attempts]
+    identifiers = {part.headers["id-MessageID"] for part in parts if isinstance(part, SignedPart)}
     assert len(identifiers) == len(refusal.attempts)
 
 

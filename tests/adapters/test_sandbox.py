@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from adapters.civil_registry.sandbox.behaviour import Mode
 from adapters.civil_registry.sandbox.births import create_births, examples, make_births
 from adapters.civil_registry.sandbox.checking import RequestChecker, RequestRefusedError
-from adapters.civil_registry.sandbox.server import SystemClock
 from adapters.civil_registry.sandbox.service import NAMESPACE, REQUEST_ACTION, Service
 from adapters.civil_registry.sandbox.storage import Register
+from adapters.sandboxing.behaviour import Mode
+from adapters.sandboxing.server import SystemClock
 from gateway.signing import soap_names as n
 from gateway.signing.soap_sign import SoapSigner
 from gateway.signing.xml import parse

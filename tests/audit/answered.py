@@ -67,6 +67,10 @@ class KeepingParty:
         verifier = AnswerVerifier(self._certificate, self.folder.origin)
         return verifier.verify(request, released.status, headers, released.body)
 
+    def read(self, target: str, agreement: str, purpose: str) -> Exchanged:
+        """By GET, without a body."""
+        return self.sent(self._signer.sign("GET", target, b"", agreement=agreement, purpose=purpose))
+
     def echo(self, **how: str) -> Exchanged:
         return self.ask("/v1/echo", b'{"message":"bonjour"}', **how)
 

@@ -15,7 +15,8 @@ import pytest
 from certs.authority import DevAuthority
 from certs.profiles import Profile
 from gateway.audit.audit import Beside, audit
-from gateway.audit.verdict import Fault, ReceiptCount, Verdict
+from gateway.audit.counts import ReceiptCount
+from gateway.audit.verdict import Fault, Verdict
 from gateway.identity.parties import keyid
 from gateway.ledger.encoding import encode64, seconds_timestamp
 from gateway.signing.base import lines

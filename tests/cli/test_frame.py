@@ -13,7 +13,9 @@ from gateway.cli.main import run
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ENGLISH = re.compile(r"Show this|Commands:|\[required\]|\[default|COMMAND |<str>|float range|No such|Missing|Invalid")
+_ENGLISH = re.compile(
+    r"Show this|Commands:|\[required\]|\[default|COMMAND |<str>|float range|No such|Missing|Invalid|Input|Choose"
+)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,10 @@ def test_the_frame_of_help_is_french_in_french(line: str, capsys: pytest.Capture
                 "'all', 'workers', 'sequencer', 'refresher', 'keystore'."
             ),
         ),
+        ("log loss propose --out x", "Il manque l'option '--reason'. Au choix: database-lost"),
+        ("audit verify log --trust x --jobs many", "Valeur refusée pour '--jobs': un nombre entier est demandé"),
+        ("audit verify log --trust x --jobs 0", "Valeur refusée pour '--jobs': au moins 1"),
+        ("audit verify log --trust x --jobs 9999", "Valeur refusée pour '--jobs': au plus 1024"),
         ("status --config", "L'option '--config' demande une valeur."),
     ],
 )

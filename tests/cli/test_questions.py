@@ -159,6 +159,14 @@ def test_an_export_is_written_and_verified(desk: Desk) -> None:
     assert (content["holds"], content["finding"]["code"], content["proven"]) == (False, "bundle_malformed", None)
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b"# a guide", b'{"kind":"passerelle-receipt"}'])
+def test_a_file_that_is_no_export_is_a_slip_and_no_verdict(desk: Desk, content: bytes) -> None:
+    file = desk.folder / "guide.md"
+    file.write_bytes(content)
+    code, _, err = desk("verify-export", str(file))
+    assert (code, "guide.md n'est pas une preuve d'échange" in err) == (2, True)
+
+
 def test_a_log_that_does_not_hold_has_no_answers(desk: Desk, tmp_path: Path) -> None:
     (bad := tmp_path / "bad").mkdir()
     (bad / "checkpoint").write_text("nonsense", encoding="utf-8")

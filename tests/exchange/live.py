@@ -75,7 +75,7 @@ class LiveGateway:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = Ports(*(free_port() for _ in range(4)))
+        self.ports = Ports(*(free_port() for _ in range(6)))
         self.origin = f"https://localhost:{self.ports.gateway}"
         self.made = self.development(folder, self.ports, SystemClock(), SystemRandomness())
         self.made.create(births=300)

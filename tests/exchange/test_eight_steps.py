@@ -113,7 +113,7 @@ class Everything:
     def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
         self._step("seal")
         self.answers.append((answer, self._out))
-        return Released(answer.status, (), answer.body)
+        return Released(answer.content.status, (), answer.content.body)
 
     def seal_refusal(self, refused: Refused) -> Released:
         self.refused.append(refused)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.audit.verdict import Unproven
 from gateway.cli.archive import ArchiveWriter
 from gateway.cli.main import run
 from gateway.system import SystemClock
@@ -70,7 +72,7 @@ def handle(gateway: Night, **how: Any) -> str:
 
 
 def test_a_backup_that_was_changed_is_not_restored_and_nothing_is_written_over(
-    gateway: Night, told: Commands, tmp_path: Path
+    gateway: Night, told: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive, folder = tmp_path / "backup.tar", tmp_path / "elsewhere"
     with_keys = told("backup", str(archive), "--with-keys")
@@ -103,6 +105,8 @@ def test_a_backup_that_was_changed_is_not_restored_and_nothing_is_written_over(
     restored = told("restore", str(archive), str(folder))
     assert restored["sha256"] == with_keys["sha256"]
     assert not restored["recover"], "a backup is never behind its own log"
+    assert run(["restore", str(archive), str(tmp_path / "again")]) == 0
+    assert re.search(r"copie du \d{4}-\d\d-\d\d \d\d:\d\d:\d\d-0[45]:00 remise en place", capsys.readouterr().out)
     before = files(folder)
     assert str(folder) in told("restore", str(archive), str(folder), exits=2)["error"]
     assert files(folder) == before
@@ -145,9 +149,15 @@ def test_the_drill(gateway: Night, told: Commands, tmp_path: Path) -> None:
     assert gateway.leaves()[: len(published)] == published
     assert gateway.reckon(callers.sent).recorded >= 40
     verdict = gateway.audited()  # with the checkpoint that the auditor remembers
-    assert "log_recovered" in {attempt.reason for attempt in verdict.facts.attempts}
+    assert [one.named for one in verdict.facts.recoveries] == [None]
+    assert Unproven.LOSS_AWAITED in verdict.unproven
     gateway.nothing_told()
+    for variable, officer in (("FIRST", "officer-1"), ("SECOND", "officer-2")):
+        key = gateway.folder / "sandbox" / "officers" / f"{officer}.key"
+        who.learn({variable: officer, f"{variable}_KEY": key})
     who.follow(PAGE, {}, only=3)
+    assert [one.officers for one in gateway.audited().facts.recoveries] == [("officer-1", "officer-2")]
+    who.follow(PAGE, {}, only=4)
 
 
 def party_of(request: Any) -> str:

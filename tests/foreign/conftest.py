@@ -21,6 +21,23 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ALGORITHMS = ("ecdsa-p256-sha256", "ed25519", "rsa-pss-sha512")
+#: An RSA key signs either way: RSA-PSS by REST, PKCS #1 by SOAP (S5).
+KEYS = {"rsa-sha256": "rsa-pss-sha512"}
+#: A short life: no time for the second compiler, no threads that collect garbage.
+JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
+#: The ministry's agreements and purposes, under the names that the clients of the whole conversation give them.
+TERMS = {
+    f"{name}.{word}": text
+    for name, agreement, purpose in (
+        ("refused", "ESSAI-MIN", "autre"),
+        ("nirec.verify", "ENT-2026-02", "admissibilite"),
+        ("subject.expect", "ENT-2026-06", "admissibilite"),
+        ("subject.birth", "ENT-2026-07", "admissibilite"),
+        ("subject.merge", "ENT-2026-08", "admissibilite"),
+    )
+    for word, text in (("agreement", agreement), ("purpose", purpose))
+}
 
 
 def tool(name: str, package: str) -> str:
@@ -52,39 +69,66 @@ def python_client() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def node_client(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The client beside its package, which npm puts into a folder outside the checkout."""
-    node, npm = tool("node", "nodejs"), tool("npm", "npm")
-    folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "client.js", "receipt.js"):
-        shutil.copy2(HERE / "node" / name, folder / name)
-    quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--prefer-offline", "--silent"]
-    run([npm, "install", *quiet], folder)
-    return [node, str(folder / "client.js")]
+def python_soap_client() -> list[str]:
+    return [sys.executable, str(HERE / "python" / "soap_client.py")]
 
 
 @pytest.fixture(scope="session")
-def java_client(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The client, compiled by nothing but the JDK."""
-    java, javac = tool("java", "default-jdk-headless"), tool("javac", "default-jdk-headless")
+def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clients beside their packages, which npm puts into a folder outside the checkout."""
+    npm = tool("npm", "npm")
+    folder = tmp_path_factory.mktemp("node")
+    for path in (HERE / "node").iterdir():
+        shutil.copy2(path, folder / path.name)
+    quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--prefer-offline", "--silent"]
+    run([npm, "install", *quiet], folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def node_client(node_folder: Path) -> list[str]:
+    return [tool("node", "nodejs"), str(node_folder / "client.js")]
+
+
+@pytest.fixture(scope="session")
+def node_soap_client(node_folder: Path) -> list[str]:
+    return [tool("node", "nodejs"), str(node_folder / "soap.js")]
+
+
+@pytest.fixture(scope="session")
+def java_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clients, compiled by nothing but the JDK."""
+    javac = tool("javac", "default-jdk-headless")
     folder = tmp_path_factory.mktemp("java")
     sources = sorted(str(path) for path in (HERE / "java").glob("*.java"))
-    run([javac, "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-d", str(folder), *sources], folder)
-    return [java, "-cp", str(folder), "Client"]
+    quick = [f"-J{option}" for option in JAVA]
+    run([javac, *quick, "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-d", str(folder), *sources], folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def java_client(java_folder: Path) -> list[str]:
+    return [tool("java", "default-jdk-headless"), *JAVA, "-cp", str(java_folder), "Client"]
+
+
+@pytest.fixture(scope="session")
+def java_soap_client(java_folder: Path) -> list[str]:
+    return [tool("java", "default-jdk-headless"), *JAVA, "-cp", str(java_folder), "SoapClient"]
 
 
 @pytest.fixture
 def folders(live: LiveGateway, tmp_path: Path) -> Mapping[str, Path]:
     """By algorithm, what the ministry's integrator holds: two keys, what they were given, and a settings file."""
-    return {algorithm: _folder(live, tmp_path / algorithm, algorithm) for algorithm in ALGORITHMS}
+    return {algorithm: make_folder(live, tmp_path / algorithm, algorithm) for algorithm in ALGORITHMS}
 
 
-def _folder(live: LiveGateway, folder: Path, algorithm: str) -> Path:
+def make_folder(live: LiveGateway, folder: Path, algorithm: str, more: Mapping[str, str] | None = None) -> Path:
+    """One of them, with settings beside those that a REST client reads."""
     folder.mkdir()
     party = live.party("ministry")
     for name in ("tls.pem", "tls.key", "gateway.pem", "gateway-root.pem", "log.vkey"):
         shutil.copy2(party / name, folder / name)
-    issued = live.more.get(algorithm) or live.signing("ministry")
+    issued = live.more.get(KEYS.get(algorithm, algorithm)) or live.signing("ministry")
     (folder / "signing.pem").write_bytes(issued.pem)
     (folder / "signing.key").write_bytes(issued.key_pem)
     child: dict[str, Any] = json.loads((party / "requests" / "confirmed.json").read_text(encoding="utf-8"))
@@ -96,6 +140,7 @@ def _folder(live: LiveGateway, folder: Path, algorithm: str) -> Path:
         "verify.agreement": "ENT-2026-02",
         "verify.purpose": "admissibilite",
         **{name: child[name] for name in ("nirec", "family_name", "given_names", "birth_date")},
+        **(more or {}),
     }
     text = "".join(f"{name}={value}\n" for name, value in settings.items())
     (folder / "client.properties").write_text(text, encoding="utf-8")

@@ -274,6 +274,9 @@ FORGERIES: dict[str, Forgery] = {
     "upstream_s_answer_signed_by_us": _upstream(
         lambda mine, _: mine["answer"].update(signing=mine["request"]["signing"])
     ),
+    "upstream_s_answer_told_as_one_of_who_signs_not": _upstream(
+        lambda mine, _: mine.update(answer={"form": "tls", "content_digest": None, "tls": mine["answer"]["signing"]})
+    ),
     "upstream_s_header_changed": _upstream(
         lambda mine, _: mine["answer"]["headers"].update({"id-Action": mine["answer"]["headers"]["id-MessageID"]})
     ),

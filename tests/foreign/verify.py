@@ -1,8 +1,8 @@
 """A second verifier of a log, from docs/formats.md alone: ``python verify.py LOG TRUST`` says ``holds``, or exits 1.
 
 A script to read from top to bottom; imports nothing of Passerelle. What does not hold raises; the traceback shows it.
-The upstream's SOAP, YAML beyond three lines of a policy, the timestamps' own signatures, whatever officers, auditors
-and callers say later: these stay the audit's.
+YAML beyond a line of policy or contract, all that an upstream's REST base covers, the timestamps' own signatures,
+whatever officers, auditors and callers say later: these stay the audit's.
 """
 
 import base64
@@ -18,6 +18,7 @@ from pathlib import Path
 from struct import pack, unpack
 from typing import Any
 from uuid import UUID
+from xml.etree import ElementTree as ET  # noqa: TID251  canonical blocks, refused where they hold a declaration
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, hpke
@@ -38,10 +39,27 @@ EARLY = "answer exchange_id kind nonce party reason received_at v"
 REPEATED = ('"@method"', '"@target-uri"', '"content-digest"')  # what an answer covers of its request
 FREE = re.compile(r'^("@method";req|"signature-input";req;key="[a-z*][a-z0-9*_.-]*"): (.*)$', re.MULTILINE)  # C6
 CLAIMED = ('"exchange-agreement"', '"exchange-purpose"', '"content-digest"')
+WSS, DS = "http://docs.oasis-open.org/wss/", "{http://www.w3.org/2000/09/xmldsig#}"
+WSA, WSU = "http://www.w3.org/2005/08/addressing", f"{WSS}2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
+BLOCKS = {WSA: "To Action MessageID RelatesTo ReplyTo", WSU: "Timestamp"}
+BLOCKS |= {"urn:passerelle:exchange:v1": "Exchange-Agreement Exchange-Purpose Exchange-Id Ledger-Leaf Ledger-By"}
+BLOCKS |= {f"{WSS}2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd": "BinarySecurityToken"}
+BLOCKS |= {f"{WSS}oasis-wss-wssecurity-secext-1.1.xsd": "SignatureConfirmation"}
+NAMES = {f"{{{space}}}{name}": name for space, names in BLOCKS.items() for name in names.split()}
+C14N, SHA256 = "http://www.w3.org/2001/10/xml-exc-c14n#", "http://www.w3.org/2001/04/xmlenc#sha256"
+MORE = "http://www.w3.org/2001/04/xmldsig-more#"
+METHODS = {f"{MORE}ecdsa-sha256": "ecdsa-p256-sha256", f"{MORE}rsa-sha256": "rsa-v1_5-sha256"}
+ASKED = {"Body", "Timestamp", "To", "Action", "MessageID"}  # what a SOAP request signs; an answer; of ours, beside
+SAID = {"Body", "Timestamp", "Action", "MessageID", "RelatesTo", "SignatureConfirmation"}
+TERMS, PLACE = {"Exchange-Agreement", "Exchange-Purpose"}, {"Exchange-Id", "Ledger-Leaf", "Ledger-By"}
+ATTRIBUTES = {"Id", "mustUnderstand", "EncodingType", "ValueType"}  # no others in a caller's blocks
+MESSAGE_ID = re.compile("urn:uuid:[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 TLS, SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.2"), x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+SKEW, MINUTE = timedelta(seconds=30), timedelta(minutes=1)
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 PSS = [padding.PSS(padding.MGF1(hashes.SHA512()), 64), hashes.SHA512()]
 HOW: Any = {"ecdsa-p256-sha256": [ec.ECDSA(hashes.SHA256())], "rsa-pss-sha512": PSS, "ed25519": []}
+HOW["rsa-v1_5-sha256"] = [padding.PKCS1v15(), hashes.SHA256()]
 P256, HALF = ec.SECP256R1(), ec.SECP256R1().group_order // 2  # a signature's s is in the lower half
 SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 ANY = ExtensionPolicy.permit_all()
@@ -95,6 +113,28 @@ def signed(party: str, proof: Any, at: datetime, how: str = "", value: bytes = b
         key, numbers = path[0].public_key(), (int.from_bytes(value[:32]), int.from_bytes(value[32:]))
         need(getattr(key, "key_size", 0) >= 3072 or len(value) == 64, getattr(key, "curve", P256).name == P256.name)
         key.verify(utils.encode_dss_signature(*numbers) if how.startswith("ecdsa") else value, data, *HOW[how])
+
+
+def soap(party: str, part: Any, at: datetime, value: str) -> dict[str, Any]:
+    """What a kept SOAP message signs, by name: texts, the Timestamp's two ends, the Body's digest."""
+    info, *blocks = b64(part["signed_info"]), *(b64(block) for block in part["headers"].values())
+    need(*(mark not in one for one in (info, *blocks) for mark in (b"<!", b"<?")))
+    head, *elements = (ET.fromstring(one) for one in (info, *blocks))  # noqa: S314  see the import
+    method = head[1].get("Algorithm", "")
+    need(head.tag == f"{DS}SignedInfo", {one.get("Algorithm") for one in head.iter()} == {None, C14N, SHA256, method})
+    need(part.get("algorithm", METHODS[method]) == METHODS[method], part.get("form", "soap11") in {"soap11", "soap12"})
+    signed(party, part["signing"], at, METHODS[method], b64(value), info)
+    digests = {one.get("URI"): one.findtext(f"{DS}DigestValue") for one in head[2:]}
+    need(len(head) - 2 == len(digests) == len(blocks) + 1)
+    found: dict[str, Any] = {}
+    for name, block, element in zip(part["headers"], blocks, elements, strict=True):
+        need(b64(digests.pop(f"#{name}") or "") == sha256(block).digest(), element.get(f"{{{WSU}}}Id") == name)
+        found[NAMES.get(element.tag, element.tag)] = element.get("Value") or element.text
+        need("form" not in part or {one.split("}")[-1] for one in element.attrib} <= ATTRIBUTES)
+    [found["Body"]] = digests.values()
+    [ends] = ([datetime.fromisoformat(end.text or "") for end in one] for one in elements if "}Timestamp" in one.tag)
+    need(len(found) == len(elements) + 1, timedelta(0) < ends[1] - ends[0] <= timedelta(minutes=5))
+    return found | {"Timestamp": ends}
 
 
 # 1  The files: all that the signed root asks for, and no other.
@@ -187,53 +227,108 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
     if kind == "destruction":
         [(origin, month, first, end, due, verdict)] = re.findall(rf"\A{DESTROYED.pattern}\Z", said["document"])
         [(audited, since, until)] = re.findall(rf"\A{AUDITED.pattern}", said["verdict"])
-        need(origin == audited == ORIGIN, sha256(said["verdict"].encode()).hexdigest() == verdict, due <= time.decode())
-        need(
-            int(since) <= int(first) < int(end) <= int(until),
-            int(end) <= index,
-            int(first) % 256 == int(end) % 256 == 0,
-        )
+        need(origin == audited == ORIGIN, sha256(said["verdict"].encode()).hexdigest() == verdict)
+        need(int(since) <= int(first) < int(end) <= int(until), int(end) <= index, due <= time.decode())
+        need(int(first) % 256 == int(end) % 256 == 0)
         subject = f"\nsubject {sha256(said['document'].encode()).hexdigest()}\n"
         need(said["approvals"], *(subject in one and "\nact destruction\n" in f"\n{one}" for one in said["approvals"]))
         lawful.append((int(month), int(first), int(end)))
     if kind not in {"exchange", "refusal"}:
         continue
 
-    # 3  Who signed what: the gateway its answer, which covers this leaf; the caller its request, unless refused early.
-    text, answer, request = base.decode(), said["answer"], said.get("request")
+    # 3  Who signed what: the caller its request, unless refused early; the gateway its answer, which covers this leaf.
+    answer, request, ours = said["answer"], said.get("request"), base64.b64encode(node).decode()
     [gateway], keyid = re.findall("(?m)^gateway: (.*)$", objects[policy].decode()), keyids[answer["signing"]["sha256"]]
-    [(by, created)] = re.findall(r'"ledger-by": (\S+)\n(?s:.*)\);created=(\d+);', text)
-    rows = {'"@status"': str(answer["status"]), '"content-digest"': answer["content_digest"]}
-    rows |= {'"exchange-id"': str(exchange), '"ledger-leaf"': base64.b64encode(node).decode(), '"ledger-by"': by}
+    by_soap = "form" in request if request else base[:1] == b"{"
+    rows, terms = {}, [said.get("agreement"), said.get("purpose")]
     if request is None:
-        rows |= dict(FREE.findall(text))
-        need(" ".join(said) == EARLY, '"@method";req' in rows, len(rows) <= 7)
-        need(*(f'nonce="{said["nonce"]}"' in row for name, row in rows.items() if said["nonce"] and "-input" in name))
+        need(" ".join(said) == EARLY)
     else:
-        parties, signing, label, data = said["parties"], request["signing"], request["label"], request["base"]
-        need(" ".join(said).removeprefix("acknowledges ") == FULL, said["contract"]["sha256"] in objects)
+        parties, signing, contract = said["parties"], request["signing"], said["contract"]
+        need(" ".join(said).removeprefix("acknowledges ") == FULL, contract["sha256"] in objects)
         need(said["policy"] == policy, parties["gateway"] == gateway, said["fields"] == sorted({*said["fields"]}))
+        need(kind == "refusal" or said["outcome"] == "released", said["upstream"] or not parties["upstream"])
+        signed(parties["caller"], request["tls"], asked)
+    if request and by_soap:
+        heard = soap(parties["caller"], request, asked, request["signature"])
+        need(ASKED | TERMS <= heard.keys() <= ASKED | TERMS | {"ReplyTo", "BinarySecurityToken"})
+        need([heard[name] for name in sorted(TERMS)] == terms, MESSAGE_ID.fullmatch(heard["MessageID"]))
+        created, expires = heard["Timestamp"]
+        need(created - SKEW <= asked <= min(created + 5 * MINUTE, expires + SKEW))
+        service, words = f"{contract['service']}/v{contract['version']}", re.findall("[a-z0-9]+", said["operation"])
+        action = f"urn:passerelle:{service.replace('/', ':')}/{''.join(map(str.capitalize, words))}"
+        need(re.fullmatch(rf"https://[a-z0-9.-]+(:\d+)?/soap/{re.escape(service)}", heard["To"]))
+        need(heard["Action"] == action or b" soap: {" in objects[contract["sha256"]])
+        once.append(("nonce", keyids[signing["sha256"]], heard["MessageID"]))
+    elif request:
+        label, data = request["label"], request["base"]
         values = dict(row.split(": ", 1) for row in data.split("\n"))
         given = dict(re.findall(r';([a-z]+)="?([^";]*)', written := values.pop('"@signature-params"')))
         need(written == request["parameters"], written.startswith(f"({' '.join(values)});"))
         need(data.count("\n") == len(values), given["tag"] == "passerelle", given["keyid"] == keyids[signing["sha256"]])
-        need([values.get(name) for name in CLAIMED] == [said["agreement"], said["purpose"], request["content_digest"]])
+        need([values.get(name) for name in CLAIMED] == [*terms, request["content_digest"]])
         age, expires = asked.timestamp() - int(given["created"]), int(given.get("expires", 1 << 40))
         need(-30 <= age <= 300, expires > asked.timestamp())
-        signed(parties["caller"], request["tls"], asked)
         signed(parties["caller"], signing, asked, request["algorithm"], b64(request["signature"]), data.encode())
         once.append(("nonce", given["keyid"], given["nonce"]))
-        rows |= {f"{name};req": values[name] for name in REPEATED if name in values}
+        rows = {f"{name};req": values[name] for name in REPEATED if name in values}
         rows[f'"signature";req;key="{label}"'] = f":{request['signature']}:"
         rows[f'"signature-input";req;key="{label}"'] = written
-        need(kind == "refusal" or said["outcome"] == "released", said["upstream"] or not parties["upstream"])
-    rows['"@signature-params"'] = f'({" ".join(rows)});created={created};keyid="{keyid}";tag="passerelle"'
-    need(text == "\n".join(f"{name}: {row}" for name, row in rows.items()), int.from_bytes(value[32:]) <= HALF)
-    need(-60 <= (at - asked).total_seconds() <= 300, abs(int(created) - at.timestamp()) <= 60, by >= f"{at:%FT%T}")
+    if by_soap:
+        kept = json.loads(base)
+        need(base.decode() == json.dumps(kept, sort_keys=True, separators=(",", ":")), len(kept) == 2)
+        told = soap(gateway, answer | kept, at, base64.b64encode(value).decode())
+        bound = SAID if request else told.keys() & SAID - {"SignatureConfirmation"}
+        need(told.keys() == bound | PLACE, bound >= SAID - {"RelatesTo", "SignatureConfirmation"})
+        need(f"sha-256=:{told['Body']}:" == answer["content_digest"], told["Exchange-Id"] == str(exchange))
+        name = said.get("nonce") or told.get("RelatesTo", "") if request is None else heard["MessageID"]
+        need(told.get("RelatesTo", name) == name, not name or MESSAGE_ID.fullmatch(name), told["Ledger-Leaf"] == ours)
+        need(request is None or told["SignatureConfirmation"] == request["signature"])
+        need(told["Action"] == (f"{heard['Action']}Response" if kind == "exchange" else f"{WSA}/fault"))
+        by, created = told["Ledger-By"], told["Timestamp"][0].timestamp()
+    else:
+        text = base.decode()
+        [(by, created)] = re.findall(r'"ledger-by": (\S+)\n(?s:.*)\);created=(\d+);', text)
+        told = {'"@status"': str(answer["status"]), '"content-digest"': answer["content_digest"]}
+        told |= {'"exchange-id"': str(exchange), '"ledger-leaf"': ours, '"ledger-by"': by} | rows
+        told |= {} if request else dict(FREE.findall(text))
+        need(request or ('"@method";req' in told and len(told) <= 7))
+        nonce = "" if request else f'nonce="{said["nonce"]}"' if said["nonce"] else ""
+        need(*(nonce in row for name, row in told.items() if "-input" in name))
+        told['"@signature-params"'] = f'({" ".join(told)});created={created};keyid="{keyid}";tag="passerelle"'
+        need(text == "\n".join(f"{name}: {row}" for name, row in told.items()))
+        signed(gateway, answer["signing"], at, "ecdsa-p256-sha256", value, base)
+    need(-60 <= (at - asked).total_seconds() <= 300, abs(float(created) - at.timestamp()) <= 60, by >= f"{at:%FT%T}")
     need(f"{asked:{TIME}}" == said["received_at"], (kind == "refusal") == (answer["status"] >= 400))
-    signed(gateway, answer["signing"], at, "ecdsa-p256-sha256", value, base)
+    need(int.from_bytes(value[32:]) <= HALF)
 
-# 4  What only the whole can say: nothing stands twice, and every counter is there, or explained.
+    # 4  What was asked of an upstream by SOAP, and what it answered to that.
+    for number, attempt in enumerate(said.get("upstream", []), 1):
+        question, reply, moment = attempt["request"], attempt["answer"], datetime.fromisoformat(attempt["at"])
+        final, unsigned = number == len(said["upstream"]), b"unsigned: true" in objects[policy]
+        need(asked - MINUTE <= moment <= at + MINUTE, (reply is None) == (attempt["outcome"] != "answered"))
+        need(final if reply else not final or kind == "refusal", not reply or unsigned or reply.get("form") != "tls")
+        need(not reply or reply.get("form") in {"tls", question.get("form")})
+        if "form" in question:
+            data, theirs = question["base"], (reply or {}).get("base", "")
+            signed(
+                gateway, question["signing"], moment, question["algorithm"], b64(question["signature"]), data.encode()
+            )
+            once += [("message", nonce) for nonce in re.findall(r';nonce="([^"]*)"', data.split("\n")[-1])]
+            if theirs:
+                how, value = reply["algorithm"], b64(reply["signature"])
+                signed(parties["upstream"], reply["signing"], moment, how, value, theirs.encode())
+                need(f'"signature";req;key="{question["label"]}": :{question["signature"]}:\n' in theirs)
+            continue
+        mine = soap(gateway, question, moment, question["signature"])
+        once.append(("message", mine["MessageID"]))
+        need(mine.keys() >= ASKED, abs(mine["Timestamp"][0] - moment) <= 7 * MINUTE)
+        if reply and "form" not in reply:
+            theirs = soap(parties["upstream"], reply, moment, reply["signature"])
+            need(theirs.keys() >= SAID, abs(theirs["Timestamp"][0] - moment) <= 7 * MINUTE)
+            need(theirs["RelatesTo"] == mine["MessageID"], theirs["SignatureConfirmation"] == question["signature"])
+
+# 5  What only the whole can say: nothing stands twice, and every counter is there, or explained.
 last = max(at for counters in writers.values() for at in counters.values())
 need(len(set(once)) == len(once), closed.keys() <= writers.keys())
 for period, index in gone:

@@ -48,6 +48,7 @@ def test_it_is_bare_and_says_nothing_and_somebody_is_told(
         receipts=nothing,
         errors=ErrorTable(),
         log=tmp_path,
+        published={},
         alarm=lambda _received, fault: alarms.append(fault),
     )
     arrival = Arrival("POST", "/v1/echo", [("CONTENT-LENGTH", "2")], io.BytesIO(b"{}"), b"")

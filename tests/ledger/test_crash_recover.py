@@ -5,16 +5,31 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gateway.errors import RecoveryError
 from gateway.guard.storage import DatabaseClaims
-from gateway.ledger.recover import Recovered, check_not_behind, recover
+from gateway.ledger.encoding import parse_canonical_json
+from gateway.ledger.leaf import unpack_leaf
+from gateway.ledger.merkle import leaf_hash
+from gateway.ledger.note import verify_note
+from gateway.ledger.record import unpack_record
+from gateway.ledger.recover import ON_ITS_WAY, Recovered, check_not_behind, recover
+from gateway.ledger.recovered import RecoveryFacts, read_recovery
 from gateway.ledger.storage import Log
 from gateway.ledger.storage.recovery import Recovery
-from gateway.ledger.tiles import pack_evidence, unpack_evidence
+from gateway.ledger.tiles import (
+    WIDTH,
+    Edge,
+    entries_path,
+    hashes_path,
+    pack_evidence,
+    unpack_entries,
+    unpack_evidence,
+)
 from gateway.storage import migrate
 from gateway.storage.copy import copy_database
 from tests.ledger.conftest import Bench
@@ -24,9 +39,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gateway.ledger.leaf import Leaf
+    from gateway.ledger.record import Record
     from tests.postgres.cluster import Cluster
 
-_ROWS = "SELECT exchange_id, kind, time, leaf, writer, counter, idx, record FROM records ORDER BY idx"
+_ROWS = (
+    "SELECT exchange_id, kind, time, leaf, writer, counter, idx, record FROM records WHERE idx IS NOT NULL ORDER BY idx"
+)
+_WAITING = "SELECT leaf, record FROM records WHERE idx IS NULL"
 
 
 @pytest.fixture
@@ -71,7 +91,9 @@ def _put_back(bench: Bench) -> None:
 
 def _recovered(bench: Bench) -> Recovered:
     try:
-        return recover(bench.directory, bench.key, Recovery(bench.database()))
+        return recover(
+            bench.directory, bench.key, Recovery(bench.database()), clock=bench.clock, randomness=bench.randomness
+        )
     finally:
         end(bench)
 
@@ -186,7 +208,10 @@ def test_a_database_ahead_of_the_log_or_of_another_log_is_left_alone(grown: Benc
     assert len(_rows(grown)) == size
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "tile/entries/000", "evidence/000", "objects/*"])
+@pytest.mark.parametrize(
+    "name",
+    ["checkpoint", "tile/entries/000", "tile/0/000", "tile/0/001.p/*", "tile/1/000.p/1", "evidence/000", "objects/*"],
+)
 def test_a_log_that_is_not_intact_gives_nothing_back(grown: Bench, name: str) -> None:
     path = next(iter(grown.directory.glob(name)))
     content = path.read_bytes()
@@ -213,6 +238,71 @@ class _Passes:
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_log_that_is_another_one_in_itself_gives_nothing_back(grown: Bench) -> None:
+    """An entry and all hashes over it are changed alike: only the root that the log's key has signed tells."""
+    width = len(_rows(grown)) - WIDTH
+    names = ["tile/entries/000", entries_path(1, width)]
+    first, second = ((grown.directory / name).read_bytes() for name in names)
+    first = first[:-1] + bytes([first[-1] ^ 1])  # a sealed record's binding: what it binds, nobody here can open
+    (grown.directory / names[0]).write_bytes(first)
+    edge = Edge()
+    full = [tile for leaf in unpack_entries(first) + unpack_entries(second) for tile in edge.append(leaf_hash(leaf))]
+    for tile, hashes in chain(full, edge.partials()):
+        (grown.directory / hashes_path(tile.level, tile.index, tile.width)).write_bytes(hashes)
+    _put_back(grown)
+    rows = _rows(grown)
+    with pytest.raises(RecoveryError, match="recover_log_broken") as told:
+        _recovered(grown)
+    assert told.value.values == {"file": "checkpoint"}
+    assert _rows(grown) == rows
+
+
+def _recovery(bench: Bench) -> RecoveryFacts:
+    """What the leaf says that a recovery leaves, and that has no place yet."""
+    told = []
+    for leaf, record in _rows(bench, _WAITING):
+        said = parse_canonical_json(unpack_record(record).evidence) if unpack_leaf(leaf).kind == "policy" else {}
+        if said.get("act") == "recovered":
+            unpack_record(record).check_binding(unpack_leaf(leaf).binding)
+            told.append(read_recovery(said["document"].encode()))
+    (facts,) = told
+    return facts
+
+
+def _ended(log: list[tuple[Leaf, Record]]) -> set[str]:
+    """The writers that closing leaves name."""
+    return {parse_canonical_json(record.evidence)["writer"] for leaf, record in log if leaf.kind == "closing"}
+
+
+def test_a_recovery_leaves_a_leaf_that_says_what_may_be_lost(grown: Bench) -> None:
+    published = grown.whole_log()
+    closed = _ended(published)
+    checkpoint = verify_note((grown.directory / "checkpoint").read_bytes(), grown.key)
+    _put_back(grown)
+    writer = grown.writer()
+    grown.exchange(writer)  # nobody may do so; its writer and the log's last one are open
+    end(grown)
+    before = Log(grown.database()).state().size
+    _recovered(grown)
+    facts = _recovery(grown)
+    assert (facts.origin, facts.size, facts.root) == (grown.key.name, checkpoint.size, checkpoint.root.hex())
+    assert (facts.database, facts.waiting) == (before, 2)
+    newest = max(leaf.time for leaf, _ in published)
+    assert (facts.since, facts.until) == (newest - ON_ITS_WAY, grown.clock.at)
+    assert closed.isdisjoint(str(one.writer) for one in facts.writers)
+    assert [(one.published, one.kept) for one in facts.writers if one.kept] == [(0, 2)]
+    highest = {leaf.writer: leaf.counter for leaf, _ in published}
+    assert all(one.published == highest[one.writer] + 1 for one in facts.writers if not one.kept)
+    # it is sequenced as any other, and its writer closed
+    sequence(grown, 2)
+    log = grown.whole_log()
+    (own,) = (leaf for leaf, record in log if b'"act":"recovered"' in record.evidence)
+    assert own.time == facts.until
+    assert {str(own.writer), *(str(one.writer) for one in facts.writers)} <= _ended(log)
+    assert _recovered(grown).changed is False
+    assert b'"act":"recovered"' not in b"".join(row[1] for row in _rows(grown, _WAITING))
 
 
 def test_after_a_recovery_nothing_is_accepted_that_was_signed_before(grown: Bench) -> None:

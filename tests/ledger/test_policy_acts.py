@@ -159,6 +159,33 @@ def test_what_is_no_act_is_refused_as_such(changes: dict[str, object], bench: Be
         read_act(stored(bench, **changes))
 
 
+_LOST = {
+    "act": "lost", "policy": None, "version": None, "previous": None, "approvals": ["one\n"], "document": "text\n",
+}  # fmt: skip
+
+
+def test_what_was_recovered_and_lost_is_told_with_its_document(log: PolicyLog, bench: Bench) -> None:
+    log.acts()
+    log.lose(b"what\n", [b"one\n", b"two\n"])
+    act = log.acts()[-1]
+    assert (act.act, act.policy, act.approvals, act.document) == ("lost", None, (b"one\n", b"two\n"), b"what\n")
+    assert read_act(stored(bench, **_LOST)).document == b"text\n"
+    assert read_act(stored(bench, **_LOST | {"act": "recovered", "approvals": []})).document == b"text\n"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"document": None}, {"document": 1}, {"document": "é"}, {"approvals": []}, {"act": "recovered"},
+        {"policy": NAME}, {"version": 2}, {"previous": NAME}, {"reason": "lost"}, {"act": "activated"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_tells_of_no_loss_is_refused_as_such(changes: dict[str, object], bench: Bench) -> None:
+    with pytest.raises(FormatError):
+        read_act(stored(bench, **_LOST | changes))
+
+
 def test_a_record_that_its_leaf_does_not_bind_is_no_act(bench: Bench) -> None:
     row, other = stored(bench), stored(bench, version=3)
     with pytest.raises(FormatError, match="binds"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -192,3 +193,30 @@ def test_evidence_is_our_error_or_canonical(content: bytes) -> None:
     except LedgerError:
         return
     assert canonical_json(value) == content
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_JSON)
+@example(1e16)
+@example(-0.0)
+@example(2**70)
+@example('\x7f\u2028\x00"\\/')
+@example({"\uffff": 1, "\U00010000": 2})
+def test_what_is_written_canonically_is_read(value: object) -> None:
+    assert parse_canonical_json(canonical_json({"a": value})) == {"a": value}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.text(max_size=3), _JSON, min_size=2, max_size=3))
+def test_keys_in_another_order_are_refused_at_every_depth(members: dict[str, object]) -> None:
+    turned = dict(sorted(members.items(), reverse=True))
+    for value in (turned, {"a": {"b": [turned]}}):
+        with pytest.raises(FormatError):
+            parse_canonical_json(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())

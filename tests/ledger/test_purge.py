@@ -98,6 +98,21 @@ def test_what_the_directory_does_not_hold_stays(bench: Bench, spoil: str) -> Non
     assert empty(bench, WIDTH) == []
 
 
+def test_a_damaged_bundle_keeps_its_records_and_stops_no_other_and_goes_once_it_is_mended(bench: Bench) -> None:
+    bench.begin()
+    fill(bench, 3 * WIDTH)
+    later, pace, path = bench.clock.now() + DAY, purge(bench), bench.directory / evidence_path(1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="evidence/001"):
+            pace.step(later)
+        assert empty(bench, 3 * WIDTH) == [*range(2, WIDTH), *range(2 * WIDTH, 3 * WIDTH)]
+    path.write_bytes(whole)
+    assert pace.step(later) == WIDTH
+    assert empty(bench, 3 * WIDTH) == list(range(2, 3 * WIDTH))
+
+
 def test_a_directory_put_back_behind_the_purge_is_not_published_without_its_records(bench: Bench) -> None:
     bench.begin()
     publish(bench)

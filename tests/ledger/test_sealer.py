@@ -21,6 +21,7 @@ from gateway.model import (
     Attempt,
     CertificateProof,
     Claim,
+    Content,
     DisclosedSubject,
     Grant,
     Message,
@@ -70,22 +71,27 @@ class FakeSigning:
     def verify(self, received: Received, party: Party) -> VerifiedRequest:
         raise NotImplementedError
 
+    def content_digest(self, received: Received, content: Content) -> str:
+        return f"{received.form} {len(content.body)}"
+
     def sign_answer(self, answer: AnswerToSign) -> SignedAnswer:
         if self.broken:
             raise KeystoreError("no key")
         self.asked.append(answer)
-        base = f"{answer.status} {answer.exchange_id} {answer.ledger_leaf}".encode()
-        return SignedAnswer(base, b"signature", "sig1=()", "sig1=:c2ln:")
+        content = answer.content
+        base = f"{content.status} {answer.exchange_id} {answer.ledger_leaf}".encode()
+        headers = {"Exchange-Id": answer.exchange_id, "Content-Digest": answer.content_digest, "Signature": "signed"}
+        if answer.ledger_leaf is not None and answer.ledger_by is not None:
+            headers |= {"Ledger-Leaf": answer.ledger_leaf, "Ledger-By": answer.ledger_by}
+        return SignedAnswer(base, b"signature", Released(content.status, tuple(headers.items()), content.body))
 
     def signing_key(self) -> CertificateProof:
         return self.key
 
 
-def render(
-    refusal: Refusal, exchange_id: str, accept_language: str
-) -> tuple[int, str, bytes, tuple[tuple[str, str], ...]]:
-    body = json.dumps({"code": refusal.code, "exchange_id": exchange_id, "language": accept_language})
-    return 503 if refusal.code is Code.NOT_RECORDED else 400, "application/problem+json", body.encode(), ()
+def render(refusal: Refusal, exchange_id: str, received: Received) -> Content:
+    body = json.dumps({"code": refusal.code, "exchange_id": exchange_id, "language": received.headers})
+    return Content(503 if refusal.code is Code.NOT_RECORDED else 400, "application/problem+json", body.encode())
 
 
 @dataclasses.dataclass
@@ -164,7 +170,8 @@ def attempts(bench: Bench) -> tuple[Attempt, ...]:
 def sealed(room: Room, grant: Grant) -> Released:
     reply = Reply("registry", {"a": "NEEDLE"}, attempts(room.bench))
     body = b'{"a":"NEEDLE","salt":"NEEDLE"}'
-    answer = Answer(200, "application/json", body, ("b", "a"), (DisclosedSubject("ab" * 32, "handle-1"),))
+    content = Content(200, "application/json", body)
+    answer = Answer(content, ("b", "a"), (DisclosedSubject("ab" * 32, "handle-1"),))
     return room.sealer.seal(grant, reply, answer)
 
 
@@ -247,7 +254,6 @@ def test_without_a_record_the_answer_is_a_503_without_data_or_ledger_headers(roo
     assert json.loads(released.body)["code"] == "not_recorded"
     assert "Ledger-Leaf" not in headers
     assert "Ledger-By" not in headers
-    assert headers["Retry-After"] == "1"
     assert headers["Signature"]
     assert (room.signing.asked[-1].ledger_leaf, room.signing.asked[-1].ledger_by) == (None, None)
     kinds = [kind for kind, _ in room.opened().values()]

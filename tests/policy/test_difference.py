@@ -69,6 +69,7 @@ _CASES: dict[str, tuple[tuple[str, ...], Any, Any, str, str]] = {
         "agreement_removed",
     ),
     "suspended": (("parties", "ministry", "suspended"), True, False, "+party_readmitted", "party_suspended"),
+    "unsigned": (("parties", "ministry", "unsigned"), False, True, "+party_unsigned", "party_signs"),
     "role": (("parties", "ministry", "role"), "ministry", "auditor", "+party_role", "+party_role"),
     "title": (("parties", "ministry", "title", "en"), "a", "b", "party_title", "party_title"),
     "party_authority": (
@@ -350,6 +351,12 @@ def test_a_recovery_set_that_comes_and_goes_widens() -> None:
         changes = differences(before, after)
         assert len(changes) == 5
         assert all(change.widens and change.section == "officers" for change in changes)
+
+
+def test_a_new_party_that_does_not_sign_is_told_as_such() -> None:
+    party = policy()["parties"]["ministry"] | {"names": ["new.test"], "unsigned": True}
+    changes = differences(bundle(), bundle(put("parties", "new", value=party)))
+    assert _said(changes) == ["+party_added", "+party_unsigned"]
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

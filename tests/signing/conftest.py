@@ -12,7 +12,7 @@ from certs.authority import DevAuthority
 from certs.profiles import Profile
 from gateway.errors import Code, Refusal
 from gateway.identity.parties import keyid
-from gateway.model import Party, Received, Signer
+from gateway.model import Party, Received, RequestSignature, Signer
 from gateway.signing.request import RequestVerifier
 from tests.adapters.fakes import prove
 from tests.signing.drafts import Draft
@@ -31,6 +31,9 @@ class FixedSigners:
 
     def __init__(self, known: dict[str, tuple[str, Issued]]) -> None:
         self._known = known
+
+    def certificates(self, party: str) -> tuple[bytes, ...]:
+        return tuple(issued.der for name, issued in self._known.values() if name == party)
 
     def signer(self, keyid: str, at: datetime) -> Signer:  # noqa: ARG002  the port's; these never expire
         if keyid not in self._known:
@@ -62,6 +65,11 @@ class Bench:
 
     def verify(self, request: SignedRequest, **changes: object) -> VerifiedRequest:
         return self.verifier.verify(self.received(request, **changes), Party("ministry", prove(b"tls")))
+
+    def signature(self, request: SignedRequest, **changes: object) -> RequestSignature:
+        signature = self.verify(request, **changes).signature
+        assert isinstance(signature, RequestSignature)
+        return signature
 
     def refusal(self, request: SignedRequest, **changes: object) -> Refusal:
         with pytest.raises(Refusal) as refused:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.client.verifier import PROBLEM, AnswerError, AnswerVerifier
-from gateway.model import AnswerToSign
+from gateway.model import AnswerToSign, Content
 from gateway.signing.answer import RestSigning
+from gateway.signing.answer_key import AnswerKey
 from gateway.signing.digest import content_digest
 from gateway.signing.structured import parse_dictionary
 from tests.adapters.fakes import MemoryKeystore, ShiftedClock, prove
@@ -29,26 +30,22 @@ def answered(
 ) -> dict[str, str]:
     """The headers of an answer with BODY."""
     received = bench.received(request)
+    signing = RestSigning(bench.verifier, AnswerKey(MemoryKeystore(bench.other), prove), ORIGIN, ShiftedClock())
+    content = Content(status, "application/json" if status == 200 else PROBLEM, BODY)
     answer = AnswerToSign(
-        status,
-        content_digest(BODY),
+        content,
+        signing.content_digest(received, content),
         "b3b9a6a0-7a5c-4a7e-8f59-0d9d3f6d0f0e",
         "leaf" if recorded else None,
         "2026-11-22T12:00:10Z" if recorded else None,
         received,
         bench.verify(request) if proven else None,
     )
-    signing = RestSigning(bench.verifier, MemoryKeystore(bench.other), prove, ORIGIN, ShiftedClock())
-    signed = signing.sign_answer(answer)
-    assert signed.signature_header.startswith("answer=:")
-    headers = {
-        "content-type": "application/json" if status == 200 else PROBLEM,
-        "content-digest": answer.content_digest,
-        "exchange-id": answer.exchange_id,
-        "signature-input": signed.signature_input_header,
-        "signature": signed.signature_header,
-    }
-    return headers | ({"ledger-leaf": "leaf", "ledger-by": "2026-11-22T12:00:10Z"} if recorded else {})
+    released = signing.sign_answer(answer).released
+    assert (released.status, released.body) == (status, BODY)
+    headers = {name.lower(): value for name, value in released.headers}
+    assert headers["signature"].startswith("answer=:")
+    return headers
 
 
 def verify(bench: Bench, request: SignedRequest, status: int, headers: Mapping[str, str], body: bytes = BODY) -> bool:

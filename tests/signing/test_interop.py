@@ -11,9 +11,9 @@ from http_message_signatures import InvalidSignature
 
 from gateway.errors import Code
 from gateway.identity.parties import keyid
-from gateway.model import AnswerToSign
+from gateway.model import AnswerToSign, Content
 from gateway.signing.answer import RestSigning
-from gateway.signing.digest import content_digest
+from gateway.signing.answer_key import AnswerKey
 from gateway.system import SystemClock
 from tests.adapters.fakes import MemoryKeystore, prove
 from tests.exchange.live import read_issued
@@ -39,17 +39,11 @@ def test_what_the_library_signs_we_accept(bench: Bench, algorithm: str) -> None:
 def test_what_we_sign_the_library_accepts_with_its_request(bench: Bench) -> None:
     request = bench.draft.but(created=int(SystemClock().now().timestamp())).signed()
     verified = bench.verify(request, at=SystemClock().now())
-    answer = AnswerToSign(200, content_digest(b"{}"), "id", "leaf", "2026-11-22T12:00:00Z", verified.received, verified)
-    signing = RestSigning(bench.verifier, MemoryKeystore(bench.other), prove, ORIGIN, SystemClock())
-    signed = signing.sign_answer(answer)
-    headers = {
-        "content-digest": answer.content_digest,
-        "exchange-id": "id",
-        "ledger-leaf": "leaf",
-        "ledger-by": "2026-11-22T12:00:00Z",
-        "signature-input": signed.signature_input_header,
-        "signature": signed.signature_header,
-    }
+    signing = RestSigning(bench.verifier, AnswerKey(MemoryKeystore(bench.other), prove), ORIGIN, SystemClock())
+    content = Content(200, "application/json", b"{}")
+    digest = signing.content_digest(verified.received, content)
+    answer = AnswerToSign(content, digest, "id", "leaf", "2026-11-22T12:00:00Z", verified.received, verified)
+    headers = {name.lower(): value for name, value in signing.sign_answer(answer).released.headers}
     covered = foreign.verify(bench.other, ORIGIN, request, 200, headers, b"{}")
     assert covered['"signature";req;key="sig1"'] == request.headers["signature"].removeprefix("sig1=")
     assert covered['"@target-uri";req'] == ORIGIN + "/v1/echo"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.errors import Code, Refusal
 from gateway.signing.base import lines, parse_base
 from gateway.signing.digest import content_digest, digest_holds
-from gateway.signing.head import read_head
+from gateway.signing.head import SignatureHead, kept_head, read_head
 from gateway.signing.structured import (
     InnerList,
     Item,
@@ -121,3 +121,40 @@ def test_an_edited_base_is_our_error_or_another_base(at: int, new: bytes) -> Non
     except MalformedFieldError:
         return
     assert lines(found.items(), serialise(member)) == spoilt
+
+
+def kept(label: str, parameters: str, value: bytes) -> SignatureHead | None:
+    try:
+        return kept_head(label, parameters, value)
+    except (Refusal, MalformedFieldError):
+        return None
+
+
+def as_received(label: str, parameters: str, value: bytes) -> SignatureHead | None:
+    """The same by the reader of requests, where it says what was given."""
+    signature = f"{label}=:{b64encode(value).decode()}:"
+    try:
+        head = read_head({"signature-input": f"{label}={parameters}", "signature": signature})
+    except Refusal:
+        return None
+    return head if (head.label, head.parameters, head.value) == (label, parameters, value) else None
+
+
+_GOOD_LABEL, _, _GOOD_PARAMETERS = _GOOD.partition("=")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["sig1", "a-b.*", "SIG", "", "a=1, sig1", "sig1;x", "sig1="]) | _FIELD, st.lists(_EDIT, max_size=2)
+)
+@example("sig1", [])
+@example("sig1", [(len(_GOOD_PARAMETERS), 0, b", a=1")])
+@example("sig1", [(len(_GOOD_PARAMETERS), 0, b";x=")])
+@example("sig1", [(0, len(_GOOD), b"1")])
+def test_a_kept_signature_is_read_as_it_was_when_it_came(label: str, edits: list[tuple[int, int, bytes]]) -> None:
+    parameters = edited(_GOOD_PARAMETERS, edits)
+    assert kept(label, parameters, bytes(64)) == as_received(label, parameters, bytes(64))
+
+
+def test_a_good_kept_signature_is_read() -> None:
+    assert kept(_GOOD_LABEL, _GOOD_PARAMETERS, bytes(64)) is not None

@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from certs.authority import DevAuthority
 from certs.profiles import Profile
 from gateway.keys.raw import raw_low_s
-from gateway.model import AnswerToSign, CertificateProof, Received
+from gateway.model import AnswerToSign, CertificateProof, Content, Received
 from gateway.signing.algorithms import ECDSA_P256, verify
 from gateway.signing.answer import RestSigning, keyid_of
+from gateway.signing.answer_key import AnswerKey
 from gateway.system import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:
@@ -52,16 +53,17 @@ def prove(der: bytes) -> CertificateProof:
 def test_an_answer_is_signed_under_the_certificate_that_its_evidence_names(*, named: bool) -> None:
     keys, clock, in_use = TwoKeys(), SystemClock(), ["signing"]
     nothing: Any = None
-    signing = RestSigning(nothing, keys, prove, ORIGIN, clock, lambda: in_use[0])
+    signing = RestSigning(nothing, AnswerKey(keys, prove, lambda: in_use[0]), ORIGIN, clock)
     evidence = signing.signing_key()
     in_use[0] = "signing-1"
     received = Received(SystemRandomness().uuid(), "POST", "/v1/echo", {}, b"", b"", clock.now())
+    content = Content(200, "application/json", b"{}")
     answer = AnswerToSign(
-        200, "sha-256=:AA==:", "id", "leaf", "by", received, None, signer=evidence.sha256 if named else None
+        content, "sha-256=:AA==:", "id", "leaf", "by", received, None, signer=evidence.sha256 if named else None
     )
     signed = signing.sign_answer(answer)
     issued = keys.issued["signing" if named else "signing-1"]
-    assert f'keyid="{keyid_of(sha256(issued.der).hexdigest())}"' in signed.signature_input_header
+    assert f'keyid="{keyid_of(sha256(issued.der).hexdigest())}"' in dict(signed.released.headers)["Signature-Input"]
     certificate = x509.load_der_x509_certificate(issued.der)
     assert verify(certificate, ECDSA_P256, signed.signature, signed.base)
     assert signing.signing_key().sha256 == sha256(keys.issued["signing-1"].der).hexdigest()

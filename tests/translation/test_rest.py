@@ -15,8 +15,8 @@ import pytest
 from contracts.loader import load_contracts
 from gateway.errors import Code, Refusal
 from gateway.model import CertificateProof, Grant, Message, Nirec, Party, Received, RequestSignature, VerifiedRequest
-from gateway.translation.rest import RestTranslation
 from gateway.translation.salt import decode_salt
+from gateway.translation.translation import Translation
 from tests.adapters.fakes import ShiftedClock, SystemRandomness
 from tests.signing.drafts import fresh_salt
 
@@ -25,9 +25,9 @@ NIREC = "1234567890123"
 
 
 @pytest.fixture(scope="module")
-def translation() -> RestTranslation:
+def translation() -> Translation:
     contracts = load_contracts(Path(__file__).parents[2] / "contracts")
-    return RestTranslation(contracts, SystemRandomness(), r"\d{13}")
+    return Translation(contracts, SystemRandomness(), r"\d{13}")
 
 
 def verified(body: bytes, *, nonce: str = "n" * 24, **changes: Any) -> VerifiedRequest:
@@ -51,14 +51,14 @@ def fields(**changes: Any) -> bytes:
     return json.dumps(data).encode()
 
 
-def refusal(translation: RestTranslation, request: VerifiedRequest) -> Refusal:
+def refusal(translation: Translation, request: VerifiedRequest) -> Refusal:
     with pytest.raises(Refusal) as refused:
         translation.translate_in(request)
     assert NIREC not in str(refused.value)
     return refused.value
 
 
-def test_a_message_holds_its_identifier_masked_and_its_salt_apart(translation: RestTranslation) -> None:
+def test_a_message_holds_its_identifier_masked_and_its_salt_apart(translation: Translation) -> None:
     salt = fresh_salt()
     message = translation.translate_in(verified(fields(salt=salt)))
     assert message.salt == b64decode(salt)
@@ -101,7 +101,7 @@ def test_a_nirec_shows_itself_nowhere() -> None:
     ],
 )  # fmt: skip
 def test_a_request_that_is_no_operation(
-    translation: RestTranslation, changes: dict[str, Any], code: Code, component: str | None
+    translation: Translation, changes: dict[str, Any], code: Code, component: str | None
 ) -> None:
     found = refusal(translation, verified(fields(), **changes))
     assert (found.code, found.component) == (code, component)
@@ -122,25 +122,23 @@ def test_a_request_that_is_no_operation(
         ({NIREC: "x"}, "unknown field"),
     ],
 )
-def test_a_field_that_breaks_the_contract(
-    translation: RestTranslation, changes: dict[str, Any], component: str
-) -> None:
+def test_a_field_that_breaks_the_contract(translation: Translation, changes: dict[str, Any], component: str) -> None:
     found = refusal(translation, verified(fields(**changes)))
     assert (found.code, found.component) == (Code.FIELD_INVALID, component)
 
 
-def test_a_pattern_stricter_than_the_contracts(translation: RestTranslation) -> None:
+def test_a_pattern_stricter_than_the_contracts(translation: Translation) -> None:
     contracts = load_contracts(Path(__file__).parents[2] / "contracts")
-    strict = RestTranslation(contracts, SystemRandomness(), r"9\d{12}")
+    strict = Translation(contracts, SystemRandomness(), r"9\d{12}")
     assert refusal(strict, verified(fields())).component == "nirec"
     assert translation.translate_in(verified(fields())).fields["family_name"] == "Tremblay"
 
 
-def test_a_body_past_the_contracts_limit(translation: RestTranslation) -> None:
+def test_a_body_past_the_contracts_limit(translation: Translation) -> None:
     assert refusal(translation, verified(fields(family_name="x" * 66_000))).code is Code.BODY_TOO_LARGE
 
 
-def test_an_operation_of_public_fields_needs_no_salt_and_takes_none(translation: RestTranslation) -> None:
+def test_an_operation_of_public_fields_needs_no_salt_and_takes_none(translation: Translation) -> None:
     assert translation.translate_in(verified(b'{"message":"a"}', target="/v1/echo")).salt is None
     found = refusal(translation, verified(b'{"message":"a","salt":"x"}', target="/v1/echo"))
     assert (found.code, found.component) == (Code.FIELD_INVALID, "unknown field")
@@ -199,7 +197,7 @@ def grant(message: Message) -> Grant:
     return Grant(message, "a", "p", frozenset({"outcome"}), tells_not_found=True, policy_sha256="00")
 
 
-def test_an_answer_has_a_fresh_salt_and_only_what_the_contract_knows(translation: RestTranslation) -> None:
+def test_an_answer_has_a_fresh_salt_and_only_what_the_contract_knows(translation: Translation) -> None:
     message = translation.translate_in(verified(fields()))
     answers = [json.loads(translation.translate_out(grant(message), {"outcome": "confirmed"})) for _ in range(2)]
     assert answers[0]["outcome"] == "confirmed"
@@ -208,7 +206,7 @@ def test_an_answer_has_a_fresh_salt_and_only_what_the_contract_knows(translation
 
 
 @pytest.mark.parametrize("answer", [{}, {"outcome": "maybe"}, {"outcome": "confirmed", "nirec": NIREC}, {"outcome": 1}])
-def test_an_answer_that_would_break_our_own_contract(translation: RestTranslation, answer: dict[str, object]) -> None:
+def test_an_answer_that_would_break_our_own_contract(translation: Translation, answer: dict[str, object]) -> None:
     message = translation.translate_in(verified(fields()))
     with pytest.raises(Refusal) as refused:
         translation.translate_out(grant(replace(message)), answer)

@@ -14,6 +14,7 @@ from gateway.model import (
     Answer,
     CertificateProof,
     Claim,
+    Content,
     Grant,
     Message,
     OperationRef,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 RECORDED = Released(200, (("Ledger-Leaf", "leaf"),), b"")
-NOT_RECORDED = Released(503, (("Exchange-Id", "id"),), b"")
+NOT_RECORDED = Released(503, (("Exchange-Id", "id"),), b"", recorded=False)
 PROOF = CertificateProof("ab", (), ())
 
 
@@ -113,7 +114,7 @@ def test_an_answer_is_counted_by_whether_it_was_recorded(
     grant = grant_at(clock)
     clock.move(0.4)
     ledger = FakeLedger(released, clock)
-    reply, answer = Reply(None, {}, ()), Answer(200, "", b"", (), ())
+    reply, answer = Reply(None, {}, ()), Answer(Content(200, "", b""), (), ())
     assert MeteredLedger(ledger, meters, clock).seal(grant, reply, answer) is released
     assert ledger.asked == [grant, reply, answer]
     assert counts(meters) == {("exchanges", "ministry", "echo", outcome): 1} | refusals
@@ -154,7 +155,7 @@ def test_a_clock_that_is_set_back_gives_no_negative_time() -> None:
     grant = grant_at(clock)
     clock.at -= timedelta(hours=1)
     MeteredLedger(FakeLedger(RECORDED, clock), meters, clock).seal(
-        grant, Reply(None, {}, ()), Answer(200, "", b"", (), ())
+        grant, Reply(None, {}, ()), Answer(Content(200, "", b""), (), ())
     )
     assert times(meters)["exchange_seconds", "echo"] == 0.0
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from adapters.civil_registry.sandbox.answering import SigningIdentity, fault, signed_answer, spoil_signature
-from adapters.civil_registry.sandbox.behaviour import Mode
 from adapters.civil_registry.sandbox.checking import RequestChecker, RequestRefusedError
+from adapters.sandboxing.behaviour import Mode
 from certs.authority import DevAuthority
 from certs.files import read_private
 from certs.paths import Authority

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.audit.evidence_schema import Exchange, Genesis, PolicyAct, read_evidence, read_exchange
+from gateway.audit.evidence_schema import (
+    Exchange,
+    Genesis,
+    PolicyAct,
+    TlsMessagePart,
+    read_evidence,
+    read_exchange,
+)
 from gateway.audit.files import LogFolder
 from gateway.audit.objects import Objects
 from gateway.audit.questions.export_form import Export, ProvenEntry
@@ -94,7 +101,9 @@ def _named_by_exchange(evidence: Exchange | EarlyRefusal) -> Iterator[str]:
         yield from _hashes(proof)
     for attempt in evidence.upstream:
         yield from _hashes(attempt.request.signing)
-        if attempt.answer is not None:
+        if isinstance(attempt.answer, TlsMessagePart):
+            yield from _hashes(attempt.answer.tls)
+        elif attempt.answer is not None:
             yield from _hashes(attempt.answer.signing)
 
 

@@ -78,6 +78,11 @@ class Export:
         return canonical_json(content)
 
 
+def is_export(data: bytes) -> bool:
+    """Whether these bytes say that they are an export; whether they are one, ``read_export`` knows."""
+    return f'"kind":"{KIND}"'.encode() in data
+
+
 def read_export(data: bytes) -> Export:
     """The export in these bytes; raises Problem (bundle_malformed) for any others."""
     try:

@@ -10,18 +10,21 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import RecoveryError
-from gateway.ledger.encoding import timestamp
+from gateway.ledger.encoding import period_of, timestamp
 from gateway.ledger.leaf import KINDS
 from gateway.ledger.rows import LogState
+from gateway.ledger.storage.records import insert_records
 from gateway.ledger.storage.tables import OBJECTS, RECORDS, STATE, WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection
 
     from gateway.ledger.leaf import Leaf
+    from gateway.ledger.rows import NewRecord
     from gateway.storage import Database
 
 _ROLE = "recovered"
@@ -51,9 +54,9 @@ class Putting:
         self._writers = set(connection.execute(select(WRITERS.c.id)).scalars())
 
     @property
-    def waiting(self) -> int:
-        """How many records have no place in the log yet: the sequencer will give them theirs."""
-        return len(self._waiting)
+    def waiting(self) -> tuple[bytes, ...]:
+        """The leaves that have no place in the log yet: the sequencer will give them theirs."""
+        return tuple(self._waiting)
 
     def state(self) -> LogState | None:
         """The log as the database last signed it; None for a database without a log."""
@@ -79,7 +82,7 @@ class Putting:
                 self._connection.execute(update(RECORDS).where(RECORDS.c.id == row).values(idx=index))
                 self.counts["found"] += 1
             else:
-                self._writer(leaf)
+                self._writer(leaf.writer, leaf.period, leaf.time, _ROLE)
                 fresh.append(_row(index, packed, leaf, record))
         if fresh:
             try:
@@ -88,13 +91,20 @@ class Putting:
                 raise RecoveryError("recover_forked", index=start) from None
             self.counts["added"] += len(fresh)
 
-    def _writer(self, leaf: Leaf) -> None:
-        if leaf.writer.bytes in self._writers:
+    def tell(self, record: NewRecord, at: datetime) -> None:
+        """One more record, which waits for its place, of a writer that the database does not know."""
+        self._writer(record.writer, period_of(at), at, "command")
+        failed = insert_records(self._connection, [record])[0]
+        if failed is not None:
+            raise failed
+
+    def _writer(self, writer: UUID, period: int, at: datetime, role: str) -> None:
+        if writer.bytes in self._writers:
             return
         # open, as it was: a writer that no closing leaf names is dead, and the sequencer closes it with one (L4)
-        row = {"id": leaf.writer.bytes, "period": leaf.period, "role": _ROLE, "state": "open"}
-        self._connection.execute(insert(WRITERS), row | {"opened_at": timestamp(leaf.time)})
-        self._writers.add(leaf.writer.bytes)
+        row = {"id": writer.bytes, "period": period, "role": role, "state": "open", "opened_at": timestamp(at)}
+        self._connection.execute(insert(WRITERS), row)
+        self._writers.add(writer.bytes)
 
     def close(self, writers: Sequence[UUID]) -> None:
         """The writers that the log says are closed."""

@@ -26,7 +26,8 @@ import javax.net.ssl.TrustManagerFactory;
 /** The keys and certificates of one party's folder (docs/profile.md, sections 1, 2 and 4). */
 final class Keys {
     private static final Map<String, String> FAMILIES =
-            Map.of("ecdsa-p256-sha256", "EC", "ed25519", "Ed25519", "rsa-pss-sha512", "RSA");
+            Map.of("ecdsa-p256-sha256", "EC", "ed25519", "Ed25519", "rsa-pss-sha512", "RSA",
+                    "ecdsa-sha256", "EC", "rsa-sha256", "RSA");
 
     private final Path folder;
     private final String algorithm;
@@ -66,6 +67,11 @@ final class Keys {
                 .version(HttpClient.Version.HTTP_1_1)
                 .connectTimeout(Duration.ofSeconds(10))
                 .build();
+    }
+
+    /** What signs and verifies SOAP messages; the algorithm follows from the key. */
+    WsSecurity security(boolean sendsToken) throws Exception {
+        return new WsSecurity(signing, certificates("signing.pem")[0], certificates("gateway.pem")[0], sendsToken);
     }
 
     /** The raw signature of section 4; its algorithm follows from the key. */

@@ -86,10 +86,13 @@ class Client:
     def sign(self, target: str, fields: dict[str, Any], agreement: str, purpose: str) -> Request:
         body = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json", "Exchange-Agreement": agreement, "Exchange-Purpose": purpose}
-        request = Request("POST", self.origin + target, headers, body)
+        return self.signed(Request("POST", self.origin + target, headers, body))
+
+    def signed(self, request: Request) -> Request:
+        """Section 4: the request, its three signature headers added."""
         # the library computes Content-Digest of the body, and covers it
         self.signer.sign(
-            request, key_id=self.keyid, label="sig1", tag="passerelle", nonce=secrets.token_hex(16), body=body,
+            request, key_id=self.keyid, label="sig1", tag="passerelle", nonce=secrets.token_hex(16), body=request.body,
             covered_component_ids=FIRST, created=datetime.now(UTC),  # noqa: TID251  a stranger has no clock of ours
         )  # fmt: skip
         return request

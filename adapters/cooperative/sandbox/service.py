@@ -1,0 +1,170 @@
+"""What the sandbox answers: a request in, a signed answer out; everything but sockets."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from base64 import b64encode
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+from adapters.cooperative.sandbox.counts import REGIONS
+from adapters.cooperative.sandbox.statistics import statistics
+from adapters.sandboxing.behaviour import Mode
+from adapters.sandboxing.server import Response
+from certs.authority import DevAuthority
+from certs.files import read_private
+from certs.paths import Authority, vet
+from certs.profiles import CertificateRefusedError, Profile
+from gateway.errors import Code, Refusal
+from gateway.model import CertificateProof, Party, Received, Signer
+from gateway.signing.answer import keyid_of
+from gateway.signing.base import TAG, lines
+from gateway.signing.digest import content_digest
+from gateway.signing.head import read_head
+from gateway.signing.request import RequestVerifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from adapters.cooperative.sandbox.settings import SandboxSettings
+    from adapters.cooperative.sandbox.storage import WaitingList
+    from gateway.ports import Clock
+    from gateway.signing.head import SignatureHead
+
+PATH = "/v1/waitlist/statistics"
+_CALLER = "gateway"
+_JSON = "application/json"
+_HALF = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    certificate: bytes
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    @property
+    def keyid(self) -> str:
+        return keyid_of(x509.load_der_x509_certificate(self.certificate).fingerprint(hashes.SHA256()).hex())
+
+
+class Service:
+    """The registry behind its listener; used by all threads."""
+
+    def __init__(self, settings: SandboxSettings, clock: Clock) -> None:
+        """Raises OSError for a missing file, UnsafeFileError for a key that others can read."""
+        self._clock = clock
+        self._verifier = RequestVerifier(settings.origin, _Callers(settings))
+        self._origin = settings.origin
+        certificate = x509.load_pem_x509_certificate(settings.signing_certificate.read_bytes())
+        self._identity = _Identity(certificate.public_bytes(Encoding.DER), _p256(read_private(settings.signing_key)))
+        wrong = DevAuthority("impostor", clock.now()).issue(Profile.SIGNING, ["impostor"])
+        self._wrong = _Identity(wrong.der, _p256(wrong.key_pem))
+
+    def answer(self, target: str, headers: Mapping[str, str], waiting_list: WaitingList, mode: Mode) -> Response:
+        """The answer to a GET: signed, or an unsigned problem; ``headers`` by small names."""
+        nobody = CertificateProof("", (), ())
+        received = Received(uuid.uuid4(), "GET", target, headers, b"", b"", self._clock.now())
+        try:
+            self._verifier.verify(received, Party(_CALLER, nobody))
+            head, asked = read_head(headers), _asked(target)
+        except Refusal as refusal:
+            body = json.dumps({"error": refusal.code.value, "component": refusal.component}).encode()
+            return Response(400, {"Content-Type": "application/problem+json"}, body, refusal.code.value)
+        fields = statistics(waiting_list, asked["as_of"], asked.get("region"))
+        if mode is Mode.MALFORMED:
+            fields["waiting"] = "beaucoup"
+        body = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+        identity = self._wrong if mode is Mode.WRONG_CERTIFICATE else self._identity
+        signed = self._signed(head, target, body, identity)
+        if mode is Mode.WRONG_SIGNATURE:
+            body = body.replace(b"0", b"1", 1)
+        return Response(200, signed, body, "answered")
+
+    def _signed(self, head: SignatureHead, target: str, body: bytes, identity: _Identity) -> dict[str, str]:
+        """The answer's headers, its signature among them: S2 without the ledger, which only the gateway has."""
+        digest = content_digest(body)
+        pairs = [
+            ('"@status"', "200"),
+            ('"content-digest"', digest),
+            ('"content-type"', _JSON),
+            ('"@method";req', "GET"),
+            ('"@target-uri";req', self._origin + target),
+            (f'"signature";req;key="{head.label}"', f":{b64encode(head.value).decode()}:"),
+            (f'"signature-input";req;key="{head.label}"', head.parameters),
+        ]
+        names = " ".join(name for name, _ in pairs)
+        created = int(self._clock.now().timestamp())
+        parameters = f'({names});created={created};keyid="{identity.keyid}";tag="{TAG}"'
+        value = b64encode(_raw(identity.key.sign(lines(pairs, parameters), ec.ECDSA(hashes.SHA256())))).decode()
+        return {
+            "Content-Type": _JSON,
+            "Content-Digest": digest,
+            "Signature-Input": f"answer={parameters}",
+            "Signature": f"answer=:{value}:",
+        }
+
+
+class _Callers:
+    """ports.Signers: the certificates that callers handed over, vetted each time by their authority."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        certificates = x509.load_pem_x509_certificates(settings.callers.read_bytes())
+        self._known = {keyid_of(one.fingerprint(hashes.SHA256()).hex()): one for one in certificates}
+        self._authority = Authority(
+            "callers",
+            roots=tuple(_der(path.read_bytes()) for path in settings.caller_roots),
+            intermediates=tuple(_der(path.read_bytes()) for path in settings.caller_intermediates),
+            crls=tuple(path.read_bytes() for path in settings.caller_crls),
+        )
+
+    def signer(self, keyid: str, at: datetime) -> Signer:
+        """The caller that this keyid names; raises Refusal."""
+        certificate = self._known.get(keyid)
+        if certificate is None:
+            raise Refusal(Code.KEY_UNKNOWN, component="keyid")
+        der = certificate.public_bytes(Encoding.DER)
+        try:
+            vetted = vet(der, Profile.SIGNING, self._authority, at)
+        except CertificateRefusedError as refused:
+            raise Refusal(Code.KEY_REFUSED, component="keyid", reason=refused.reason) from None
+        return Signer(_CALLER, der, CertificateProof(vetted.sha256, vetted.chain, vetted.revocation))
+
+
+def _asked(target: str) -> dict[str, str]:
+    path, _, query = target.partition("?")
+    try:
+        pairs = parse_qsl(query, strict_parsing=True, max_num_fields=2)
+        asked = dict(pairs)
+        date.fromisoformat(asked["as_of"])
+    except (ValueError, KeyError):
+        raise Refusal(Code.FIELD_INVALID, component="as_of") from None
+    known = len(asked) == len(pairs) and asked.keys() <= {"as_of", "region"}
+    if path != PATH or not known or asked.get("region", "06") not in REGIONS:
+        raise Refusal(Code.FIELD_INVALID, component="region")
+    return asked
+
+
+def _raw(der: bytes) -> bytes:
+    r, s = decode_dss_signature(der)
+    return r.to_bytes(_HALF) + s.to_bytes(_HALF)
+
+
+def _p256(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    key = load_pem_private_key(pem, None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError("the sandbox signs with P-256")
+    return key
+
+
+def _der(content: bytes) -> bytes:
+    return x509.load_pem_x509_certificate(content).public_bytes(Encoding.DER)

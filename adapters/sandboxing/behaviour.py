@@ -1,0 +1,57 @@
+"""How a sandbox behaves at the moment, and how often it was asked; both set and read by the control listener."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """What an answer is made to be."""
+
+    NORMAL = "normal"
+    SLOW = "slow"
+    DOWN = "down"
+    WRONG_SIGNATURE = "wrong_signature"
+    WRONG_CERTIFICATE = "wrong_certificate"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """A mode; ``delay_ms`` is how long each answer waits, whatever the mode."""
+
+    mode: Mode = Mode.NORMAL
+    delay_ms: int = 0
+
+
+class Switchboard:
+    """The present behaviour and the counter of requests, shared by all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._behaviour = Behaviour()
+        self._requests = 0
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """The present one."""
+        with self._lock:
+            return self._behaviour
+
+    def switch(self, behaviour: Behaviour) -> None:
+        """From now on, this one."""
+        with self._lock:
+            self._behaviour = behaviour
+
+    def count(self) -> None:
+        """One more request arrived."""
+        with self._lock:
+            self._requests += 1
+
+    @property
+    def requests(self) -> int:
+        """Requests that arrived since the start, answered or not."""
+        with self._lock:
+            return self._requests

@@ -1,0 +1,188 @@
+"""A sandbox's listeners: a service over mutual TLS with keep-alive, and its control beside it."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import sys
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from adapters.sandboxing.behaviour import Mode, Switchboard
+from adapters.sandboxing.control import control_server
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from gateway.ports import Stop
+
+LARGEST = 64 * 1024
+_IDLE = 60.0
+_POLL = 0.1
+
+
+class SystemClock:
+    """A sandbox's own clock: it is another organisation's system, and shares nothing with the gateway."""
+
+    def now(self) -> datetime:
+        """The present, UTC."""
+        return datetime.now(UTC)  # noqa: TID251  the one place where these systems read the time
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        return monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a sandbox listens and who it is in TLS; files in PEM.
+
+    Attributes:
+        host: address of both listeners.
+        port: of the service, mutual TLS.
+        control_port: of the plain-HTTP control listener, loopback only.
+        certificate: the leaf, then its issuing CA.
+        key: the TLS private key.
+        client_ca: roots that client certificates must lead to.
+    """
+
+    host: str
+    port: int
+    control_port: int
+    certificate: Path
+    key: Path
+    client_ca: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer on its way; ``outcome`` is a word for the log line, without personal data."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    outcome: str
+
+
+class ServiceHandler(BaseHTTPRequestHandler):
+    """One connection; a sandbox's own handler says what it answers with ``exchange``."""
+
+    server: ServiceServer
+    protocol_version = "HTTP/1.1"
+    sys_version = ""
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    #: The word for the system in its log lines.
+    system = "sandbox"
+
+    def get(self) -> None:
+        """Answers a GET; a sandbox's own."""
+        self.reply(404, {}, b"")
+
+    def post(self) -> None:
+        """Answers a POST; a sandbox's own."""
+        self.reply(404, {}, b"")
+
+    def do_GET(self) -> None:
+        """As the base class calls it."""
+        self.get()
+
+    def do_POST(self) -> None:
+        """As the base class calls it."""
+        self.post()
+
+    def setup(self) -> None:
+        """Ends the connection of a system that is down; else the handshake, in this thread."""
+        if self.server.board.behaviour.mode is Mode.DOWN:
+            raise ConnectionAbortedError
+        self.request.do_handshake()
+        super().setup()
+
+    def exchange(self, answer: Callable[[Mode], Response]) -> None:
+        """Counts a request, behaves as the switches say, and sends what ``answer`` makes."""
+        started = monotonic()
+        self.server.board.count()
+        behaviour = self.server.board.behaviour
+        sleep(behaviour.delay_ms / 1000)
+        if behaviour.mode is Mode.DOWN:
+            self.close_connection = True
+            self._log(0, "down", started)
+            return
+        response = answer(behaviour.mode)
+        # First the line, then the answer: whoever has an answer finds it in the log.
+        self._log(response.status, response.outcome, started)
+        self.reply(response.status, response.headers, response.body)
+
+    def reply(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Sends an answer."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def _log(self, status: int, outcome: str, started: float) -> None:
+        line = {
+            "event": "request",
+            "system": self.system,
+            "status": status,
+            "outcome": outcome,
+            "ms": round((monotonic() - started) * 1000, 1),
+        }
+        sys.stderr.write(json.dumps(line) + "\n")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
+        """Nothing: ``_log`` writes the one line of a request."""
+
+
+class ServiceServer(ThreadingHTTPServer):
+    """The service's listener."""
+
+    daemon_threads = True
+    # Connections live as long as their client likes; the process does not wait for them.
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, listening: Listening, handler: type[ServiceHandler], board: Switchboard) -> None:
+        """Raises OSError when the port is taken or a file is missing."""
+        self.board = board
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.tls.verify_mode = ssl.CERT_REQUIRED
+        self.tls.load_cert_chain(listening.certificate, listening.key)
+        self.tls.load_verify_locations(listening.client_ca)
+        super().__init__((listening.host, listening.port), handler)
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """A connection, its handshake still to come."""
+        connection, address = super().get_request()
+        connection.settimeout(_IDLE)
+        # The handshake is left to the connection's own thread: a slow one must not stop the others.
+        return self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A connection that failed: no HTTP was spoken on it, so there is no request to log."""
+
+
+def run(listening: Listening, handler: type[ServiceHandler], stop: Stop, ready: Callable[[], None]) -> None:
+    """Serves until ``stop`` is set; calls ``ready`` once both listeners accept connections. Raises OSError."""
+    board = Switchboard()
+    with ExitStack() as stack:
+        servers = (
+            stack.enter_context(ServiceServer(listening, handler, board)),
+            stack.enter_context(control_server(listening.host, listening.control_port, board)),
+        )
+        for server in servers:
+            threading.Thread(target=server.serve_forever, args=(_POLL,), daemon=True).start()
+            stack.callback(server.shutdown)
+        ready()
+        stop.wait()

@@ -1,0 +1,130 @@
+"""What contract.yaml declares, as frozen models (C1): a service's version, its operations, and how each is called."""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003  pydantic reads the annotation
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Schema = dict[str, Any]
+Language = Literal["fr", "en"]
+SALT = "salt"
+
+_Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+_Number = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}$")]
+_XmlName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,95}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Bilingual(_Strict):
+    """A text in both languages."""
+
+    fr: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+
+    def __getitem__(self, language: Language) -> str:
+        return self.fr if language == "fr" else self.en
+
+
+class RestBinding(_Strict):
+    """How the operation is called over REST."""
+
+    method: Literal["GET", "POST"]
+    path: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9/_{}.-]+$")]
+    query: tuple[str, ...] = ()
+
+
+class SoapBinding(_Strict):
+    """What the operation is called over SOAP, where it is not what contracts.names makes of its name."""
+
+    action: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[!#-;=?-~]{1,200}$")]
+    request: _XmlName
+    response: _XmlName
+
+
+class Limits(_Strict):
+    """Sizes in bytes, the one deadline in seconds."""
+
+    request_bytes: int = Field(gt=0, le=1_048_576)
+    response_bytes: int = Field(gt=0, le=16_777_216)
+    deadline_seconds: float = Field(gt=0, le=60)
+
+
+class Concealment(_Strict):
+    """A value that is said to be another where the agreement does not tell them apart (N4)."""
+
+    field: str
+    value: str
+    said: str
+
+
+class ReductionRule(_Strict):
+    """How the answer is reduced: when a subject is disclosed, under which handle, and what becomes of it.
+
+    ``act`` disclose and attach need an identifier and the value of the answer that confirms it; attach and merge name
+    the request fields that hold handles of the caller's, and merge the one that says why.
+    """
+
+    act: Literal["disclose", "expect", "attach", "merge"] = "disclose"
+    identifier: str | None = None
+    handle: str
+    field: str | None = None
+    confirmed: str | None = None
+    given: tuple[str, ...] = ()
+    reason: str | None = None
+    conceal: tuple[Concealment, ...] = ()
+
+
+class Operation(_Strict):
+    """One operation, as declared."""
+
+    title: Bilingual
+    description: Bilingual
+    rest: RestBinding
+    soap: SoapBinding | None = None
+    upstream: str
+    idempotent: bool
+    limits: Limits
+    request: Schema
+    response: Schema
+    reduction: ReductionRule | None = None
+    acknowledges: bool = False
+    errors: tuple[str, ...]
+
+    def sensitivity(self, part: Literal["request", "response"]) -> Mapping[str, str]:
+        """Each field's sensitivity, by name."""
+        schema = self.request if part == "request" else self.response
+        return {name: field["sensitivity"] for name, field in schema.get("properties", {}).items()}
+
+
+class Deprecation(_Strict):
+    """That a version is on its way out; days in UTC.
+
+    Attributes:
+        since: from this day on it should not be built on (RFC 9745).
+        sunset: from this day on it may not answer (RFC 8594).
+        successor: the version to go to, where there is one.
+    """
+
+    since: date
+    sunset: date
+    successor: _Number | None = None
+
+
+class Contract(_Strict):
+    """A service's contract; ``sha256`` is the hex digest of the file, by which evidence names it."""
+
+    service: _Word
+    version: _Number
+    title: Bilingual
+    deprecated: Deprecation | None = None
+    operations: dict[str, Operation] = Field(min_length=1)
+    sha256: str = ""
+    source: bytes = Field(default=b"", repr=False)

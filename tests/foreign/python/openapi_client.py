@@ -1,0 +1,106 @@
+"""A client that OpenAPI Generator made from the served /openapi.json, its requests signed as client.py does.
+
+``python openapi_client.py FOLDER GENERATED``: FOLDER as client.py wants it, GENERATED holds the package
+``passerelle_client``; a JSON report on stdout. What is written by hand is the pool below: it signs what the generated
+code is about to send, and verifies what came before the generated code reads it.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from client import Answer, Client, Request  # type: ignore[import-not-found]  # beside this script, which is run as such
+
+CHILD = ("nirec", "family_name", "given_names", "birth_date")
+#: The document asks for these three in each request; the pool has the true ones.
+UNSIGNED = {"content_digest": "-", "signature_input": "-", "signature": "-"}
+
+
+class SigningPool(urllib3.PoolManager):
+    """The generated client's way out; keeps the report of the last answer."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(ssl_context=client.context, timeout=20, retries=False)
+        self.client = client
+        self.report: dict[str, Any] = {}
+
+    def request(self, method: str, url: str, **how: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]  # as it is called
+        # in one form, as an acknowledgement must be
+        body = json.dumps(json.loads(how["body"]), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        sent = ("Content-Type", "Exchange-Agreement", "Exchange-Purpose")
+        request = self.client.signed(Request(method, url, {name: how["headers"][name] for name in sent}, body))
+        found = super().request(method, url, body=body, headers=request.headers)
+        answer = Answer(found.status, dict(found.headers), found.data, request)
+        names = ("Exchange-Id", "Ledger-Leaf", "Content-Digest")
+        self.report = {"covered": self.client.verify(answer)} | {name: found.headers[name] for name in names}
+        return found
+
+
+class Operations:
+    """The generated operations by name, whichever class they stand in."""
+
+    def __init__(self, client: Client) -> None:
+        self.settings = client.settings
+        self.models = importlib.import_module("passerelle_client.models")
+        package = importlib.import_module("passerelle_client")
+        self.refused: type[Exception] = package.ApiException
+        configured = package.ApiClient(package.Configuration(host=client.origin))
+        self.pool = configured.rest_client.pool_manager = SigningPool(client)
+        apis = [one(configured) for name, one in vars(package).items() if name.endswith("Api")]
+        self.operations = {
+            name: getattr(api, name) for api in apis for name in dir(api) if not name.startswith("_")
+        }  # fmt: skip
+
+    def call(self, terms: str, name: str, path: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+        """The report of one exchange, its answer verified."""
+        model = getattr(self.models, "".join(word.capitalize() for word in name.split("_")) + "Request")
+        said = {
+            "exchange_agreement": self.settings[f"{terms}.agreement"],
+            "exchange_purpose": self.settings[f"{terms}.purpose"],
+            f"{name}_request": model(**fields),
+        }
+        try:
+            answer = self.operations[name](**said, **UNSIGNED, **(path or {}))
+        except self.refused as problem:
+            return self.pool.report | {"code": json.loads(problem.body)["code"]}  # type: ignore[attr-defined]  # generated
+        return self.pool.report | {"fields": answer.to_dict()}
+
+
+def main(folder: Path, generated: Path) -> int:
+    sys.path.insert(0, str(generated))
+    api = Operations(Client(folder))
+    child = {name: api.settings[name] for name in CHILD}
+
+    def salt() -> str:
+        return base64.b64encode(secrets.token_bytes(16)).decode()
+
+    report = {"echo": api.call("echo", "echo", message="d'ailleurs: été")}
+    report["refused"] = api.call("refused", "echo", message="x")
+    report["verification"] = verified = api.call("nirec.verify", "nirec_verify", **child, salt=salt())
+    known = verified["fields"]["handle"]
+    report["acknowledgement"] = api.call(
+        "nirec.verify", "exchange_acknowledge", {"exchange_id": verified["Exchange-Id"]},
+        ledger_leaf=verified["Ledger-Leaf"], answer_digest=verified["Content-Digest"], handle=known,
+    )  # fmt: skip
+    report["expected"] = api.call("subject.expect", "subject_expect", reference="dossier 12", salt=salt())
+    handle = report["expected"]["fields"]["handle"]
+    report["known_already"] = api.call("subject.birth", "subject_birth", **child, handle=handle, salt=salt())
+    report["merged"] = api.call(
+        "subject.merge", "subject_merge", handle=handle, other_handle=known, reason="duplicate_file"
+    )
+    report["born"] = api.call("subject.birth", "subject_birth", **child, handle=handle, salt=salt())
+    for part in report.values():
+        part.get("fields", {}).pop("salt", None)
+    sys.stdout.write(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,201 @@
+"""A SOAP client from the served WSDL and docs/profile.md: zeep, xmlsec, requests; nothing of Passerelle.
+
+``python soap_client.py FOLDER``: FOLDER holds client.properties and the files of the page's section 1; a JSON report on
+stdout. zeep reads the WSDL and builds the messages; ``signature.py`` beside this signs and verifies.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import uuid
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import requests
+import zeep
+import zeep.exceptions
+from lxml import etree
+from signature import (  # type: ignore[import-not-found]  # it stands beside this script, which is run as such
+    EXCHANGE,
+    SOAP,
+    SOAP12,
+    WSA,
+    AnswerRefusedError,
+    Signature,
+)
+from zeep.helpers import serialize_object
+from zeep.plugins import Plugin
+from zeep.transports import Transport
+
+SERVICES = ("echo", "nirec", "subjects", "acknowledgement")
+CHILD = ("nirec", "family_name", "given_names", "birth_date")
+
+
+class Addressing(Plugin):
+    """The header blocks that a request signs, in place of those that zeep makes itself.
+
+    Of a WSDL with an Action for the request and one for the answer, zeep takes the answer's.
+    """
+
+    def __init__(self) -> None:
+        self.terms: tuple[str, str] = ("", "")
+
+    def egress(self, envelope: Any, http_headers: Any, operation: Any, binding_options: Any) -> Any:
+        header = envelope.find(f"{{{etree.QName(envelope).namespace}}}Header")
+        for block in list(header):
+            header.remove(block)
+        blocks = {
+            f"{{{WSA}}}To": binding_options["address"],
+            f"{{{WSA}}}Action": operation.soapaction,
+            f"{{{WSA}}}MessageID": f"urn:uuid:{uuid.uuid4()}",
+            f"{{{EXCHANGE}}}Exchange-Agreement": self.terms[0],
+            f"{{{EXCHANGE}}}Exchange-Purpose": self.terms[1],
+        }
+        for tag, text in blocks.items():
+            etree.SubElement(header, tag).text = text
+        return envelope, http_headers
+
+
+class Client:
+    """One party: its folder, its two keys, the gateway's certificate, and a zeep client for each service."""
+
+    def __init__(self, folder: Path) -> None:
+        rows = (folder / "client.properties").read_text(encoding="utf-8").splitlines()
+        self.settings = dict(row.split("=", 1) for row in rows)
+        self.soap = SOAP12 if self.settings["soap"] == "1.2" else SOAP
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = str(folder / "gateway-root.pem")
+        self.session.cert = (str(folder / "tls.pem"), str(folder / "tls.key"))
+        self.addressing = Addressing()
+        self.signature = Signature(folder, self.settings["algorithm"], self.settings["reference"])
+        self.operations: dict[str, Any] = {}
+        for service in SERVICES:
+            self._read(f"{self.settings['origin']}/soap/{service}/v1?wsdl")
+
+    def _read(self, address: str) -> None:
+        """The operations of one WSDL, by name, bound to the SOAP version that was asked for."""
+        transport = Transport(session=self.session, operation_timeout=20)  # type: ignore[no-untyped-call]  # zeep's own
+        client = zeep.Client(  # type: ignore[no-untyped-call]  # zeep's own
+            address,
+            wsse=self.signature,
+            plugins=[self.addressing],
+            transport=transport,
+            settings=zeep.Settings(forbid_dtd=True),
+        )
+        for service in client.wsdl.services.values():
+            for port in service.ports.values():
+                if port.binding.nsmap["soap-env"] == self.soap:
+                    bound = client.bind(service.name, port.name)
+                    self.operations |= {name: bound[name] for name in port.binding.all()}
+
+    def call(self, name: str, operation: str, **fields: Any) -> dict[str, Any]:
+        """The report of one exchange, its answer or its Fault verified."""
+        self.addressing.terms = (self.settings[f"{name}.agreement"], self.settings[f"{name}.purpose"])
+        try:
+            answer = self.operations[operation](**fields)
+        except zeep.exceptions.Fault as fault:
+            return self.report() | {"code": fault.detail.findtext(f".//{{{EXCHANGE}}}code")}
+        found = serialize_object(answer)  # type: ignore[no-untyped-call]  # zeep's own
+        # a WSDL that declares the answer's header blocks makes zeep hand back both
+        found = found.get("body", found) if isinstance(found, dict) else found
+        return self.report() | {"fields": found if isinstance(found, dict) else {"": found}}
+
+    def report(self) -> dict[str, Any]:
+        """What the last answer's signature covers, and its header blocks."""
+        proven = self.signature.proven
+        return {"covered": sorted(proven.covered), **proven.own, "body-digest": digest(proven.body)}
+
+    def replay(self) -> dict[str, Any]:
+        """The last request once more, byte for byte."""
+        sent = self.signature.sent
+        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{sent.action}"'}
+        if self.soap == SOAP12:
+            headers = {"Content-Type": f'application/soap+xml; charset=utf-8; action="{sent.action}"'}
+        answer = self.session.post(sent.to, sent.data, headers=headers, timeout=20)
+        envelope = etree.fromstring(answer.content)  # noqa: TID251  a stranger has a parser of its own
+        self.signature.verify(envelope)
+        return self.report() | {"code": envelope.findtext(f".//{{{EXCHANGE}}}code")}
+
+    def notices(self) -> dict[str, bool]:
+        """Whether each change of the last answer is seen."""
+        return {name: self._refuses(change) for name, change in CHANGES.items()}
+
+    def _refuses(self, change: Any) -> bool:
+        envelope = etree.fromstring(self.signature.received)  # noqa: TID251  the same
+        self.signature.verify(envelope)
+        change(envelope)
+        try:
+            self.signature.verify(envelope)
+        except AnswerRefusedError:
+            return True
+        return False
+
+
+def _body(envelope: Any) -> None:
+    envelope[1][0][0].text = "changed"
+
+
+def _header(envelope: Any) -> None:
+    envelope.find(f".//{{{EXCHANGE}}}Exchange-Id").text = "00000000-0000-4000-8000-000000000000"
+
+
+def _wrapped(envelope: Any) -> None:
+    """The signed Body moved aside, another in its place: the oldest attack on XML signatures."""
+    body = envelope[1]
+    other = etree.SubElement(envelope, body.tag)
+    other.append(etree.fromstring(etree.tostring(body[0])))  # noqa: TID251  the same
+    other[0][0].text = "changed"
+    etree.SubElement(envelope[0], "{urn:wrapper}Wrapper").append(body)
+
+
+def _request(envelope: Any) -> None:
+    envelope.find(f".//{{{WSA}}}RelatesTo").text = f"urn:uuid:{uuid.uuid4()}"
+
+
+CHANGES = {"body": _body, "header": _header, "wrapped": _wrapped, "request": _request}
+
+
+def digest(body: bytes) -> str:
+    """SHA-256 of the canonical Body, as an acknowledgement says it."""
+    return f"sha-256=:{b64encode(sha256(body).digest()).decode()}:"
+
+
+def main(folder: Path) -> int:
+    client = Client(folder)
+    child = {name: client.settings[name] for name in CHILD}
+
+    def salted(**fields: Any) -> dict[str, Any]:
+        return fields | {"salt": secrets.token_bytes(16)}
+
+    report: dict[str, Any] = {"echo": client.call("echo", "Echo", message="d'ailleurs: été")}
+    report["notices"] = client.notices()
+    report["replayed"] = client.replay()
+    report["refused"] = client.call("refused", "Echo", message="x")
+    report["verification"] = verified = client.call("nirec.verify", "NirecVerify", **salted(**child))
+    known = verified["fields"]["handle"]
+    report["acknowledgement"] = client.call(
+        "nirec.verify", "ExchangeAcknowledge", exchange_id=verified["Exchange-Id"],
+        ledger_leaf=verified["Ledger-Leaf"], answer_digest=verified["body-digest"], handle=known,
+    )  # fmt: skip
+    report["expected"] = client.call("subject.expect", "SubjectExpect", **salted(reference="dossier 12"))
+    expected = report["expected"]["fields"]["handle"]
+    born = {"handle": expected} | child
+    report["known_already"] = client.call("subject.birth", "SubjectBirth", **salted(**born))
+    report["merged"] = client.call(
+        "subject.merge", "SubjectMerge", handle=expected, other_handle=known, reason="duplicate_file"
+    )
+    report["born"] = client.call("subject.birth", "SubjectBirth", **salted(**born))
+    for part in report.values():
+        if isinstance(fields := part.get("fields"), dict):
+            fields.pop("salt", None)
+    sys.stdout.write(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

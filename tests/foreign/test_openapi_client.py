@@ -1,0 +1,57 @@
+"""A client that OpenAPI Generator made from the document that we serve: what an integrator gets without reading us."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.foreign.conftest import HERE, JAVA, TERMS, make_folder, run, tool
+from tests.foreign.test_clients import ITSELF, REQUEST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.exchange.live import LiveGateway
+
+#: Only what runs: neither pages about the generated code, nor empty tests of it.
+WITHOUT = "apiDocs=false,modelDocs=false,apiTests=false,modelTests=false"
+
+
+@pytest.fixture
+def generated(live: LiveGateway, tmp_path: Path) -> Path:
+    """The Python package that OpenAPI Generator makes of the served document."""
+    document = tmp_path / "openapi.json"
+    document.write_bytes(live.get("/openapi.json").body)
+    jar = str(files("openapi_generator_cli").joinpath("openapi-generator.jar"))
+    folder = tmp_path / "generated"
+    command = [tool("java", "default-jdk-headless"), *JAVA, "-jar", jar, "generate", "-g", "python"]
+    command += ["-i", str(document), "-o", str(folder), "--global-property", WITHOUT]
+    run([*command, "-p", "packageName=passerelle_client"], tmp_path)
+    return folder
+
+
+def test_a_generated_client_calls_every_operation(
+    live: LiveGateway, python_client: list[str], generated: Path, tmp_path: Path
+) -> None:
+    folder = make_folder(live, tmp_path / "party", "ecdsa-p256-sha256", TERMS)
+    before = live.counter()
+    python, _ = python_client
+    client = str(HERE / "python" / "openapi_client.py")
+    report: dict[str, Any] = json.loads(run([python, client, str(folder), str(generated)], folder))
+    # it signed each operation, and verified each answer: three of them reached the registry
+    assert report["echo"]["fields"] == {"message": "d'ailleurs: été"}
+    known = report["verification"]["fields"]
+    assert (known["outcome"], len(bytes.fromhex(known["handle"]))) == ("confirmed", 32)
+    assert report["acknowledgement"]["fields"] == {"acknowledged": report["verification"]["Exchange-Id"]}
+    assert len(bytes.fromhex(report["expected"]["fields"]["handle"])) == 32
+    # two files of one child, then one; and the generated code knows the problems
+    assert report["known_already"]["code"] == "merge_needed"
+    assert report["merged"]["fields"]["handle"] in {known["handle"], report["expected"]["fields"]["handle"]}
+    assert report["born"]["fields"] == {"outcome": "confirmed"} | report["merged"]["fields"]
+    assert report["refused"]["code"] == "purpose_not_agreed"
+    assert live.counter() == before + 3
+    for name, part in report.items():
+        assert set(part["covered"]) == ITSELF | REQUEST, name
