@@ -277,26 +277,26 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
     if by_soap:
         kept = json.loads(base)
         need(base.decode() == json.dumps(kept, sort_keys=True, separators=(",", ":")), len(kept) == 2)
-        told = soap(gateway, answer | kept, at, base64.b64encode(value).decode())
-        bound = SAID if request else told.keys() & SAID - {"SignatureConfirmation"}
-        need(told.keys() == bound | PLACE, bound >= SAID - {"RelatesTo", "SignatureConfirmation"})
-        need(f"sha-256=:{told['Body']}:" == answer["content_digest"], told["Exchange-Id"] == str(exchange))
-        name = said.get("nonce") or told.get("RelatesTo", "") if request is None else heard["MessageID"]
-        need(told.get("RelatesTo", name) == name, not name or MESSAGE_ID.fullmatch(name), told["Ledger-Leaf"] == ours)
-        need(request is None or told["SignatureConfirmation"] == request["signature"])
-        need(told["Action"] == (f"{heard['Action']}Response" if kind == "exchange" else f"{WSA}/fault"))
-        by, created = told["Ledger-By"], told["Timestamp"][0].timestamp()
+        heads = soap(gateway, answer | kept, at, base64.b64encode(value).decode())
+        bound = SAID if request else heads.keys() & SAID - {"SignatureConfirmation"}
+        need(heads.keys() == bound | PLACE, bound >= SAID - {"RelatesTo", "SignatureConfirmation"})
+        need(f"sha-256=:{heads['Body']}:" == answer["content_digest"], heads["Exchange-Id"] == str(exchange))
+        name = said.get("nonce") or heads.get("RelatesTo", "") if request is None else heard["MessageID"]
+        need(heads.get("RelatesTo", name) == name, not name or MESSAGE_ID.fullmatch(name), heads["Ledger-Leaf"] == ours)
+        need(request is None or heads["SignatureConfirmation"] == request["signature"])
+        need(heads["Action"] == (f"{heard['Action']}Response" if kind == "exchange" else f"{WSA}/fault"))
+        by, created = heads["Ledger-By"], heads["Timestamp"][0].timestamp()
     else:
         text = base.decode()
         [(by, created)] = re.findall(r'"ledger-by": (\S+)\n(?s:.*)\);created=(\d+);', text)
-        told = {'"@status"': str(answer["status"]), '"content-digest"': answer["content_digest"]}
-        told |= {'"exchange-id"': str(exchange), '"ledger-leaf"': ours, '"ledger-by"': by} | rows
-        told |= {} if request else dict(FREE.findall(text))
-        need(request or ('"@method";req' in told and len(told) <= 7))
+        pairs = {'"@status"': str(answer["status"]), '"content-digest"': answer["content_digest"]}
+        pairs |= {'"exchange-id"': str(exchange), '"ledger-leaf"': ours, '"ledger-by"': by} | rows
+        pairs |= {} if request else dict(FREE.findall(text))
+        need(request or ('"@method";req' in pairs and len(pairs) <= 7))
         nonce = "" if request else f'nonce="{said["nonce"]}"' if said["nonce"] else ""
-        need(*(nonce in row for name, row in told.items() if "-input" in name))
-        told['"@signature-params"'] = f'({" ".join(told)});created={created};keyid="{keyid}";tag="passerelle"'
-        need(text == "\n".join(f"{name}: {row}" for name, row in told.items()))
+        need(*(nonce in row for name, row in pairs.items() if "-input" in name))
+        pairs['"@signature-params"'] = f'({" ".join(pairs)});created={created};keyid="{keyid}";tag="passerelle"'
+        need(text == "\n".join(f"{name}: {row}" for name, row in pairs.items()))
         signed(gateway, answer["signing"], at, "ecdsa-p256-sha256", value, base)
     need(-60 <= (at - asked).total_seconds() <= 300, abs(float(created) - at.timestamp()) <= 60, by >= f"{at:%FT%T}")
     need(f"{asked:{TIME}}" == said["received_at"], (kind == "refusal") == (answer["status"] >= 400))
@@ -310,15 +310,15 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
         need(final if reply else not final or kind == "refusal", not reply or unsigned or reply.get("form") != "tls")
         need(not reply or reply.get("form") in {"tls", question.get("form")})
         if "form" in question:
-            data, theirs = question["base"], (reply or {}).get("base", "")
+            data, back = question["base"], (reply or {}).get("base", "")
             signed(
                 gateway, question["signing"], moment, question["algorithm"], b64(question["signature"]), data.encode()
             )
             once += [("message", nonce) for nonce in re.findall(r';nonce="([^"]*)"', data.split("\n")[-1])]
-            if theirs:
+            if back:
                 how, value = reply["algorithm"], b64(reply["signature"])
-                signed(parties["upstream"], reply["signing"], moment, how, value, theirs.encode())
-                need(f'"signature";req;key="{question["label"]}": :{question["signature"]}:\n' in theirs)
+                signed(parties["upstream"], reply["signing"], moment, how, value, back.encode())
+                need(f'"signature";req;key="{question["label"]}": :{question["signature"]}:\n' in back)
             continue
         mine = soap(gateway, question, moment, question["signature"])
         once.append(("message", mine["MessageID"]))
