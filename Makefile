@@ -37,7 +37,8 @@ faults: $(VENV)/.dev
 
 # Half of the time on each database: random kill -9, then the reckoning. Its counts come into var/faults.txt.
 soak: $(VENV)/.dev
-	SOAK_SECONDS=$$(( $${SOAK_SECONDS:-3600} / 2 )) $(BIN)/python -m pytest -n 0 -rsfE tests/soak
+	SOAK_SECONDS=$$(( $${SOAK_SECONDS:-3600} / 2 )) $(BIN)/python -m pytest -n 0 -rsfE \
+		-o timeout=0 -o faulthandler_timeout=0 tests/soak
 
 # Half an hour on two cores, nothing else running: a log of 200,000 exchanges is made and audited, among others. QUICK=1
 # shows in some minutes that all of them run; PARTS="run ledger" picks some.

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,13 +21,20 @@ __all__ = ["any_url", "postgresql", "programs"]
 settings.register_profile("loaded", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("loaded")
 
-#: Not measured: others run most of the same lines, and tracing these more than doubles the time of the whole; and of
-#: those that use PostgreSQL, coverage's tracer has hung in a weak reference's end.
+#: Not measured: others run most of the same lines, and tracing these more than doubles the time of the whole.
 _UNMEASURED = re.compile(
     r"/tests/((soak|foreign|docs|ledger|postgres|faults)/"
     r"|(.+/)?test_(bytes|crash|crash_two_sequencers|every_byte|mutations|properties_\w+)\.py"
     r"|scenarios/test_(procedures|rotation)\.py)"
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measures the processes that tests start, where the tests themselves are measured."""
+    starts_testers = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+    if getattr(config.option, "cov_source", None) and not starts_testers:
+        os.environ["COVERAGE_PROCESS_START"] = str(Path(__file__).with_name("children.coveragerc"))
+        os.environ["COVERAGE_FILE"] = str(config.rootpath / ".coverage")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -90,8 +90,10 @@ class Night(LiveGateway):
         process.wait(40)
 
     def recovered(self, seconds: float = 40) -> None:
-        """Returns when it says that it is ready and answers again."""
-        assert until(lambda: self.ready() and self.tries(), seconds), "it did not recover"
+        """Returns when it says that it is ready and answers again; what has ended is not waited for."""
+        ended = self.processes["gateway"].poll
+        assert until(lambda: ended() is not None or (self.ready() and self.tries()), seconds), "it did not recover"
+        assert ended() is None, f"the gateway has ended with {ended()}"
 
     def tries(self) -> bool:
         """Whether an exchange succeeds now."""

@@ -102,7 +102,8 @@ def test_a_worker_that_dies_while_the_database_is_locked_is_replaced(night: Nigh
 
 
 def test_a_database_that_becomes_read_only(night: Night) -> None:
-    files = [night.database, *(night.database.with_name(f"{night.database.name}-{more}") for more in ("wal", "shm"))]
+    # not its -shm file, which is mapped: writing to that would be a bus error, as from a disk that is pulled out
+    files = [night.database, night.database.with_name(f"{night.database.name}-wal")]
     with Callers(night) as callers:
         assert callers.more(10)
         with immutable(*files, night.database.parent):
