@@ -20,10 +20,12 @@ from gateway.signing import soap_names as n
 from gateway.signing.xml import canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gateway.ports import Randomness
 
+ENCRYPTED_DATA = f"{{{n.XENC}}}EncryptedData"
 _ELEMENT = f"{n.XENC}Element"
 _AES_GCM = f"{n.XENC11}aes256-gcm"
 _RSA_OAEP = f"{n.XENC11}rsa-oaep"
@@ -42,17 +44,13 @@ class Encryption:
         self._randomness = randomness
 
     def conceal(self, payload: etree._Element, ways: tuple[tuple[str, ...], ...]) -> None:
-        """Puts EncryptedData in the place of each element at the end of these ways; one that is not there is left."""
-        for way in ways:
-            found = payload.find("/".join(way))
-            parent = None if found is None else found.getparent()
-            if found is not None and parent is not None:
-                parent.replace(found, self._encrypted(found))
+        """Puts EncryptedData in the place of every element at the end of these ways, of a list each of its items."""
+        conceal(payload, ways, self._encrypted)
 
     def _encrypted(self, element: etree._Element) -> etree._Element:
         key, nonce = self._randomness.bytes(_KEY_BYTES), self._randomness.bytes(_NONCE_BYTES)
         hidden = nonce + AESGCM(key).encrypt(nonce, canonical(element), None)
-        data = etree.Element(f"{{{n.XENC}}}EncryptedData", nsmap=_PREFIXES, Type=_ELEMENT)
+        data = etree.Element(ENCRYPTED_DATA, nsmap=_PREFIXES, Type=_ELEMENT)
         etree.SubElement(data, f"{{{n.XENC}}}EncryptionMethod", Algorithm=_AES_GCM)
         wrapped = etree.SubElement(etree.SubElement(data, f"{{{n.DS}}}KeyInfo"), f"{{{n.XENC}}}EncryptedKey")
         method = etree.SubElement(wrapped, f"{{{n.XENC}}}EncryptionMethod", Algorithm=_RSA_OAEP)
@@ -61,6 +59,17 @@ class Encryption:
         _add_value(wrapped, self._key.encrypt(key, _OAEP))
         _add_value(data, hidden)
         return data
+
+
+def conceal(
+    payload: etree._Element, ways: tuple[tuple[str, ...], ...], instead: Callable[[etree._Element], etree._Element]
+) -> None:
+    """Puts something else in the place of every element at the end of these ways, of a list each of its items."""
+    for way in ways:
+        for found in payload.findall("/".join(way)):
+            parent = found.getparent()
+            if parent is not None:
+                parent.replace(found, instead(found))
 
 
 def encryption_to(certificate: Path, randomness: Randomness) -> Encryption:

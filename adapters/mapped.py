@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from adapters import rest, soap
 from adapters.channel import Channel
 from adapters.encryption import Encryption, encryption_to
+from adapters.mapping.apart import nobody
 from adapters.mapping.declaration import load_mapping, located
 from adapters.mapping.rest_form import rest_service
 from adapters.mapping.soap_form import soap_service
@@ -48,6 +49,8 @@ class Trust:
         vet_server: judges their TLS server's certificate (DER) before anything is sent, and gives its proof.
         claim_salt: whether they never used this salt before; remembers it (C4).
         unsigned: whether the policy says, now, that their systems answer without a signature.
+        officers: the officers' raw public key that evidence of their messages is sealed apart to, by today's policy
+            (C5); raises KeystoreError where it names none for them.
     """
 
     keystore: Keystore
@@ -58,6 +61,7 @@ class Trust:
     claim_salt: Callable[[bytes], bool]
     signing_key: Callable[[], str] = lambda: SIGNING_KEY
     unsigned: Callable[[], bool] = lambda: False
+    officers: Callable[[], bytes] = nobody
 
 
 def profile_system(
@@ -110,12 +114,14 @@ def mapped_system(
         client = _soap_client(endpoint, trust, clock, randomness, signed=mapping.signed)
         encryption = _encryption(folder, mapping, randomness)
         operations = soap_service(folder, contracts).operations
-        dialogues = {name: SoapDialogue(one, client, salts, encryption) for name, one in operations.items()}
+        dialogues = {
+            name: SoapDialogue(one, client, salts, encryption, trust.officers) for name, one in operations.items()
+        }
     else:
         verifier = UpstreamAnswerVerifier(trust.signer, clock) if mapping.signed else None
         asked = _rest_client(endpoint, trust, clock, randomness, verifier)
         known = rest_service(folder, contracts).operations
-        dialogues = {name: RestDialogue(one, asked, salts) for name, one in known.items()}
+        dialogues = {name: RestDialogue(one, asked, salts, trust.officers) for name, one in known.items()}
     return OutsideSystem(mapping.upstream, dialogues, clock, resilience, sleep)
 
 

@@ -6,11 +6,13 @@ import json
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
+from adapters.mapping.apart import Apart
+from adapters.mapping.planning import ReadAnswer
 from adapters.mapping.rest_call import RestCall
-from adapters.mapping.soap_form import ReadAnswer
 from adapters.mapping.values import ValueUnfitError
 from contracts.declaration import SALT
-from gateway.errors import Code, ConfigurationError, Refusal
+from contracts.names import versioned
+from gateway.errors import Code, Refusal
 from gateway.model import Nirec
 from gateway.translation.address import address
 from gateway.translation.json import JsonError, parse_object
@@ -30,6 +32,8 @@ class ProfileOperation:
     """rest_call.RestOperation of one operation, as its contract declares it; built once, used by all threads."""
 
     statuses = _OK
+    #: Our own contracts have a salt wherever there is personal data.
+    apart = Apart()
 
     def __init__(self, operation: Operation) -> None:
         asked, answered = operation.sensitivity("request"), operation.sensitivity("response")
@@ -66,13 +70,13 @@ class ProfileOperation:
 
 
 def profile_operations(upstream: str, contracts: Iterable[Contract]) -> dict[str, ProfileOperation]:
-    """What the contracts say this upstream answers; raises ConfigurationError for an operation in two versions."""
-    asked = [(name, one) for contract in contracts for name, one in contract.operations.items()]
-    theirs = [(name, one) for name, one in asked if one.upstream == upstream]
-    if len(dict(theirs)) != len(theirs):
-        text = f"{upstream} is asked by two versions of one operation; give the newer one's another upstream"
-        raise ConfigurationError("contract_invalid", detail=text)
-    return {name: ProfileOperation(one) for name, one in theirs}
+    """What the contracts say this upstream answers, by operation and version (contracts.names.versioned)."""
+    return {
+        versioned(name, contract.version): ProfileOperation(one)
+        for contract in contracts
+        for name, one in contract.operations.items()
+        if one.upstream == upstream
+    }
 
 
 def _without(schema: dict[str, object], name: str | None) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from adapters.mapping.apart import keeping, nobody
 from adapters.mapping.values import ValueUnfitError
 from adapters.resilience import AttemptFailedError
 from adapters.system import Answered, Question
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapters.channel import Channel, HttpAnswer
+    from adapters.mapping.apart import Keeping
     from adapters.mapping.rest_call import RestCall, RestOperation
     from adapters.salts import Salts
     from gateway.model import Grant
@@ -89,21 +91,29 @@ class RestClient:
 
 
 class RestDialogue:
-    """system.Dialogue over REST."""
+    """system.Dialogue over REST; ``officers`` is for what is sealed apart (C5)."""
 
-    def __init__(self, operation: RestOperation, client: RestClient, salts: Salts) -> None:
+    def __init__(
+        self,
+        operation: RestOperation,
+        client: RestClient,
+        salts: Salts,
+        officers: Callable[[], bytes] = nobody,
+    ) -> None:
         self._operation = operation
         self._client = client
         self._salts = salts
+        self._officers = officers
 
     def question(self, grant: Grant) -> Question:
         """The signed request with its own salt; raises KeystoreError, Refusal (``field_invalid``)."""
+        kept = keeping(self._operation.apart, self._officers)
         salt = self._salts.new()
         call = self._operation.request(grant.message.fields, salt)
         request = self._client.prepare(call, grant.agreement, grant.purpose)
-        return Question(request.part, lambda timeout: self._answer(request, salt, timeout))
+        return Question(kept.asked(request.part), lambda timeout: self._answer(request, salt, kept, timeout))
 
-    def _answer(self, request: RestRequest, salt: bytes, timeout: float) -> Answered:
+    def _answer(self, request: RestRequest, salt: bytes, kept: Keeping, timeout: float) -> Answered:
         answer = self._client.send(request, self._operation.statuses, timeout)
         part = self._client.vouched(request, answer, secret=self._operation.secret_answer)
         try:
@@ -113,4 +123,4 @@ class RestDialogue:
         if read.salt is not None:
             theirs = part.base.decode("ascii") if isinstance(part, RestPart) else ""
             self._salts.accept(read.salt, salt, request.part.base.decode("ascii") + theirs)
-        return Answered(read.fields, part)
+        return Answered(read.fields, kept.answered(part))

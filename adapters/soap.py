@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from adapters.mapping.apart import keeping, nobody
 from adapters.mapping.values import ValueUnfitError
 from adapters.resilience import AttemptFailedError
 from adapters.system import Answered, Question
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from adapters.channel import Channel, HttpAnswer
     from adapters.encryption import Encryption
+    from adapters.mapping.apart import Keeping
     from adapters.mapping.soap_form import SoapOperation
     from adapters.salts import Salts
     from gateway.model import Grant, SignedPart
@@ -138,7 +140,10 @@ def _by_connection(answer: HttpAnswer, *, secret: bool) -> Vouched:
 
 
 class SoapDialogue:
-    """system.Dialogue over SOAP; ``encryption`` is for the places that the mapping says are encrypted (C5)."""
+    """system.Dialogue over SOAP.
+
+    ``encryption`` is for the places that the mapping says are encrypted, ``officers`` for what is sealed apart (C5).
+    """
 
     def __init__(
         self,
@@ -146,22 +151,25 @@ class SoapDialogue:
         client: SoapClient,
         salts: Salts,
         encryption: Encryption | None = None,
+        officers: Callable[[], bytes] = nobody,
     ) -> None:
         self._operation = operation
         self._client = client
         self._salts = salts
         self._encryption = encryption
+        self._officers = officers
 
     def question(self, grant: Grant) -> Question:
         """The signed request with its own salt; raises KeystoreError, Refusal (``field_invalid``)."""
+        kept = keeping(self._operation.apart, self._officers)
         salt = self._salts.new()
         payload = self._operation.payload(grant.message.fields, salt)
         if self._encryption is not None:
             self._encryption.conceal(payload, self._operation.encrypted)
         request = self._client.prepare(payload, self._operation.action)
-        return Question(request.part, lambda timeout: self._answer(request, salt, timeout))
+        return Question(kept.asked(request.part), lambda timeout: self._answer(request, salt, kept, timeout))
 
-    def _answer(self, request: SoapRequest, salt: bytes, timeout: float) -> Answered:
+    def _answer(self, request: SoapRequest, salt: bytes, kept: Keeping, timeout: float) -> Answered:
         vouched = self._client.vouched(request, self._client.send(request, timeout), self._operation)
         try:
             answer = self._operation.read(vouched.payload)
@@ -169,4 +177,4 @@ class SoapDialogue:
             raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False) from None
         if answer.salt is not None:
             self._salts.accept(answer.salt, salt, f"{request.message_id} {vouched.message_id}")
-        return Answered(answer.fields, vouched.part)
+        return Answered(answer.fields, kept.answered(vouched.part))

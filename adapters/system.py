@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from adapters.resilience import AttemptFailedError, Resilience, ResilienceSettings
+from contracts.names import versioned
 from gateway.errors import Code
 from gateway.model import Attempt, Reply, UpstreamRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gateway.model import Grant, RestPart, SignedPart, TlsPart
+    from gateway.model import ApartPart, Grant, RestPart, SignedPart, TlsPart
     from gateway.ports import Clock
 
 
@@ -22,7 +23,7 @@ class Answered:
     """An answer that holds: its canonical fields without the salt, and what evidence keeps of it (C6)."""
 
     fields: Mapping[str, object] = field(repr=False)
-    part: SignedPart | RestPart | TlsPart
+    part: SignedPart | RestPart | ApartPart | TlsPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Question:
     ``ask`` takes the seconds that it may last, and raises AttemptFailedError.
     """
 
-    part: SignedPart | RestPart
+    part: SignedPart | RestPart | ApartPart
     ask: Callable[[float], Answered] = field(repr=False)
 
 
@@ -48,7 +49,7 @@ class Dialogue(Protocol):
 
 
 class OutsideSystem:
-    """ports.Upstream: the operations of one system, by their names in our contracts."""
+    """ports.Upstream: the operations of one system, by their names and versions (contracts.names.versioned)."""
 
     def __init__(
         self,
@@ -70,7 +71,8 @@ class OutsideSystem:
         Raises UpstreamRefusal (``upstream_unavailable``, ``_timeout``, ``_untrusted``, ``_malformed``), which
         carries the attempts, and the seconds after which to come back where waiting helps.
         """
-        dialogue = self._dialogues[grant.message.operation.name]
+        asked = grant.message.operation
+        dialogue = self._dialogues[versioned(asked.name, asked.version)]
         attempts: list[Attempt] = []
 
         def attempt(timeout: float) -> Mapping[str, object]:
@@ -89,7 +91,7 @@ class OutsideSystem:
 
     @property
     def operations(self) -> frozenset[str]:
-        """What it answers."""
+        """What it answers, each with its contract's version."""
         return frozenset(self._dialogues)
 
     def cut_off(self) -> bool:

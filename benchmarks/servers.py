@@ -15,7 +15,7 @@ from flask import Flask, Response, request
 
 from adapters.loopback import Loopback
 from gateway.cli.common import compose
-from gateway.cli.serve import listener_tls, options_of, serve_workers
+from gateway.cli.workers import listener_tls, options_of, serve_workers
 from gateway.http.server import WorkerServer
 from gateway.model import Reply
 from gateway.settings import Settings, load_settings

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def deprecation_headers(contract: Contract) -> tuple[tuple[str, str], ...]:
     """``Deprecation`` (RFC 9745: ``@`` and seconds since 1970) and ``Sunset`` (RFC 8594: an HTTP date); () for none.
 
-    They are the same in every answer of the version, whatever the day: a date to come announces itself.
+    They are the same in every answer of the version that is no refusal, whatever the day: a date to come announces
+    itself.
     """
     if contract.deprecated is None:
         return ()

@@ -26,6 +26,8 @@ from contracts.declaration import (
 )
 from contracts.errors import ContractError
 from contracts.lines import line_of
+from contracts.names import openapi_name
+from contracts.rest import path_pattern
 from contracts.rules import check_contract
 from contracts.strict_yaml import load_yaml
 
@@ -56,6 +58,7 @@ FILE = "contract.yaml"
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _TO_DO = {
     "missing": "is missing; add it",
+    "string_type": "is no text; put it between quotes",
     "extra_forbidden": "is no word of a contract; remove it or correct it",
 }
 
@@ -125,6 +128,7 @@ def _check_together(contracts: Sequence[Contract]) -> None:
     """An operation's name is its service's; versions share names, never a method and path."""
     services: dict[str, str] = {}
     paths: dict[tuple[str, str], str] = {}
+    published: dict[str, str] = {}
     for contract in contracts:
         name = f"{contract.service}/v{contract.version}/{FILE}"
         for word, operation in contract.operations.items():
@@ -133,11 +137,15 @@ def _check_together(contracts: Sequence[Contract]) -> None:
                 raise _error(
                     contract, name, at, f"{word}: another service has an operation of the same name; rename it"
                 )
-            called = (rest.method, rest.path)
+            # by the raw path alone nobody could tell which field stands in it
+            called = (rest.method, path_pattern(rest.path).pattern)
             if paths.setdefault(called, name + word) != name + word:
                 raise _error(
                     contract, name, (*at, "rest"), f"{word}: another has the same method and path; choose another path"
                 )
+            shown = openapi_name(contract, word)
+            if published.setdefault(shown, name + word) != name + word:
+                raise _error(contract, name, at, f"{word}: another operation is {shown} in OpenAPI too; rename it")
         wanted = contract.deprecated.successor if contract.deprecated else None
         if wanted and not any((other.service, other.version) == (contract.service, wanted) for other in contracts):
             raise _error(

@@ -34,6 +34,11 @@ class SoapNames:
     answer_action: str
 
 
+def versioned(operation: str, version: str) -> str:
+    """``nirec.verify/v1``: an operation of one version of its contract, since versions share operations' names."""
+    return f"{operation}/v{version}"
+
+
 def soap_namespace(contract: Contract) -> str:
     """``urn:passerelle:SERVICE:vVERSION``."""
     return f"urn:passerelle:{contract.service}:v{contract.version}"
@@ -57,6 +62,11 @@ def soap_names(contract: Contract, operation: str) -> SoapNames:
         action=action,
         answer_action=f"{action}Response",
     )
+
+
+def openapi_name(contract: Contract, operation: str) -> str:
+    """What OpenAPI calls an operation, over services and versions: ``NirecVerify``, ``NirecVerifyV2``."""
+    return pascal_case(operation) + ("" if contract.version == "1" else f"V{contract.version}")
 
 
 def pascal_case(operation: str) -> str:

@@ -24,6 +24,13 @@ def fields_in_target(operation: Operation) -> tuple[str, ...]:
     return fields_in_path(operation) + operation.rest.query
 
 
+def path_pattern(path: str) -> re.Pattern[str]:
+    """The raw paths that a contract's path stands for: each field is something within its segment."""
+    # what the fields' braces hold stands at every second place
+    parts = _IN_PATH.split(path)[::2]
+    return re.compile("[^/]+".join(map(re.escape, parts)))
+
+
 def rest_target(operation: Operation, fields: Mapping[str, Any]) -> str:
     """Path and query as on the request line: every character but the unreserved ones percent-encoded (P3)."""
     path = _IN_PATH.sub(lambda match: quote(_text(fields[match[1]]), safe=""), operation.rest.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -22,11 +23,20 @@ _SECRET = ("identifier", "personal")
 #: What is done on a NIREC that the registry confirms, and how many handles of the caller's an act needs.
 _BY_NIREC = ("disclose", "attach")
 _HANDLES_OF = {"attach": 1, "merge": 2}
+#: As evidence names it, with a letter first: names of XML elements and of files are made of it.
+_OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
+#: Segments that no client and no proxy would rewrite; a field's braces are a pair.
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))([a-z0-9_.-]|\{[a-z0-9_]*\})+)+")
+#: What the gateway itself answers.
+_TAKEN = re.compile(r"/(soap|log|docs|audit|\.well-known|openapi\.json)(/.*)?|/v1/exchanges/[^/]+/receipt")
 
 
 def check_contract(contract: Contract) -> None:
     """Each operation in turn, then its names in SOAP; raises ContractError, its path from the document's root."""
     for name, operation in contract.operations.items():
+        if not _OPERATION.fullmatch(name):
+            text = "an operation's name is a letter, then letters, digits, . _ -, 63 in all at most; rename it"
+            raise ContractError(f"{name}: {text}", ("operations", name))
         try:
             _check_operation(name, operation)
         except ContractError as error:
@@ -111,6 +121,11 @@ def _check_rest(name: str, operation: Operation, request: Fields) -> None:
     plain = {member.name for member in request.members if isinstance(member.shape, Text) and not member.nullable}
     if len(set(in_target)) != len(in_target) or not set(in_target) <= plain:
         raise ContractError(f"{name}: a path and a query hold single values that are never null, each once", ("rest",))
+    if not _PATH.fullmatch(operation.rest.path):
+        text = "a path is segments like /v1/children/{field}, none of them empty, . or .., and braces are pairs"
+        raise ContractError(f"{name}: {text}", ("rest", "path"))
+    if _TAKEN.fullmatch(operation.rest.path):
+        raise ContractError(f"{name}: the gateway answers at this path itself; choose another", ("rest", "path"))
     if operation.rest.method == "GET" and sensitivity.keys() - set(in_target):
         raise ContractError(f"{name}: GET has no body; each field stands in the path or the query", ("rest",))
 

@@ -286,6 +286,8 @@ control_port = {ports.cooperative_control}
             for kind in ("root", "issuing"):
                 source = keys / "revocation" / f"{name}.{kind}.crl"
                 write_public(trust / "crls" / source.name, source.read_bytes())
+        for contract in known_contracts(contracts_folder(), []):
+            write_public(trust / "contracts" / f"{contract.service}-v{contract.version}.yaml", contract.source)
         for period in self._period_names():
             private, public = new_period_key()
             write_private(trust / "periods" / f"{period}.key", _base64(private))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from gateway.errors import Refusal
-from gateway.signed import CertificateProof, RequestSignature, RestPart, SignedPart, SoapSignature, TlsPart
+from gateway.signed import ApartPart, CertificateProof, RequestSignature, RestPart, SignedPart, SoapSignature, TlsPart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.errors import Code
 
 #: Signatures and certificates have a module of their own, and are met here with the rest.
-__all__ = ["CertificateProof", "RequestSignature", "RestPart", "SignedPart", "SoapSignature", "TlsPart"]
+__all__ = ["ApartPart", "CertificateProof", "RequestSignature", "RestPart", "SignedPart", "SoapSignature", "TlsPart"]
 
 
 class Nirec:
@@ -239,8 +239,8 @@ class Attempt:
 
     at: datetime
     outcome: str
-    request: SignedPart | RestPart
-    answer: SignedPart | RestPart | TlsPart | None
+    request: SignedPart | RestPart | ApartPart
+    answer: SignedPart | RestPart | ApartPart | TlsPart | None
 
 
 class UpstreamRefusal(Refusal):

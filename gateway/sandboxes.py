@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["create_births", "create_counts", "run_sandbox"]
 
+_KEPT = "kept"
+
 
 def create_births(path: Path, count: int) -> dict[str, dict[str, str]]:
     """Fills the sandbox registry's database; gives requests to try it with, by what they show."""
@@ -40,20 +42,28 @@ def create_births(path: Path, count: int) -> dict[str, dict[str, str]]:
 
 
 def run_sandbox(
-    name: Literal["civil-registry", "cooperative"], settings: Settings, stop: Stop, ready: Callable[[], None]
+    name: Literal["civil-registry", "cooperative"],
+    settings: Settings,
+    stop: Stop,
+    ready: Callable[[], None],
+    *,
+    keep: bool = False,
 ) -> None:
-    """Runs a sandbox until ``stop``; raises ConfigurationError when it is not configured."""
+    """Runs a sandbox until ``stop``; raises ConfigurationError when it is not configured.
+
+    ``keep``: it keeps the messages that come and go, in its own folder, for whoever compares them with others' (L12).
+    """
     if name == "cooperative":
         if settings.sandbox_cooperative is None:
             raise ConfigurationError("no_sandbox", section="sandbox_cooperative")
-        cooperative.serve(_cooperative(settings.sandbox_cooperative), stop, ready)
+        cooperative.serve(_cooperative(settings.sandbox_cooperative, keep=keep), stop, ready)
         return
     if settings.sandbox_civil_registry is None:
         raise ConfigurationError("no_sandbox", section="sandbox_civil_registry")
-    civil_registry.serve(_civil_registry(settings.sandbox_civil_registry), stop, ready)
+    civil_registry.serve(_civil_registry(settings.sandbox_civil_registry, keep=keep), stop, ready)
 
 
-def _civil_registry(sandbox: SandboxRegistry) -> CivilRegistrySettings:
+def _civil_registry(sandbox: SandboxRegistry, *, keep: bool) -> CivilRegistrySettings:
     folder = sandbox.folder
     return CivilRegistrySettings(
         host=sandbox.host,
@@ -70,10 +80,11 @@ def _civil_registry(sandbox: SandboxRegistry) -> CivilRegistrySettings:
         caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
         database=folder / "births.sqlite",
         contract=contract_directory(),
+        kept=folder / _KEPT if keep else None,
     )
 
 
-def _cooperative(sandbox: SandboxCooperative) -> CooperativeSettings:
+def _cooperative(sandbox: SandboxCooperative, *, keep: bool) -> CooperativeSettings:
     folder = sandbox.folder
     return CooperativeSettings(
         Listening(
@@ -92,4 +103,5 @@ def _cooperative(sandbox: SandboxCooperative) -> CooperativeSettings:
         caller_intermediates=(folder / "caller-issuing.pem",),
         caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
         database=folder / "waitlist.sqlite",
+        kept=folder / _KEPT if keep else None,
     )

@@ -130,6 +130,22 @@ class RestPart:
 
 
 @dataclass(frozen=True, slots=True)
+class ApartPart:
+    """A signed message that holds personal data and no salt (C5): evidence seals all that was signed of it apart.
+
+    ``officers`` is their raw public key (gateway.ledger.sealing): whoever opens the evidence needs their private one.
+    """
+
+    part: SignedPart | RestPart
+    officers: bytes = field(repr=False)
+
+    @property
+    def key(self) -> CertificateProof:
+        """The signing certificate."""
+        return self.part.key
+
+
+@dataclass(frozen=True, slots=True)
 class TlsPart:
     """What evidence keeps of an answer that its owner does not sign: whose connection it came over.
 

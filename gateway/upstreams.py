@@ -10,7 +10,9 @@ from adapters.civil_registry.adapter import contract_directory
 from adapters.mapped import Trust, mapped_system, profile_system
 from adapters.resilience import ResilienceSettings
 from certs.profiles import CertificateRefusedError
-from gateway.errors import ConfigurationError
+from contracts.names import versioned
+from gateway.errors import ConfigurationError, KeystoreError
+from gateway.keys.periods import apart_key
 from gateway.settings import CivilRegistry, UpstreamSettings
 
 if TYPE_CHECKING:
@@ -79,7 +81,12 @@ def _system(ours: Ours, party: str, upstream: CivilRegistry | UpstreamSettings) 
     )
     if isinstance(upstream, UpstreamSettings) and system.name != party:
         raise ConfigurationError("contract_invalid", detail=f"{folder}: upstream: {system.name}, not {party}")
-    asked = {name for one in ours.contracts for name, what in one.operations.items() if what.upstream == system.name}
+    asked = {
+        versioned(name, one.version)
+        for one in ours.contracts
+        for name, what in one.operations.items()
+        if what.upstream == system.name
+    }
     if missing := sorted(asked - system.operations):
         detail = f"{folder}: no operation of theirs serves {missing[0]}; add it to the mapping"
         raise ConfigurationError("contract_invalid", detail=detail)
@@ -112,6 +119,13 @@ def _trust(ours: Ours, party: str) -> Trust:
             raise CertificateRefusedError("another_party")
         return found
 
+    def officers() -> bytes:
+        known = ours.bundle().parties.get(party)
+        digest = None if known is None else known.sealed_apart
+        if digest is None:
+            raise KeystoreError("apart_key_missing")
+        return apart_key(ours.settings.folders.keys, digest)
+
     return Trust(
         keystore=ours.keystore,
         prove=ours.prove,
@@ -121,4 +135,5 @@ def _trust(ours: Ours, party: str) -> Trust:
         claim_salt=lambda salt: ours.guard().claim_salt(party, salt, ours.clock.now()),
         signing_key=ours.signing_key,
         unsigned=lambda: (known := ours.bundle().parties.get(party)) is not None and known.unsigned,
+        officers=officers,
     )

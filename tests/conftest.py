@@ -57,6 +57,14 @@ def running_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGa
         live.close()
 
 
+@pytest.fixture(scope="session")
+def cooperative(running_gateway: LiveGateway) -> Iterator[LiveGateway]:
+    """The running gateway, with the cooperative's registry beside it from the first test that asks for it."""
+    running_gateway.start_cooperative()
+    yield running_gateway
+    assert running_gateway.stop("cooperative") == 0
+
+
 @pytest.fixture
 def live(running_gateway: LiveGateway) -> Iterator[LiveGateway]:
     """The running gateway, its sandbox normal before and after."""

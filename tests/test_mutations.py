@@ -12,11 +12,14 @@ import pytest
 from tests.mutate import ROOT, TABLE, Check, Edit, TableError, Verdict, changed, judge, load, node_ids, read_report
 
 _ELSEWHERE = [
+    "tests/adapters/test_apart.py",
     "tests/adapters/test_cooperative.py",
     "tests/adapters/test_encryption.py",
     "tests/adapters/test_foreign.py",
     "tests/adapters/test_mapping.py",
     "tests/adapters/test_upstream_answer.py",
+    "tests/audit/test_agreement_attacks.py",
+    "tests/audit/test_apart.py",
     "tests/audit/test_rest_upstream_attacks.py",
     "tests/audit/test_subject_attacks.py",
     "tests/audit/test_certificates.py",
@@ -31,6 +34,7 @@ _ELSEWHERE = [
     "tests/audit/test_recovery.py",
     "tests/audit/test_register.py",
     "tests/audit/test_request_attacks.py",
+    "tests/audit/test_retelling.py",
     "tests/audit/test_since.py",
     "tests/audit/test_soap_attacks.py",
     "tests/audit/test_soap_acknowledgement.py",
@@ -85,6 +89,7 @@ _ELSEWHERE = [
     "tests/ledger/test_anchoring.py",
     "tests/audit/test_witness.py",
     "tests/audit/test_timestamps.py",
+    "tests/translation/test_address.py",
     "tests/translation/test_forms.py",
     "tests/translation/test_soap_bodies.py",
     "tests/test_outside.py",

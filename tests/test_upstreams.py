@@ -83,7 +83,7 @@ def test_an_operation_that_nothing_of_theirs_serves_is_refused(tmp_path: Path) -
     one = contract.split("operations:\n")[1]
     other = one.replace("permit.lookup:", "permit.history:").replace("/v1/permits/", "/v1/permit-histories/")
     (folder / "contract.yaml").write_text(contract + other, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"serves permit\.history; add it"):
+    with pytest.raises(ConfigurationError, match=r"serves permit\.history/v1; add it"):
         systems(tmp_path, upstream("accreditation", folder))
 
 

@@ -15,17 +15,25 @@ from contracts.strict_yaml import load_yaml
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+    from pathlib import Path as FilePath
 
-    from contracts.errors import ContractError
+    from contracts.errors import ContractError, Path
 
 FILE = "mapping.yaml"
+#: How many names lead to an operation's entries.
+_ENTRY = 2
 SaltForm = Literal["base64", "hex"]
 _TO_DO = {"missing": "is missing; add it", "extra_forbidden": "is no word of a mapping; remove it or correct it"}
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _several(value: object) -> object:
+    """One alone for a list of one."""
+    return value if isinstance(value, list) else [value]
 
 
 def _named(word: str) -> BeforeValidator:
@@ -123,7 +131,7 @@ class Served(_Strict):
     """One operation of theirs.
 
     Attributes:
-        serves: the canonical operations that it answers.
+        serves: the canonical operations that it answers: ``name``, of every version that asks them, or ``name/v2``.
         actions: SOAP; without them the document's soapAction, and any Action in the answer of a service that signs not.
         request: what stands in each place of their request.
         unsent: canonical fields that they are not told, on purpose.
@@ -146,20 +154,31 @@ class MappingDocument(_Strict):
         upstream: the party's name in the policy, and in the contracts that it serves.
         document: their WSDL or OpenAPI document, a file beside this one.
         signed: whether they sign their answers and verify our requests (S1, S4); else mutual TLS alone vouches.
+        sealed_apart: whether evidence may seal to the officers' key what can be tried, where there is neither a place
+            for a salt nor encryption (C5).
         prefixes: XML namespaces by the prefix that the paths below use.
         encryption_certificate: a PEM file beside this one with the key that ``encrypt`` encrypts to.
-        operations: by their names in the document.
+        operations: by their names in the document; several entries where versions of ours are mapped differently.
     """
 
     upstream: str
     document: str
     signed: bool
+    sealed_apart: bool = False
     prefixes: dict[str, str] = {}
     encryption_certificate: str | None = None
-    operations: dict[str, Served] = Field(min_length=1)
+    operations: dict[str, Annotated[tuple[Served, ...], Field(min_length=1), BeforeValidator(_several)]] = Field(
+        min_length=1
+    )
+
+    def entries(self) -> Iterator[tuple[str, Served, Path]]:
+        """Each entry with its operation of theirs, and where it stands."""
+        for name, entries in self.operations.items():
+            for number, served in enumerate(entries):
+                yield name, served, ("operations", name, number) if len(entries) > 1 else ("operations", name)
 
 
-def load_mapping(folder: Path) -> MappingDocument:
+def load_mapping(folder: FilePath) -> MappingDocument:
     """The folder's mapping; raises ConfigurationError naming file and line."""
     path = folder / FILE
     try:
@@ -167,7 +186,8 @@ def load_mapping(folder: Path) -> MappingDocument:
     except OSError as error:
         raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
     try:
-        return MappingDocument.model_validate(load_yaml(content))
+        document = load_yaml(content)
+        return MappingDocument.model_validate(document)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _invalid(path, 1 if mark is None else mark.line + 1, "not YAML, a repeated key, or an alias") from None
@@ -175,16 +195,23 @@ def load_mapping(folder: Path) -> MappingDocument:
         raise _invalid(path, 1, "this is not YAML in UTF-8; write it so") from None
     except ValidationError as error:
         first: Any = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the mapping"
+        at = _as_written(document, first["loc"])
+        where = ".".join(str(part) for part in at) or "the mapping"
         text = f"{where}: {_TO_DO.get(first['type'], first['msg'])}"
-        raise _invalid(path, line_of(content, first["loc"]), text) from None
+        raise _invalid(path, line_of(content, at), text) from None
 
 
-def located(folder: Path, error: ContractError) -> ConfigurationError:
+def located(folder: FilePath, error: ContractError) -> ConfigurationError:
     """The same error, with the file and the line of the mapping where it stands."""
     path = folder / FILE
     return _invalid(path, line_of(path.read_bytes(), error.path), error.text)
 
 
-def _invalid(path: Path, line: int, text: str) -> ConfigurationError:
+def _as_written(content: Any, path: Path) -> Path:
+    """Where it stands in the document, in which one entry alone is no list."""
+    alone = len(path) > _ENTRY and path[0] == "operations" and not isinstance(content["operations"][path[1]], list)
+    return (*path[:_ENTRY], *path[_ENTRY + 1 :]) if alone else path
+
+
+def _invalid(path: FilePath, line: int, text: str) -> ConfigurationError:
     return ConfigurationError("contract_invalid", detail=f"{path}:{line}: {text}")

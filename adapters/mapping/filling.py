@@ -157,7 +157,8 @@ def _value(place: Declared, source: Source, shape: Shape) -> Value:
         raise ContractError(f"{source.field} is no single value of the contract", ("field",))
     if place.required and not (certain or place.nullable or source.default is not None):
         raise ContractError(f"{place.name} must be there, and {source.field} may be absent; give a default")
-    if source.values and (missing := sorted(set(found.enum) - source.values.keys())):
+    all_values = ("false", "true") if found.kind == "boolean" else found.enum
+    if source.values and (missing := sorted(set(all_values) - source.values.keys())):
         raise ContractError(f"no value for {missing[0]} of {source.field}; add it", ("values",))
     if source.format is not None and found.kind not in {"date", "date-time"}:
         raise ContractError(f"{source.field} is neither date nor time; leave format out", ("format",))

@@ -62,6 +62,10 @@ class JsonView:
             found = [item for one in below for item in (one if isinstance(one, list) else [one])]
         return found
 
+    def null(self, node: object) -> bool:
+        """Whether it is null."""
+        return node is None
+
     def text(self, node: object) -> str | None:
         """A scalar's text; raises ValueUnfitError for an object."""
         match node:

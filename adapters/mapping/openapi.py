@@ -6,6 +6,7 @@ loads. References lead into the same document only.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import yaml
 from adapters.mapping.declared import Declared
 from contracts.errors import ContractError
 from contracts.strict_yaml import load_yaml
+from gateway.translation.address import path_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,8 @@ _METHODS = ("get", "post", "put", "delete", "patch")
 _TAKEN = ("get", "post")
 _KINDS: dict[str, LeafKind] = {"string": "text", "integer": "integer", "number": "number", "boolean": "boolean"}
 _DEEPEST = 12
+#: What goes over the wire as it stands, and is therefore what was signed; parameters in braces.
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|\{[^{}/]+\})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,9 @@ class OpenApiDocument:
         needed = [place for place, schema in asked.items() if "required" in schema]
         if not asked["path"]["properties"].keys().isdisjoint(asked["query"]["properties"]):
             raise ContractError(f"{name} has one parameter's name in path and query")
+        if not _PATH.fullmatch(path) or set(path_fields(path)) != asked["path"]["properties"].keys():
+            text = f"{name} has the path {path}; its parameters must be those in braces, the rest plain characters"
+            raise ContractError(text)
         if "requestBody" in found:
             body = self._resolved(found["requestBody"])
             asked["body"] = self._json(body, f"{name}'s request")

@@ -28,6 +28,10 @@ class View(Protocol):
         """A node's value as text; None where it is null or nil."""
         ...
 
+    def null(self, node: object) -> bool:
+        """Whether a node is null or nil, be it a value or hold further places."""
+        ...
+
 
 class _Absent:
     """Stands for a canonical field that the answer does not have."""
@@ -92,7 +96,7 @@ class AnswerPlanner:
         if target.each is None:
             raise ContractError("this is a list of the contract; say each")
         way = self._segments(target.each)
-        item_place = _single(place, way[:-1], "each").child(way[-1])
+        item_place = single(place, way[:-1], "each").child(way[-1])
         one = self._item(item_place, target, shape.item)
         view = self._view
         return lambda node: [one(item) for item in view.find(node, way)]
@@ -101,7 +105,7 @@ class AnswerPlanner:
         if isinstance(shape, Fields):
             if target.fields is None:
                 raise ContractError("each item of the contract's list is an object; say its fields")
-            return self._fields(place, target.fields, shape)
+            return self._present(self._fields(place, target.fields, shape))
         if not isinstance(shape, Text) or not place.leaf:
             raise ContractError("a list of lists, or of more than values, cannot be mapped")
         taken, view = reader(target.values, target.format, shape), self._view
@@ -113,15 +117,28 @@ class AnswerPlanner:
 
         return read
 
+    def _present(self, read: Callable[[object], dict[str, object]]) -> Callable[[object], dict[str, object]]:
+        """The same of an item that is there: a null one is no object without fields."""
+        view = self._view
+
+        def present(node: object) -> dict[str, object]:
+            if view.null(node):
+                raise ValueUnfitError
+            return read(node)
+
+        return present
+
     def _object(self, place: Declared, target: Target, member: Member, shape: Fields) -> Callable[[object], object]:
         way = () if target.at is None else self._segments(target.at)
-        inner = self._fields(_single(place, way, "at"), target.fields or {}, shape)
-        view, required = self._view, member.required
+        inner = self._fields(single(place, way, "at"), target.fields or {}, shape)
+        view, required, nullable = self._view, member.required, member.nullable
 
         def read(node: object) -> object:
             found = view.find(node, way)
-            if found:
+            if found and not view.null(found[0]):
                 return inner(found[0])
+            if nullable and (found or required):
+                return None
             if required:
                 raise ValueUnfitError
             return _ABSENT
@@ -141,6 +158,11 @@ class AnswerPlanner:
         plain = reader({}, None, shape)
         if target.values and shape.enum and (unknown := sorted(set(target.values.values()) - set(shape.enum))):
             raise ContractError(f"the contract has no value {unknown[0]} here", ("values",))
+        for text in target.values.values():
+            try:
+                _of_contract(plain, text)
+            except ContractError as error:
+                raise error.below("values") from None
         if target.format is not None and shape.kind not in {"date", "date-time"}:
             raise ContractError(f"{member.name} is neither date nor time; leave format out", ("format",))
         given = target.constant if target.constant is not None else target.default
@@ -148,7 +170,7 @@ class AnswerPlanner:
         if target.constant is not None:
             return lambda _node: default
         way = self._segments(target.at or "")
-        if not _single(place, way, "at").leaf:
+        if not single(place, way, "at").leaf:
             raise ContractError(f"{target.at} holds further places and no value", ("at",))
         certain = all(one.required for one in place.way(way))
         if member.required and not certain and given is None and not member.nullable:
@@ -166,7 +188,7 @@ class AnswerPlanner:
         return read
 
 
-def _single(place: Declared, way: tuple[str, ...], word: str) -> Declared:
+def single(place: Declared, way: tuple[str, ...], word: str) -> Declared:
     """The place at the end of a way on which nothing repeats."""
     try:
         found = place.way(way)

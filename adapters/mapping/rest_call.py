@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from adapters.mapping.soap_form import ReadAnswer
+    from adapters.mapping.apart import Apart
+    from adapters.mapping.planning import ReadAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class RestOperation(Protocol):
     @property
     def secret_answer(self) -> bool:
         """Whether the answer holds personal data."""
+        ...
+
+    @property
+    def apart(self) -> Apart:
+        """Which messages evidence seals apart (C5)."""
         ...
 
     def request(self, fields: Mapping[str, object], salt: bytes) -> RestCall:

@@ -6,15 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adapters.mapping.checking import canonical_operations, check_privacy, check_told
+from adapters.mapping.checking import canonical_operations, serve_all
 from adapters.mapping.declaration import load_mapping, located
 from adapters.mapping.declared import segments_of
-from adapters.mapping.filling import Planner
 from adapters.mapping.json_tree import JsonView, object_of
 from adapters.mapping.openapi import OpenApiDocument
-from adapters.mapping.reading import AnswerPlanner
+from adapters.mapping.planning import ReadAnswer, planned
 from adapters.mapping.rest_call import RestCall
-from adapters.mapping.soap_form import ReadAnswer, decode_salt
 from adapters.mapping.values import ValueUnfitError, reader
 from contracts.errors import ContractError
 from contracts.shape import Text
@@ -27,16 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from adapters.mapping.apart import Apart
     from adapters.mapping.checking import Canonical
-    from adapters.mapping.declaration import AnswerSalt, MappingDocument, Served
-    from adapters.mapping.filling import Plan
+    from adapters.mapping.declaration import MappingDocument, Served
     from adapters.mapping.openapi import OpenApiOperation
-    from adapters.mapping.reading import AnswerPlan
+    from adapters.mapping.planning import Planned
     from contracts.declaration import Contract
 
 _VIEW = JsonView()
 _OK = 200
 _ADDRESS = ("path/", "query/")
+#: The names that lead to a value in an address: path or query, and the parameter's.
+_IN_ADDRESS = 2
 _REFUSALS = range(400, 500)
 
 
@@ -44,12 +44,19 @@ _REFUSALS = range(400, 500)
 class MappedRestOperation:
     """rest_call.RestOperation by mapping; built once, used by all threads."""
 
-    secret_answer: bool
     _theirs: OpenApiOperation
-    _request: Plan
-    _answer: AnswerPlan
-    _salt: tuple[AnswerSalt, tuple[str, ...]] | None
+    _plan: Planned
     _said_by_status: Mapping[int, Mapping[str, object]]
+
+    @property
+    def secret_answer(self) -> bool:
+        """Whether the answer holds personal data."""
+        return self._plan.secret_answer
+
+    @property
+    def apart(self) -> Apart:
+        """Which messages evidence seals apart (C5)."""
+        return self._plan.apart
 
     @property
     def statuses(self) -> frozenset[int]:
@@ -60,7 +67,7 @@ class MappedRestOperation:
         """The request that asks for this, valid under their document; raises Refusal (``field_invalid``)."""
         theirs = self._theirs
         try:
-            (filled,) = self._request.fill(dict(fields), salt)
+            (filled,) = self._plan.request.fill(dict(fields), salt)
             asked = object_of(filled.parts)
         except ValueUnfitError:
             raise Refusal(Code.FIELD_INVALID) from None
@@ -69,7 +76,7 @@ class MappedRestOperation:
         in_path, in_query = asked.get("path", {}), asked.get("query", {})
         try:
             target, _ = address(theirs.path, theirs.query, {**_texts(in_path), **_texts(in_query)})
-        except (LexicalError, KeyError):
+        except (LexicalError, KeyError, ValueUnfitError):
             raise Refusal(Code.FIELD_INVALID) from None
         body = json.dumps(asked["body"], ensure_ascii=False, separators=(",", ":")).encode() if "body" in asked else b""
         return RestCall(theirs.method, target, body)
@@ -84,19 +91,12 @@ class MappedRestOperation:
             raise ValueUnfitError from None
         if status != _OK or not self._theirs.answers.is_valid(answer):
             raise ValueUnfitError
-        return ReadAnswer(self._answer.read(answer), self._read_salt(answer))
-
-    def _read_salt(self, answer: object) -> bytes | None:
-        if self._salt is None:
-            return None
-        said, way = self._salt
-        found = _VIEW.find(answer, way)
-        return decode_salt(_VIEW.text(found[0]) if found else None, said)
+        return self._plan.answer.read(answer)
 
 
 @dataclass(frozen=True, slots=True)
 class RestService:
-    """A folder's mapping, read; its operations by their canonical names."""
+    """A folder's mapping, read; its operations by their canonical names and versions (contracts.names.versioned)."""
 
     mapping: MappingDocument
     operations: Mapping[str, MappedRestOperation]
@@ -106,16 +106,15 @@ def rest_service(folder: Path, contracts: Iterable[Contract]) -> RestService:
     """What the folder's mapping serves of these contracts; raises ConfigurationError with file and line."""
     mapping = load_mapping(folder)
     known = tuple(contracts)
-    made: dict[str, MappedRestOperation] = {}
+
+    def operations(name: str, served: Served) -> dict[str, MappedRestOperation]:
+        theirs = document.operation(name)
+        canonicals = canonical_operations(served, mapping.upstream, known)
+        return {one.name: _operation(theirs, served, mapping, one) for one in canonicals}
+
     try:
         document = OpenApiDocument(folder / mapping.document)
-        for name, served in mapping.operations.items():
-            try:
-                theirs = document.operation(name)
-                for canonical in canonical_operations(served, mapping.upstream, known):
-                    made[canonical.name] = _operation(theirs, served, mapping, canonical)
-            except ContractError as error:
-                raise error.below("operations", name) from None
+        made = serve_all(mapping, operations)
     except ContractError as error:
         raise located(folder, error) from None
     return RestService(mapping, made)
@@ -132,25 +131,22 @@ def _operation(
     shown = frozenset(path for path in served.request if path.startswith(_ADDRESS))
     if salted := [path for path in shown if served.request[path].salt is not None]:
         raise ContractError("evidence keeps the address, so a salt there is none (C4)", ("request", salted[0]))
-    check_privacy(served, canonical, mapping, shown)
+    plan = planned(theirs, served, mapping, canonical, _VIEW, segments, shown)
     try:
-        request = Planner(segments).plan(theirs.request, served.request, canonical.request)
+        _check_single(theirs, {path: segments(path) for path in sorted(shown)})
     except ContractError as error:
         raise error.below("request") from None
-    check_told(served, canonical)
-    said = served.answer
-    try:
-        answer = AnswerPlanner(_VIEW, segments).plan(theirs.answer, said.fields, canonical.response, canonical.added)
-    except ContractError as error:
-        raise error.below("answer", "fields") from None
-    try:
-        salt = None if said.salt is None else (said.salt, segments(said.salt.at))
-        if salt is not None:
-            theirs.answer.way(salt[1])
-    except ContractError as error:
-        raise error.below("answer", "salt") from None
-    meanings = {status: _meaning(status, fields, mapping, canonical) for status, fields in said.statuses.items()}
-    return MappedRestOperation(canonical.secret_answer, theirs, request, answer, salt, meanings)
+    meanings = {
+        status: _meaning(status, fields, mapping, canonical) for status, fields in served.answer.statuses.items()
+    }
+    return MappedRestOperation(theirs, plan, meanings)
+
+
+def _check_single(theirs: OpenApiOperation, shown: Mapping[str, tuple[str, ...]]) -> None:
+    """Returns if each place in an address holds one value, which alone has one spelling there; raises ContractError."""
+    for path, segments in shown.items():
+        if len(segments) > _IN_ADDRESS or any(place.many for place in theirs.request.way(segments)):
+            raise ContractError("a path or a query takes single values here, no list and no object", (path,))
 
 
 def _meaning(

@@ -72,7 +72,7 @@ def _rewritten(text: str, old: str, new: str) -> str:
     try:
         moment = datetime.strptime(text, old)  # noqa: DTZ007  a day has no zone; a moment without one is in UTC
         return (moment if moment.tzinfo is None else moment.astimezone(UTC)).strftime(new)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: in UTC it is a year that there is not
         raise ValueUnfitError from None
 
 
@@ -82,8 +82,8 @@ def _in_utc(text: str) -> str:
         return text
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            raise ValueUnfitError
+        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError):
         raise ValueUnfitError from None
-    if moment.tzinfo is None:
-        raise ValueUnfitError
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -42,11 +42,15 @@ class XmlView:
             found = [below for one in found if isinstance(one, etree._Element) for below in _below(one, name)]  # noqa: SLF001  lxml's only name for its class
         return found
 
+    def null(self, node: object) -> bool:
+        """Whether it is an element that is nil."""
+        return isinstance(node, etree._Element) and node.get(_NIL, "").strip() in _TRUE  # noqa: SLF001  lxml's only name for it
+
     def text(self, node: object) -> str | None:
         """An attribute's or an element's text; None for nil."""
         if isinstance(node, str):
             return node
-        if not isinstance(node, etree._Element) or node.get(_NIL) in _TRUE:  # noqa: SLF001  the same
+        if not isinstance(node, etree._Element) or self.null(node):  # noqa: SLF001  the same
             return None
         return node.text or ""
 

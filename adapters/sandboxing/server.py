@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from adapters.sandboxing.behaviour import Mode, Switchboard
 from adapters.sandboxing.control import control_server
+from certs.files import write_private
 
 if TYPE_CHECKING:
     import socket
@@ -81,6 +83,8 @@ class ServiceHandler(BaseHTTPRequestHandler):
     wbufsize = -1
     #: The word for the system in its log lines.
     system = "sandbox"
+    #: Where the messages that come and go are kept; None for nowhere.
+    kept: Path | None = None
 
     def get(self) -> None:
         """Answers a GET; a sandbox's own."""
@@ -105,8 +109,8 @@ class ServiceHandler(BaseHTTPRequestHandler):
         self.request.do_handshake()
         super().setup()
 
-    def exchange(self, answer: Callable[[Mode], Response]) -> None:
-        """Counts a request, behaves as the switches say, and sends what ``answer`` makes."""
+    def exchange(self, answer: Callable[[Mode], Response], asked: bytes = b"") -> None:
+        """Counts a request, behaves as the switches say, and sends what ``answer`` makes; ``asked`` is its body."""
         started = monotonic()
         self.server.board.count()
         behaviour = self.server.board.behaviour
@@ -116,6 +120,7 @@ class ServiceHandler(BaseHTTPRequestHandler):
             self._log(0, "down", started)
             return
         response = answer(behaviour.mode)
+        self._keep(asked, response.body)
         # First the line, then the answer: whoever has an answer finds it in the log.
         self._log(response.status, response.outcome, started)
         self.reply(response.status, response.headers, response.body)
@@ -129,6 +134,14 @@ class ServiceHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()
+
+    def _keep(self, *bodies: bytes) -> None:
+        """Before the answer: whoever has one finds it kept. They hold personal data: nobody else may read them."""
+        if self.kept is not None:
+            name = uuid4()
+            for part, body in zip(("request", "answer"), bodies, strict=True):
+                if body:
+                    write_private(self.kept / f"{name}.{part}", body)
 
     def _log(self, status: int, outcome: str, started: float) -> None:
         line = {

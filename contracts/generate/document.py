@@ -67,14 +67,19 @@ def markdown(blocks: Iterable[Block]) -> str:
 def _markdown(block: Block) -> str:
     match block:
         case Heading(level, text, _):
-            return f"{'#' * level} {text}"
+            return f"{'#' * level} {_line(text)}"
         case Paragraph(text):
             return text
         case Code(language, text):
             return f"```{language}\n{text.rstrip()}\n```"
         case Table(heads, rows):
-            lines = [heads, ["---"] * len(heads), *rows]
-            return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+            lines = ([_line(cell).replace("|", r"\|") for cell in row] for row in (heads, ["---"] * len(heads), *rows))
+            return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _line(text: str) -> str:
+    """A heading and a row end with their line, whatever somebody wrote into a description."""
+    return " ".join(text.split("\n"))
 
 
 def html(blocks: Sequence[Block], language: Language) -> str:

@@ -11,7 +11,7 @@ from contracts.generate.error_table import errors_by_rest, errors_of
 from contracts.generate.examples import example, json_body
 from contracts.generate.wsdl import ORIGIN
 from contracts.leaves import LEXICAL
-from contracts.names import pascal_case
+from contracts.names import openapi_name
 from contracts.plain import published_schema
 from contracts.rest import fields_in_path, fields_in_target
 
@@ -37,7 +37,7 @@ def openapi(contracts: Sequence[Contract], errors: Sequence[ErrorEntry], origin:
     for contract in contracts:
         for name, operation in contract.operations.items():
             described = _operation(contract, name, operation)
-            described["responses"] = {"200": _success(contract, name, operation)} | refusals.of(contract, operation)
+            described["responses"] = {"200": _success(contract, name, operation)} | refusals.of(operation)
             paths.setdefault(operation.rest.path, {})[operation.rest.method.lower()] = described
             schemas |= _schemas(contract, name, operation)
     shared = parts.components(errors)
@@ -68,14 +68,9 @@ def _tag_name(contract: Contract) -> str:
     return f"{contract.service} v{contract.version}"
 
 
-def _name(contract: Contract, operation: str) -> str:
-    """Unique over services and versions: NirecVerify, NirecVerifyV2."""
-    return pascal_case(operation) + ("" if contract.version == "1" else f"V{contract.version}")
-
-
 def _operation(contract: Contract, name: str, operation: Operation) -> Json:
     """All but its answers."""
-    pascal = _name(contract, name)
+    pascal = openapi_name(contract, name)
     fields = example(operation.request, f"{name}.request")
     body = json_body(operation, "request", fields)
     described: Json = {
@@ -114,7 +109,7 @@ def _in_target(operation: Operation, fields: Mapping[str, Any]) -> list[Json]:
 
 def _schemas(contract: Contract, name: str, operation: Operation) -> Json:
     """What stands in the bodies, by name."""
-    pascal, request = _name(contract, name), operation.request
+    pascal, request = openapi_name(contract, name), operation.request
     schemas: Json = {f"{pascal}Response": published_schema(operation.response, _words)}
     if operation.rest.method != "GET":
         elsewhere = fields_in_target(operation)
@@ -141,13 +136,10 @@ def _words(schema: Mapping[str, Any]) -> Json:
 def _success(contract: Contract, name: str, operation: Operation) -> Json:
     return {
         "description": parts.both("La réponse, signée.", "The answer, signed."),
-        "headers": parts.answer_headers(*_leaving(contract)),
-        "content": _content(f"{_name(contract, name)}Response", example(operation.response, f"{name}.response")),
+        # a refusal may come before anybody knows which operation was meant: it has neither
+        "headers": parts.answer_headers(*(("Deprecation", "Sunset") if contract.deprecated else ())),
+        "content": _content(f"{openapi_name(contract, name)}Response", example(operation.response, f"{name}.response")),
     }
-
-
-def _leaving(contract: Contract) -> tuple[str, ...]:
-    return ("Deprecation", "Sunset") if contract.deprecated else ()
 
 
 class _Refusals:
@@ -157,24 +149,24 @@ class _Refusals:
         self._errors = errors
         self.responses: dict[str, Json] = {}
 
-    def of(self, contract: Contract, operation: Operation) -> Json:
+    def of(self, operation: Operation) -> Json:
         """References by status, for one operation."""
         entries = sorted(errors_of(operation, self._errors), key=lambda entry: entry.status)
         return {
-            str(status): {"$ref": f"#/components/responses/{self._shared(status, list(group), _leaving(contract))}"}
+            str(status): {"$ref": f"#/components/responses/{self._shared(status, list(group))}"}
             for status, group in groupby(entries, key=lambda entry: entry.status)
         }
 
-    def _shared(self, status: int, entries: Sequence[ErrorEntry], leaving: tuple[str, ...]) -> str:
+    def _shared(self, status: int, entries: Sequence[ErrorEntry]) -> str:
         """The name of the response that has these codes, and no others; a new one where there is none yet."""
-        response = _refused(entries, leaving)
+        response = _refused(entries)
         names = (f"Refused{status}" + (f"-{number}" if number > 1 else "") for number in count(1))
         name = next(name for name in names if self.responses.get(name, response) == response)
         self.responses[name] = response
         return name
 
 
-def _refused(entries: Sequence[ErrorEntry], leaving: tuple[str, ...]) -> Json:
+def _refused(entries: Sequence[ErrorEntry]) -> Json:
     """The answer of one status: its codes, each with its title and its example."""
     lines = [f"- `{entry.code}`: {entry.title.fr} / {entry.title.en}" for entry in entries]
     retry = ("Retry-After",) if any(entry.retry_after for entry in entries) else ()
@@ -184,6 +176,6 @@ def _refused(entries: Sequence[ErrorEntry], leaving: tuple[str, ...]) -> Json:
     }
     return {
         "description": "\n".join(lines),
-        "headers": parts.answer_headers(*retry, *leaving),
+        "headers": parts.answer_headers(*retry),
         "content": {parts.PROBLEM_TYPE: content},
     }

@@ -170,7 +170,7 @@ def _audit(folder: Source, asked: _Asked, note: bytes | None, tell: Progress) ->
     watchers, roots = _beside(asked, objects, report)
     timestamps = Timestamps(folder, listing.anchors, trust, report, size)
     tree = Tree(folder, report.checkpoint, roots, timestamps)
-    anchors = Anchors(str(uuid4()), folder, trust.roots, trust.periods, _wanted(watchers))
+    anchors = Anchors(str(uuid4()), folder, trust.roots, trust.periods, _wanted(watchers), trust.contracts, trust.apart)
     leaves = Leaves(
         folder,
         trust,

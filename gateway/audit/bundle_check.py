@@ -47,6 +47,8 @@ class Anchors:
         roots: each party's root certificates, DER.
         periods: raw private period keys by YYYYMM.
         wanted: the exchange ids of which evidence is given back; None for every one.
+        contracts: hex SHA-256 of those that exchanges may name; None where the auditor brought none.
+        apart: officers' raw private keys by the hex SHA-256 of their public side (C5).
     """
 
     audit: str
@@ -54,6 +56,8 @@ class Anchors:
     roots: Mapping[str, tuple[bytes, ...]] = field(compare=False, repr=False)
     periods: Mapping[int, bytes] = field(compare=False, repr=False)
     wanted: frozenset[str] | None = field(compare=False, repr=False)
+    contracts: frozenset[str] | None = field(default=None, compare=False, repr=False)
+    apart: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ class BundleCheck:
     def __init__(self, anchors: Anchors) -> None:
         self._folder = anchors.folder
         self._wanted = anchors.wanted
+        self._contracts = anchors.contracts
+        self._apart = anchors.apart
         self._objects = Objects(anchors.folder)
         self._keys = DataKeys(anchors.periods)
         self._certificates = Certificates(self._objects, anchors.roots)
@@ -136,7 +142,9 @@ class BundleCheck:
     def _bundle(self, work: Work) -> Part:
         self._keys.know(work.keys)
         traces, timeline = Traces(), Timeline()
-        exchanges = ExchangeCheck(self._objects, self._certificates, timeline, traces)
+        exchanges = ExchangeCheck(
+            self._objects, self._certificates, timeline, traces, contracts=self._contracts, apart=self._apart
+        )
         entries = _Entries(self._keys, self._objects, exchanges, self._wanted)
         records = read_bundle(self._folder, work.file, len(work.leaves), entries.part.tally)
         policies = list(reversed(work.policies))
@@ -211,7 +219,8 @@ class _Entries:
         else:
             part.tally.exchange(evidence.parties.caller)
             part.answers += answer_rows(index, evidence, opened.packed, self._objects)
-            part.tally.unproven.add(Unproven.ORIGIN_ASSERTED)
+            part.tally.unproven |= {Unproven.ORIGIN_ASSERTED, *self._exchanges.unproven}
             if evidence.subjects:
                 part.tally.unproven.add(Unproven.HANDLES_ASSERTED)
         self._exchanges.check(evidence, opened)
+        part.tally.unproven |= self._exchanges.unopened

@@ -26,6 +26,7 @@ from gateway.errors import Code  # noqa: TC001  the same
 from gateway.ledger.encoding import FormatError, decode64, parse_canonical_json, parse_timestamp
 
 _E = TypeVar("_E", bound="Evidence")
+_M = TypeVar("_M", bound=BaseModel)
 
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
@@ -38,6 +39,8 @@ Bytes = Annotated[bytes, BeforeValidator(lambda text: decode64(text) if isinstan
 Time = Annotated[datetime, BeforeValidator(lambda text: parse_timestamp(text) if isinstance(text, str) else text)]
 #: A REST request's nonce, or a SOAP request's MessageID.
 NONCE = r"^(?:[A-Za-z0-9+/_=-]{22,128}|urn:uuid:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$"
+#: The version of a format: a Literal would take ``true`` and ``1.0`` for it.
+One = Annotated[int, Field(ge=1, le=1)]
 Count = Annotated[int, Field(ge=0, lt=1 << 64)]
 SideFile = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}\.(checkpoint|[a-z0-9][a-z0-9-]{0,62}\.tsr)$")]
 
@@ -47,7 +50,7 @@ class Evidence(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    v: Literal[1]
+    v: One
 
 
 class _Part(BaseModel):
@@ -155,11 +158,20 @@ class TlsMessagePart(_Part):
     tls: Proof
 
 
+class ApartMessagePart(_Part):
+    """A message of personal data without a salt: what was signed of it, sealed to the officers' key (C5)."""
+
+    form: Literal["apart"]
+    officers: Hex
+    sealed: Bytes
+    signing: Proof
+
+
 def _message_form(message: object) -> str:
     """In which form a message to or from an upstream is; evidence of SOAP says none."""
     if not isinstance(message, Mapping) or "form" not in message:
         return "soap"
-    return "tls" if message["form"] == "tls" else "rest"
+    return str(message["form"]) if message["form"] in ("tls", "apart") else "rest"
 
 
 class AttemptPart(_Part):
@@ -168,12 +180,16 @@ class AttemptPart(_Part):
     at: Time
     outcome: str
     request: Annotated[
-        Annotated[MessagePart, Tag("soap")] | Annotated[RestMessagePart, Tag("rest")], Discriminator(_message_form)
+        Annotated[MessagePart, Tag("soap")]
+        | Annotated[RestMessagePart, Tag("rest")]
+        | Annotated[ApartMessagePart, Tag("apart")],
+        Discriminator(_message_form),
     ]
     answer: (
         Annotated[
             Annotated[MessagePart, Tag("soap")]
             | Annotated[RestMessagePart, Tag("rest")]
+            | Annotated[ApartMessagePart, Tag("apart")]
             | Annotated[TlsMessagePart, Tag("tls")],
             Discriminator(_message_form),
         ]
@@ -311,6 +327,10 @@ class PolicyAct(Evidence):
 
 def read_evidence(data: bytes, model: type[_E]) -> _E:
     """Evidence of this model; raises Problem (evidence_malformed) naming the member, never its value."""
+    return _validated(data, model)
+
+
+def _validated(data: bytes, model: type[_M]) -> _M:
     try:
         parse_canonical_json(data)
         return model.model_validate_json(data)
@@ -319,6 +339,15 @@ def read_evidence(data: bytes, model: type[_E]) -> _E:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise Problem(Fault.EVIDENCE_MALFORMED, f"at {where[:80] or 'its top'}") from None
+
+
+def read_message(data: bytes) -> MessagePart | RestMessagePart:
+    """What was sealed apart of a message, opened; raises Problem."""
+    try:
+        in_rest = "form" in parse_canonical_json(data)
+    except FormatError as error:
+        raise Problem(Fault.EVIDENCE_MALFORMED, str(error)) from None
+    return _validated(data, RestMessagePart) if in_rest else _validated(data, MessagePart)
 
 
 def read_exchange(data: bytes, kind: str) -> Exchange | EarlyRefusal:

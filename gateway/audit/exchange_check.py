@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from contracts.loader import SALT
 from gateway.audit.acknowledgements import check_signed
 from gateway.audit.answer_check import check_answer
+from gateway.audit.apart import Apart
 from gateway.audit.evidence_schema import Exchange
 from gateway.audit.policies import under_one_of
 from gateway.audit.request_check import check_request
 from gateway.audit.subjects import SUBJECT_REFUSALS, check_subjects
 from gateway.audit.traces import Traces
 from gateway.audit.upstream_check import UpstreamCheck
-from gateway.audit.verdict import Fault, Problem
+from gateway.audit.verdict import Fault, Problem, Unproven
 from gateway.errors import Code
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from contracts.loader import Contract, Operation
     from gateway.audit.certificates import Certificates
     from gateway.audit.evidence_schema import EarlyRefusal
@@ -50,14 +53,37 @@ class ExchangeCheck:
     """Checks the exchanges and refusals of one log, in its order."""
 
     def __init__(
-        self, objects: Objects, certificates: Certificates, policies: Timeline, traces: Traces | None = None
+        self,
+        objects: Objects,
+        certificates: Certificates,
+        policies: Timeline,
+        traces: Traces | None = None,
+        *,
+        contracts: frozenset[str] | None,
+        apart: Mapping[str, bytes],
     ) -> None:
-        """``traces``: where it leaves what the rest of the log must be held against; None for an exchange alone."""
+        """``traces``: where it leaves what the rest of the log must be held against; None for an exchange alone.
+
+        ``contracts``: hex SHA-256 of those that evidence may name; None where the auditor brought none.
+        ``apart``: officers' raw private keys by the hex SHA-256 of their public side (C5).
+        """
         self._objects = objects
         self._certificates = certificates
         self._policies = policies
         self._traces = traces or Traces()
-        self._upstream = UpstreamCheck(objects, certificates, self._traces)
+        self._contracts = contracts
+        self._apart = Apart(certificates, apart)
+        self._upstream = UpstreamCheck(objects, certificates, self._traces, self._apart)
+
+    @property
+    def unproven(self) -> frozenset[Unproven]:
+        """What it takes from the gateway: by a contract of its own it could say that nobody had to be asked."""
+        return frozenset({Unproven.CONTRACTS_ASSERTED} if self._contracts is None else ())
+
+    @property
+    def unopened(self) -> frozenset[Unproven]:
+        """What of the evidence checked so far is sealed to officers alone."""
+        return frozenset({Unproven.UPSTREAM_SEALED_APART} if self._apart.unopened else ())
 
     def check(self, evidence: Exchange | EarlyRefusal, opened: Opened) -> None:
         """Returns if every claim of this evidence that can be checked is true; raises Problem."""
@@ -111,6 +137,8 @@ class ExchangeCheck:
 
     def _contract(self, evidence: Exchange) -> Contract:
         contract = self._objects.contract(evidence.contract.sha256)
+        if self._contracts is not None and evidence.contract.sha256 not in self._contracts:
+            raise Problem(Fault.CONTRACT_UNKNOWN, "a contract that is none of the auditor's")
         operation = contract.operations.get(evidence.operation)
         named = (contract.service, contract.version)
         if operation is None or named != (evidence.contract.service, evidence.contract.version):

@@ -10,12 +10,12 @@ from collections.abc import Mapping  # noqa: TC003  pydantic reads the annotatio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.audit.evidence_schema import Bytes, Id, Name  # noqa: TC001  the same
+from gateway.audit.evidence_schema import Bytes, Id, Name, One  # noqa: TC001  the same
 from gateway.audit.request_check import keyid_of
 from gateway.audit.verdict import Fault, Problem
 from gateway.ledger.encoding import FormatError, decode64
@@ -52,7 +52,7 @@ class _File(BaseModel):
 
     model_config = _FORBIDDEN
 
-    v: Literal[1]
+    v: One
     party: Name
     status: int = Field(ge=200, le=599)
     headers: Mapping[str, str]

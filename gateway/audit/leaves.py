@@ -117,7 +117,8 @@ class Leaves:
         self._merges = Merges()
         ancestry = Ancestry(folder, checkpoint)
         self._destructions = Destructions(self._policies, report, ancestry)
-        self._recoveries = Recoveries(self._policies, report, ancestry)
+        remembered = trust.remembered.size if trust.remembered else 0
+        self._recoveries = Recoveries(self._policies, report, ancestry, remembered)
         self._timestamps = timestamps
         self._shown = Shown()
         self._ids = bytearray()
@@ -216,7 +217,7 @@ class Leaves:
         return None
 
     def _check(self, entry: Entry, leaf: Leaf, record: bytes | None) -> bool:
-        self._report.time(leaf.time)
+        self._recoveries.leaf(entry.index, self._report.time(leaf.time))
         self._timestamps.leaf(entry, leaf.time, _named(leaf))
         # 1  this leaf stands here once, in its writer's order
         if (leaf.kind == "genesis") != (entry.index == 0):
@@ -262,7 +263,9 @@ class Leaves:
             case "closing":
                 self._writers.close(leaf, schema.read_evidence(record.evidence, schema.Closing))
             case "anchor":
-                self._timestamps.anchor(index, schema.read_evidence(record.evidence, schema.Anchor))
+                anchor = schema.read_evidence(record.evidence, schema.Anchor)
+                self._timestamps.anchor(index, anchor)
+                self._recoveries.anchored(anchor.size)
             case "destruction":
                 self._destructions.take(index, leaf, record.evidence)
             case _:
@@ -279,7 +282,18 @@ class Leaves:
             read = None if evidence is None else schema.read_exchange(evidence, leaf.kind)
             for watcher in self._watchers:
                 if watcher.wanted is None or str(leaf.exchange_id) in watcher.wanted:
-                    watcher.leaf(leaf, entry, read)
+                    self._tell(watcher, leaf, entry, read)
+
+    def _tell(
+        self, watcher: Watcher, leaf: Leaf, entry: Entry, read: schema.Exchange | schema.EarlyRefusal | None
+    ) -> None:
+        try:
+            watcher.leaf(leaf, entry, read)
+        except SourceLostError:
+            raise
+        except Exception:  # noqa: BLE001  what parties kept, and what a gateway sent them, is a stranger's input too
+            unforeseen = Problem(Fault.UNFORESEEN, "what was kept of it could not be compared")
+            self._report.problem(unforeseen, file=entry.file, index=entry.index, exchange_id=_named(leaf))
 
     def _acknowledged(self, judged: Acknowledged) -> None:
         for mismatch in judged.mismatches:

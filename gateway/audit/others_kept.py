@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from gateway.audit.evidence_schema import MessagePart, RestMessagePart, TlsMessagePart
-from gateway.audit.places import RestAsked
+from gateway.audit.evidence_schema import ApartMessagePart, MessagePart, RestMessagePart, TlsMessagePart
+from gateway.audit.places import RestAsked, raw_target
 from gateway.audit.soap_blocks import as_content_digest
 from gateway.audit.soap_kept import LIMITS, body_reference, read_envelope
 from gateway.errors import ConfigurationError
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from lxml import etree
 
-    Part = MessagePart | RestMessagePart | TlsMessagePart
+    Part = MessagePart | RestMessagePart | ApartMessagePart | TlsMessagePart
 
 _OK = 200
 _ADDRESSED = frozenset({'"@method"', '"@target-uri"'})
@@ -46,19 +45,21 @@ class OthersKept:
         self._paths: dict[str, Path] = {}
         for path in sorted(path for folder in folders for path in folder.iterdir() if path.is_file()):
             data = _read(path)
-            self._paths[_digest_of(data) or content_digest(data)] = path
+            self._paths[content_digest(data)] = path
+            if (of_body := _digest_of(data)) is not None:
+                self._paths[of_body] = path
 
-    def request(self, part: MessagePart | RestMessagePart) -> etree._Element | RestAsked | None:
-        """What they kept of a request of ours; None where it is not among the files, or needs none that is there."""
+    def request(self, part: MessagePart | RestMessagePart | ApartMessagePart) -> etree._Element | RestAsked | None:
+        """What they kept of a request of ours; None where it is not among the files, or its digest is sealed apart."""
+        if isinstance(part, ApartMessagePart):
+            return None
         if isinstance(part, MessagePart):
             return self._payload(part)
         values = _values_of(part)
         body = b"" if '"content-digest"' not in values else self._bytes(values['"content-digest"'])
         if body is None or not values.keys() >= _ADDRESSED:
             return None
-        target = urlsplit(values['"@target-uri"'])
-        query = f"?{target.query}" if target.query else ""
-        return RestAsked(values['"@method"'], target.path + query, body)
+        return RestAsked(values['"@method"'], raw_target(values['"@target-uri"']), body)
 
     def answer(self, part: Part) -> OtherAnswer | None:
         """What they kept of an answer of theirs; None where it is not among the files."""
@@ -95,13 +96,17 @@ def _values_of(part: RestMessagePart) -> Mapping[str, str]:
 
 
 def _digest_of(data: bytes) -> str | None:
-    """Of an envelope's Body, as its own signature names it; None where these bytes are no signed envelope."""
+    """Of an envelope's Body, as its own signature names it where it has one; None where these bytes are no envelope."""
     try:
         root = parse(data, LIMITS)
-        opened = open_soap(root, SOAP_12 if root.tag == SOAP_12.envelope else SOAP_11)
-    except (XmlRefusedError, SoapSignatureError):
+    except XmlRefusedError:
         return None
-    return content_digest(opened.body)
+    try:
+        return content_digest(open_soap(root, SOAP_12 if root.tag == SOAP_12.envelope else SOAP_11).body)
+    except SoapSignatureError:
+        # the Body that we signed, sent without the signature to a system that would not look at it
+        envelope = read_envelope(data)
+        return None if envelope is None else envelope.digest()
 
 
 def _read(path: Path) -> bytes:

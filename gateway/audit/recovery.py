@@ -6,17 +6,17 @@ explained only once officers have signed what it lost, and as unexplained when t
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gateway.audit.verdict import Fault, LogRecovery, Problem, Unproven
 from gateway.ledger.encoding import FormatError, timestamp
-from gateway.ledger.recovered import read_recovery
+from gateway.ledger.recovered import ON_ITS_WAY, read_recovery
 from gateway.ledger.tiles import WIDTH, evidence_path
 from gateway.policy.reasons import PolicyRefused, Reason
-from gateway.policy.recovery import judge_recorded_loss
+from gateway.policy.recovery import NAMED_WITHIN, judge_recorded_loss
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gateway.ledger.recovered import RecoveryFacts
     from gateway.policy.recovery import NamedLoss
 
-#: So long, by the log's own times, officers may take to sign what was lost: a long week-end.
-NAMED_WITHIN = timedelta(hours=96)
+#: As many leaves as come between a log's end and the leaf that says that it was recovered, as a rule.
+_RECENT = 2 * WIDTH
 _NOT_APPROVED = frozenset(reason for reason in Reason if reason.startswith("approval"))
 
 
@@ -45,11 +45,26 @@ class _Recovery:
 class Recoveries:
     """The recoveries of one log, by the hex SHA-256 of their documents."""
 
-    def __init__(self, policies: Policies, report: Report, ancestry: Ancestry) -> None:
+    def __init__(self, policies: Policies, report: Report, ancestry: Ancestry, remembered: int = 0) -> None:
+        """``remembered``: the size at which an earlier audit saw the log published."""
         self._policies = policies
         self._report = report
         self._ancestry = ancestry
         self._unnamed: dict[str, _Recovery] = {}
+        self._recent: deque[tuple[int, datetime]] = deque(maxlen=_RECENT)
+        self._before: list[tuple[int, datetime]] = []
+        self._remembered = remembered
+        self._anchored = 0
+
+    def leaf(self, index: int, newest: datetime) -> None:
+        """A leaf, with the newest time up to it: kept of the last ones, and of one in each bundle before them."""
+        self._recent.append((index, newest))
+        if (index + 1) % WIDTH == 0:
+            self._before.append((index, newest))
+
+    def anchored(self, size: int) -> None:
+        """An anchor's leaf says that the log had been published up to this size."""
+        self._anchored = max(self._anchored, size)
 
     def take(self, index: int, leaf: Leaf, act: PolicyAct) -> bool:
         """An act, in the order of the log; gives whether it is one about the log itself.
@@ -92,8 +107,20 @@ class Recoveries:
             raise Problem(Fault.RECOVERY_MALFORMED, "of another log, or of another time than its leaf")
         if facts.size > index or not self._ancestry.has(facts.size, bytes.fromhex(facts.root)):
             raise Problem(Fault.RECOVERY_MALFORMED, "the log had never this size and root before it")
+        # whatever is wider would excuse answers that were never lost in it
+        published = max(self._anchored, self._remembered if self._remembered <= index else 0)
+        if facts.size + facts.waiting < index or facts.size < published:
+            raise Problem(Fault.RECOVERY_MALFORMED, "the log had been published beyond the size that it says")
+        newest = self._newest(facts.size)
+        if newest is not None and facts.since < min(newest - ON_ITS_WAY, facts.until):
+            raise Problem(Fault.RECOVERY_MALFORMED, "answers would be missing since long before the log ended")
         self._unnamed[sha256(document).hexdigest()] = _Recovery(facts, len(self._report.recoveries))
         self._report.recoveries.append(LogRecovery(index, timestamp(at), facts.size, timestamp(facts.since)))
+
+    def _newest(self, size: int) -> datetime | None:
+        """The newest time of the first so many leaves, or of somewhat fewer of them; None where there are none."""
+        known = self._recent if self._recent and self._recent[0][0] < size else self._before
+        return next((newest for index, newest in reversed(known) if index < size), None)
 
     def _lost(self, index: int, at: datetime, document: bytes, approvals: list[bytes]) -> None:
         try:

@@ -54,10 +54,11 @@ class Report(Tally):
         """Notes that a caller signed something else than was recorded."""
         self._disputes.append(dispute)
 
-    def time(self, at: datetime) -> None:
-        """Notes a leaf's time, for the first and the last."""
+    def time(self, at: datetime) -> datetime:
+        """Notes a leaf's time, for the first and the last; gives the newest so far."""
         first, last = self._times or (at, at)
-        self._times = [min(first, at), max(last, at)]
+        self._times = [min(first, at), newest := max(last, at)]
+        return newest
 
     @property
     def last(self) -> datetime | None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from certs.profiles import Profile
+from contracts.rest import path_pattern
 from gateway.audit.evidence_schema import SoapRequestPart
 from gateway.audit.soap_request import check_soap_request
 from gateway.audit.verdict import Fault, Problem
@@ -33,7 +34,6 @@ OLDEST = timedelta(seconds=300)
 NEWEST = timedelta(seconds=30)
 _REQUIRED = ("@method", "@target-uri", "exchange-agreement", "exchange-purpose")
 _TARGET = re.compile(r"https://[a-z0-9.-]+(?::[0-9]+)?(?P<path>/[^?#]*)(?P<query>\?[^#]*)?")
-_PATH_FIELD = re.compile(r"\\\{[a-z_]+\\\}")
 
 
 @lru_cache(maxsize=256)
@@ -138,10 +138,7 @@ def _check_target(values: Mapping[str, str], operation: Operation) -> None:
         raise Problem(Fault.REQUEST_NOT_COVERED, "content-digest")
 
 
-@lru_cache(maxsize=64)
-def _path(template: str) -> re.Pattern[str]:
-    """The paths that a contract's path stands for."""
-    return re.compile(_PATH_FIELD.sub("[^/]+", re.escape(template)))
+_path = lru_cache(maxsize=64)(path_pattern)
 
 
 def _check_time(head: SignatureHead, received_at: datetime) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 from contracts.loader import SALT
+from contracts.names import versioned
 from gateway.audit.evidence_schema import SoapRequestPart
 from gateway.audit.kept import answer_content, request_content
-from gateway.audit.places import RestAsked, differing, places_of
+from gateway.audit.places import RestAsked, differing, hidden, places_of, raw_target
 from gateway.audit.reduction import reduced
 from gateway.audit.request_check import base_values
 from gateway.audit.verdict import Fault, Problem
@@ -82,6 +82,7 @@ class Retelling:
         if operation is None:
             raise NotGivenError
         self._operation = operation
+        self._versioned = versioned(evidence.operation, self._contract.version)
         self._agreement = objects.bundle(evidence.policy).agreements.get(evidence.agreement)
         self._system = systems.get(self._operation.upstream)
 
@@ -102,14 +103,17 @@ class Retelling:
     def _altered(self, got: etree._Element | RestAsked, fields: Fields, system: System) -> tuple[str, ...]:
         """The places of a request to another system that do not say what the caller asked."""
         try:
-            due, again = (system.sent(self._evidence.operation, fields, salt) for salt in _SALTS)
+            due, again = (system.sent(self._versioned, fields, salt) for salt in _SALTS)
             if isinstance(got, RestAsked) and isinstance(due, RestAsked):
                 got = got.below(due)
-            return differing(places_of(got), places_of(due), places_of(again))
+            names = differing(places_of(got), places_of(due), places_of(again))
         except LookupError:
             raise NotGivenError from None
         except (Refusal, ValueError):
             return ("what was asked has no counterpart",)
+        if not names and hidden(places_of(due)):
+            raise NotGivenError  # what is encrypted to them can be compared by them alone
+        return names
 
     def answers(self) -> int:
         """1 if the caller got what the other system answered and no more was left out than agreed, else 0.
@@ -149,10 +153,9 @@ class Retelling:
         if isinstance(request, SoapRequestPart):
             return ""
         try:
-            target = urlsplit(base_values(request.base).get('"@target-uri"', ""))
+            return raw_target(base_values(request.base).get('"@target-uri"', ""))
         except (MalformedFieldError, UnicodeEncodeError):
             raise NotGivenError from None  # what is wrong with it is another check's finding
-        return target.path + (f"?{target.query}" if target.query else "")
 
     def _got(self) -> dict[str, object]:
         data, file = self._kept("answer")
@@ -176,7 +179,7 @@ class Retelling:
         if kept is None:
             raise NotGivenError
         try:
-            return self._system.answered(self._evidence.operation, kept.content, kept.status)
+            return self._system.answered(self._versioned, kept.content, kept.status)
         except LookupError:
             raise NotGivenError from None
         except (Refusal, ValueError):

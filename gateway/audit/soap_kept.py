@@ -57,8 +57,10 @@ def read_envelope(data: bytes) -> KeptEnvelope | None:
     except XmlRefusedError:
         return None
     for form, envelope, header, body in _FORMS:
-        if root.tag == envelope and [child.tag for child in root] == [header, body] and len(root[1]) == 1:
-            return KeptEnvelope(form, root[1], root[1][0])
+        # without a Header it is a message of a system that signs nothing; what was signed of it is the Body
+        parts = [child.tag for child in root]
+        if root.tag == envelope and parts in ([header, body], [body]) and len(root[-1]) == 1:
+            return KeptEnvelope(form, root[-1], root[-1][0])
     return None
 
 

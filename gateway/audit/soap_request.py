@@ -15,7 +15,7 @@ from gateway.audit.soap_blocks import MESSAGE_ID_FORM, signed_facts, span
 from gateway.audit.verdict import Fault, Problem
 from gateway.signing.algorithms import algorithm_of
 from gateway.signing.soap_info import read_block
-from gateway.signing.soap_kept import may_be_kept
+from gateway.signing.soap_kept import ID, may_be_kept
 from gateway.signing.soap_names import CALLER_PARTS, REQUEST_MAY_SIGN, SOAP_11, SOAP_12
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def check_soap_request(
     soap = SOAP_12 if request.form == "soap12" else SOAP_11
     if not all(may_be_kept(name, read_block(block), soap) for name, block in request.headers.items()):
         raise Problem(Fault.REQUEST_MALFORMED, "a signed header block with room for words")
+    if not ID.fullmatch(facts.body_id):
+        raise Problem(Fault.REQUEST_MALFORMED, "a Body whose Id has room for words")
     names = soap_names(contract, evidence.operation)
     said = {
         "Action": (facts.action, names.action),

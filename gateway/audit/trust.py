@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from contracts.loader import ContractError, load_contract
 from gateway.audit.cosignatures import load_witnesses
 from gateway.audit.timestamps import load_authorities
 from gateway.errors import ConfigurationError
@@ -41,6 +43,8 @@ class Trust:
         crls: each party's revocation lists, DER, for certificates that no evidence names.
         witnesses, quorum: whose cosignatures count, and how many of them a checkpoint must have.
         authorities: each timestamp authority's roots, DER, by its name in the log's policy.
+        contracts: hex SHA-256 of the contracts that parties agreed on; None where the auditor brings none.
+        apart: officers' raw private keys by the hex SHA-256 of their public side; without them it stays sealed (C5).
     """
 
     roots: Mapping[str, tuple[bytes, ...]] = field(repr=False)
@@ -52,6 +56,8 @@ class Trust:
     witnesses: tuple[WitnessKey, ...] = ()
     quorum: int = 0
     authorities: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
+    contracts: frozenset[str] | None = None
+    apart: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 def load_trust(folder: Path) -> Trust:
@@ -70,6 +76,8 @@ def load_trust(folder: Path) -> Trust:
         witnesses=witnesses,
         quorum=quorum,
         authorities=load_authorities(folder),
+        contracts=_contracts(folder / "contracts"),
+        apart=dict(_apart(path) for path in sorted((folder / "apart").glob("*.key"))),
     )
 
 
@@ -122,17 +130,41 @@ def _crls(folder: Path) -> dict[str, tuple[bytes, ...]]:
     return lists
 
 
+def _contracts(folder: Path) -> frozenset[str] | None:
+    """Of each contract in the folder; None where there is no such folder."""
+    if not folder.is_dir():
+        return None
+    found = set()
+    for path in sorted(folder.glob("*.yaml")):
+        content = _read(path)
+        try:
+            load_contract(content, path.name)
+        except ContractError as error:
+            raise ConfigurationError("trust_malformed", path=path, detail=error) from None
+        found.add(sha256(content).hexdigest())
+    return frozenset(found)
+
+
 def _period(path: Path) -> tuple[int, bytes]:
     name = path.name.removesuffix(".key")
     if not _PERIOD.fullmatch(name):
         raise ConfigurationError("trust_malformed", path=path, detail="YYYYMM.key")
+    # its public side is derived so that a key that is none is told before the audit begins
+    return int(name), _private(path)[0]
+
+
+def _apart(path: Path) -> tuple[str, bytes]:
+    private, public = _private(path)
+    return sha256(public).hexdigest(), private
+
+
+def _private(path: Path) -> tuple[bytes, bytes]:
+    """A raw private key that something was sealed to, and its public side."""
     try:
         private = decode64(_text(path))
-        # derived once, only so that a key that is none is told before the audit begins
-        period_public_key(private)
+        return private, period_public_key(private)
     except (FormatError, ValueError):
         raise ConfigurationError("trust_malformed", path=path, detail="base64") from None
-    return int(name), private
 
 
 def _remembered(path: Path, key: LogKey) -> Checkpoint | None:

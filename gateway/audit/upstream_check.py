@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from certs.profiles import Profile
-from gateway.audit.evidence_schema import MessagePart, RestMessagePart, TlsMessagePart
+from gateway.audit.evidence_schema import ApartMessagePart, MessagePart, RestMessagePart, TlsMessagePart
 from gateway.audit.rest_messages import RestMessages
 from gateway.audit.verdict import Fault, Problem
 from gateway.errors import Code
@@ -16,12 +16,15 @@ from gateway.signing.soap_names import ANSWER_PARTS, REQUEST_PARTS, SoapSignatur
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gateway.audit.apart import Apart
     from gateway.audit.certificates import Certificates
     from gateway.audit.evidence_schema import AttemptPart, Exchange
     from gateway.audit.objects import Objects
     from gateway.audit.policies import Policy
     from gateway.audit.traces import Traces
     from gateway.signing.soap_facts import SignedPartFacts
+
+    _Kept = MessagePart | RestMessagePart | ApartMessagePart | TlsMessagePart
 
 ANSWERED = "answered"
 _LONGEST_SPAN = timedelta(minutes=5)
@@ -34,7 +37,8 @@ _CODES = frozenset(code.value for code in Code)
 class UpstreamCheck:
     """Checks the attempts of one log; a MessageID of ours occurs once in it."""
 
-    def __init__(self, objects: Objects, certificates: Certificates, traces: Traces) -> None:
+    def __init__(self, objects: Objects, certificates: Certificates, traces: Traces, apart: Apart) -> None:
+        self._apart = apart
         self._objects = objects
         self._certificates = certificates
         self._traces = traces
@@ -66,32 +70,45 @@ class UpstreamCheck:
             raise Problem(Fault.UPSTREAM_DIFFERS, "an answer is kept where it answered, and nowhere else")
         if attempt.outcome != ANSWERED and attempt.outcome not in _CODES:
             raise Problem(Fault.UPSTREAM_DIFFERS, "an attempt of an unknown outcome")
-        if isinstance(attempt.request, RestMessagePart):
-            nonce = self._rest.check_request(attempt.request, evidence, gateway, policy, attempt.at)
+        request = self._opened(attempt.request, gateway, attempt, evidence, policy)
+        answer = None if attempt.answer is None else self._opened(attempt.answer, upstream, attempt, evidence, policy)
+        if isinstance(answer, TlsMessagePart):
+            self._unsigned(answer, upstream, policy, attempt.at)
+            answer = None
+        if isinstance(request, RestMessagePart):
+            nonce = self._rest.check_request(request, evidence, gateway, policy, attempt.at)
             self._traces.message(f"nonce:{nonce}")
-            if isinstance(attempt.answer, MessagePart):
+            if isinstance(answer, MessagePart):
                 raise Problem(Fault.UPSTREAM_DIFFERS, "asked in one form, answered in another")
-        else:
-            self._soap(attempt, attempt.request, gateway, upstream, policy)
-        if isinstance(attempt.answer, TlsMessagePart):
-            self._unsigned(attempt.answer, upstream, policy, attempt.at)
-        elif isinstance(attempt.answer, RestMessagePart):
-            if not isinstance(attempt.request, RestMessagePart):
+            if answer is not None:
+                self._rest.check_answer(request, answer, upstream, policy, attempt.at)
+        elif isinstance(request, MessagePart):
+            if isinstance(answer, RestMessagePart):
                 raise Problem(Fault.UPSTREAM_DIFFERS, "asked in one form, answered in another")
-            self._rest.check_answer(attempt.request, attempt.answer, upstream, policy, attempt.at)
+            self._soap(request, answer, attempt.at, (gateway, upstream), policy)
 
-    def _soap(self, attempt: AttemptPart, request: MessagePart, gateway: str, upstream: str, policy: Policy) -> None:
-        asked = self._facts(request, gateway, policy, attempt.at)
+    def _opened(
+        self, part: _Kept, signer: str, attempt: AttemptPart, evidence: Exchange, policy: Policy
+    ) -> MessagePart | RestMessagePart | TlsMessagePart | None:
+        """What is kept of a message, though it be sealed apart; None where only officers can open it (C5)."""
+        if not isinstance(part, ApartMessagePart):
+            return part
+        upstream = evidence.parties.upstream or ""
+        return self._apart.open(part, evidence.exchange_id, signer, upstream, policy, attempt.at)
+
+    def _soap(
+        self, request: MessagePart, answer: MessagePart | None, at: datetime, parties: tuple[str, str], policy: Policy
+    ) -> None:
+        """``parties``: who asked, and who answered."""
+        asked = self._facts(request, parties[0], policy, at)
         if not asked.parts >= REQUEST_PARTS:
             raise Problem(Fault.UPSTREAM_DIFFERS, "our request does not sign all that it must")
         if asked.message_id is None:
             raise Problem(Fault.UPSTREAM_DIFFERS, "our request has no MessageID")
         self._traces.message(asked.message_id)
-        if attempt.answer is None or isinstance(attempt.answer, TlsMessagePart):
+        if answer is None:
             return
-        if not isinstance(attempt.answer, MessagePart):
-            raise Problem(Fault.UPSTREAM_DIFFERS, "asked in one form, answered in another")
-        said = self._facts(attempt.answer, upstream, policy, attempt.at)
+        said = self._facts(answer, parties[1], policy, at)
         if not said.parts >= ANSWER_PARTS:
             raise Problem(Fault.UPSTREAM_DIFFERS, "their answer does not sign all that it must")
         # bound to a message of ours that occurs once; how they number their own is theirs to say

@@ -18,10 +18,13 @@ from gateway.keys.files import FileKeystore
 from gateway.system import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from contracts.loader import Contract, Operation, RestBinding
     from gateway.cli.output import Output
     from gateway.client.client import Acknowledgement, ProvenPlace
+    from gateway.client.party import AgreedOperation
     from gateway.client.signer import SignedRequest
     from gateway.client.verifier import VerifiedAnswer
 
@@ -36,13 +39,26 @@ def client_of(folder: Path) -> PartyClient:
     return PartyClient(party, RequestSigner(keystore, SystemClock(), randomness, party.origin), randomness)
 
 
-def salted_operations() -> dict[str, bool]:
-    """Every operation, and whether its request holds a salt."""
-    return {
-        name: SALT in operation.sensitivity("request")
-        for contract in load_contracts(contracts_folder())
-        for name, operation in contract.operations.items()
-    }
+def operation_of(
+    name: str, version: str | None, contracts: Sequence[Contract], agreed: AgreedOperation | None
+) -> tuple[Operation, RestBinding | None]:
+    """The operation in that version, and how it is called; None for as the party's folder says.
+
+    Without a version it is the one whose path the party's folder has, else the newest. Raises ConfigurationError.
+    """
+    found = {one.version: one.operations[name] for one in contracts if name in one.operations}
+    if not found:
+        known = sorted({word for one in contracts for word in one.operations})
+        raise ConfigurationError("no_such_operation", operation=name, known=", ".join(known))
+    if version is not None and version not in found:
+        known = sorted(found, key=int)
+        raise ConfigurationError("no_such_version", operation=name, version=version, known=", ".join(known))
+    if version is not None:
+        return found[version], found[version].rest
+    for operation in found.values():
+        if agreed is not None and (agreed.method, agreed.path) == (operation.rest.method, operation.rest.path):
+            return operation, operation.rest
+    return found[max(found, key=int)], None
 
 
 def read_fields(data: str) -> dict[str, Any]:
@@ -71,23 +87,30 @@ class Acknowledging(Protocol):
         ...
 
 
-def handle_in(operation: str, answer: VerifiedAnswer) -> str | None:
-    """The handle in an answer, by the operation's contract; None where it has none."""
-    found = (contract.operations.get(operation) for contract in load_contracts(contracts_folder()))
-    rule = next((item.reduction for item in found if item is not None), None)
+def handle_in(operation: Operation, answer: VerifiedAnswer) -> str | None:
+    """The handle in an answer; None where it has none."""
+    rule = operation.reduction
     handle = None if rule is None else json.loads(answer.body).get(rule.handle)
     return handle if isinstance(handle, str) else None
 
 
 def call(
-    output: Output, operation: str, party: Path, data: str, receipts: Path, within: float, *, acknowledge: bool = False
+    output: Output,
+    operation: str,
+    party: Path,
+    data: str,
+    receipts: Path,
+    within: float,
+    *,
+    acknowledge: bool = False,
+    version: str | None = None,
 ) -> Exit:
     """Makes the call and says what came of it; exit 1 when the gateway refuses, or does not prove itself."""
-    salted = salted_operations()
-    if operation not in salted:
-        raise ConfigurationError("no_such_operation", operation=operation, known=", ".join(sorted(salted)))
+    contracts = load_contracts(contracts_folder())
+    declared, rest = operation_of(operation, version, contracts, PartyFolder.load(party).operations.get(operation))
     client = client_of(party)
-    request = client.prepare(operation, read_fields(data), salted=salted[operation])
+    salted = SALT in declared.sensitivity("request")
+    request = client.prepare(operation, read_fields(data), salted=salted, rest=rest)
     answer = client.send(request)
     path = client.keep(request, answer, receipts)
     place = None
@@ -97,7 +120,7 @@ def call(
             path.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
     said, code = None, Exit.HOLDS if answer.status < _GOOD else Exit.REFUSED
     if acknowledge and answer.status < _GOOD:
-        said, code = acknowledged(output, client, request, answer, handle_in(operation, answer))
+        said, code = acknowledged(output, client, request, answer, handle_in(declared, answer))
     if said is not None:
         client.keep(said.request, said.answer, receipts)
     _show(output, answer, place, path, None if said is None else said.answer)

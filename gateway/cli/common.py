@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.composition import Composition
 from gateway.errors import ConfigurationError
 from gateway.settings import load_settings
 from gateway.system import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:
+    from gateway.composition import Composition
     from gateway.settings import Settings
 
 CONFIG = "passerelle.toml"
@@ -35,4 +35,6 @@ def settings_of(config: Path | None) -> tuple[Path, Settings]:
 
 def compose(settings: Settings) -> Composition:
     """The composition over the system's clock and randomness; raises ConfigurationError."""
+    from gateway.composition import Composition  # noqa: PLC0415  most of our imports, for those that compose
+
     return Composition(settings, SystemClock(), SystemRandomness())

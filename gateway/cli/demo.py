@@ -70,7 +70,7 @@ class Demo:
         health = f"http://127.0.0.1:{self._ports.health}/readyz"
         sandbox_log = self._folder / "sandbox" / "civil-registry" / "sandbox.jsonl"
         with (
-            child("sandbox", ["sandbox", "civil-registry", "--config", config], sandbox_log, control),
+            child("sandbox", ["sandbox", "civil-registry", "--keep", "--config", config], sandbox_log, control),
             child("gateway", ["serve", "--config", config], logs / "console.log", health),
         ):
             self._out.say("demo.running", gateway=self._ports.gateway, registry=self._ports.registry)

@@ -13,7 +13,8 @@ from gateway.cli.output import Exit
 from gateway.cli.policy_words import local
 from gateway.errors import ConfigurationError
 from gateway.keys.periods import period_key
-from gateway.ledger.handover import Handover, HandoverLog, copy_log, release_copy
+from gateway.ledger.handover import Handover
+from gateway.ledger.handover_log import HandoverLog, copy_log, release_copy
 from gateway.ledger.reader import LogReader
 from gateway.system import SystemClock, SystemRandomness
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -17,20 +16,19 @@ from gateway.cli.policy_publication import Publication, await_publication
 from gateway.cli.policy_words import refuse
 from gateway.composition import is_sequenced, policy_log
 from gateway.errors import ConfigurationError
-from gateway.ledger.encoding import FormatError
 from gateway.ledger.recovered import read_recovery
+from gateway.losses import unnamed_recoveries
 from gateway.policy.reasons import PolicyRefused, Reason
-from gateway.policy.recovery import EXCHANGE_ID, LARGEST_LOSS, Cause, Loss, judge_loss, judge_recorded_loss
+from gateway.policy.recovery import EXCHANGE_ID, LARGEST_LOSS, Cause, Loss, judge_loss
 from gateway.system import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
     from gateway.cli.output import Output
-    from gateway.ledger.policy_acts import PolicyAct, PolicyLog
-    from gateway.policy.judge import InForce
+    from gateway.ledger.policy_acts import PolicyLog
     from gateway.policy.recovery import NamedLoss
 
 
@@ -98,29 +96,9 @@ def _judged(log: PolicyLog, document: bytes, approvals: Sequence[bytes], at: dat
     return named
 
 
-def _waiting(log: PolicyLog) -> list[bytes]:
+def _waiting(log: PolicyLog) -> tuple[bytes, ...]:
     """The documents of the recoveries of which no officers' leaf says what they lost, the first one first."""
-    acts = log.acts()
-    history = standing(log).chain.history
-    named = {loss.recovery for loss in _named(acts, history)}
-    return [document for document in _recoveries(acts) if sha256(document).hexdigest() not in named]
-
-
-def _recoveries(acts: Sequence[PolicyAct]) -> Iterator[bytes]:
-    """The documents that can be read: whoever can write to the database can write a row."""
-    for act in acts:
-        if act.act == "recovered" and act.document is not None:
-            with suppress(FormatError):
-                read_recovery(act.document)
-                yield act.document
-
-
-def _named(acts: Sequence[PolicyAct], history: Sequence[InForce]) -> Iterator[Loss]:
-    """The losses that count, for the same reason."""
-    for act in acts:
-        if act.act == "lost" and act.document is not None:
-            with suppress(PolicyRefused):
-                yield judge_recorded_loss(history, act.document, act.approvals, act.at).loss
+    return unnamed_recoveries(log.acts(), standing(log).chain.history)
 
 
 def _loss(recovery: bytes, reason: Cause, exchanges: Sequence[str]) -> Loss:

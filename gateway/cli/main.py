@@ -79,10 +79,11 @@ def _operating(app: typer.Typer, t: Catalogue) -> None:
     def sandbox(
         name: Annotated[Literal["civil-registry", "cooperative"], typer.Argument(help=t("help.sandbox_name"))],
         config: Annotated[Path | None, config_option] = None,
+        keep: Annotated[bool, typer.Option("--keep", help=t("help.sandbox_keep"))] = False,  # noqa: FBT002  a flag
     ) -> None:
         from gateway.cli.serve import sandbox as run  # noqa: PLC0415  the same
 
-        run(name, config)
+        run(name, config, keep=keep)
 
     @app.command(help=t("help.demo"))
     def demo(
@@ -171,6 +172,7 @@ def _using(app: typer.Typer, t: Catalogue) -> None:
         folder: Annotated[Path | None, typer.Option("--dir", help=t("help.call_dir"), metavar="DIR")] = None,
         within: Annotated[float, typer.Option("--within", help=t("help.within"), min=0)] = 15.0,
         acknowledge: Annotated[bool, typer.Option("--acknowledge", help=t("help.acknowledge"))] = False,  # noqa: FBT002  a flag
+        version: Annotated[str | None, typer.Option("--version", help=t("help.call_version"), metavar="N")] = None,
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  the same
     ) -> None:
         from gateway.cli.call import call as run  # noqa: PLC0415  the same
@@ -179,7 +181,9 @@ def _using(app: typer.Typer, t: Catalogue) -> None:
         base = folder or find_config(None).parent
         home = base / "sandbox" / "parties" / party
         output = Output(t, as_json)
-        raise typer.Exit(run(output, operation, home, data, base / "receipts", within, acknowledge=acknowledge))
+        receipts = base / "receipts"
+        done = run(output, operation, home, data, receipts, within, acknowledge=acknowledge, version=version)
+        raise typer.Exit(done)
 
 
 def _explaining(app: typer.Typer, t: Catalogue) -> None:

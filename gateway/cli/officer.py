@@ -121,6 +121,17 @@ def new_period(output: Output, period: str, folder: Path) -> None:
     output.say("policy.period_made", folder=folder, period=period, sha256=digest)
 
 
+def new_apart(output: Output, folder: Path) -> None:
+    """Makes the officers' key for what is sealed apart (C5), both sides named by its hash."""
+    private, public = new_period_key()
+    digest = sha256(public).hexdigest()
+    paths = [folder / f"{digest}.{kind}" for kind in ("key", "pub")]
+    write_private(paths[0], b64encode(private) + b"\n")
+    write_public(paths[1], public)
+    output.result({"key": paths[0], "public": paths[1], "sha256": digest})
+    output.say("policy.apart_made", folder=folder, sha256=digest)
+
+
 def make_officer_key(path: Path) -> str:
     """Writes an Ed25519 key, 0600; gives its public side as a bundle writes it."""
     key = ed25519.Ed25519PrivateKey.generate()

@@ -107,6 +107,15 @@ def _at_an_officer_s(group: typer.Typer, t: Catalogue) -> None:
 
         run(Output(t, as_json), name, out)
 
+    @group.command("new-apart", help=t("help.policy_new_apart"))
+    def new_apart(
+        out: Annotated[Path, typer.Option("--out", help=t("help.policy_apart_out"), metavar="DIR")],
+        as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  a flag
+    ) -> None:
+        from gateway.cli.officer import new_apart as run  # noqa: PLC0415  the same
+
+        run(Output(t, as_json), out)
+
     @group.command("new-period", help=t("help.policy_new_period"))
     def new_period(
         period: Annotated[str, typer.Argument(help=t("help.policy_period"), metavar="YYYYMM")],

@@ -1,43 +1,27 @@
-"""`passerelle serve` and `passerelle sandbox`: the long-running processes."""
+"""`passerelle serve` and `passerelle sandbox`: the long-running processes.
+
+Each role is a process of its own, and imports what it needs and no more: four of them begin at once.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from gateway.app import Worker
 from gateway.cli.common import compose, settings_of
 from gateway.cli.supervisor import PARENT, Supervisor, check_free
-from gateway.errors import PasserelleError
-from gateway.http.server import ServerOptions, WorkerServer
-from gateway.http.tls import ServerTls, let_in, server_context
-from gateway.logs import alarm, configure_logs
+from gateway.logs import configure_logs
 from gateway.nirec.memory import NirecMask, forbid_core_dumps
-from gateway.overview import observer
-from gateway.refresher import refresh
-from gateway.sandboxes import run_sandbox
 from gateway.system import SystemClock, SystemRandomness, end_with_parent, stop_on_signal
-from gateway.watch.meters import Door, Meters
-from gateway.watch.snapshots import FOLDER, Reporter, snapshot_folder
+from gateway.watch.snapshots import snapshot_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from ssl import SSLContext
+    from pathlib import Path
 
-    from flask import Flask
-
-    from gateway.composition import Composition
-    from gateway.model import Received
-    from gateway.policy.bundle import Bundle
-    from gateway.ports import Upstream
     from gateway.settings import Settings
-
-_BEGIN_AGAIN_SECONDS = 2
 
 
 def serve(config: Path | None, role: str) -> None:
@@ -48,6 +32,8 @@ def serve(config: Path | None, role: str) -> None:
     if PARENT in os.environ and role != "all":
         end_with_parent(int(os.environ[PARENT]))
     if role == "workers":
+        from gateway.cli.workers import serve_workers  # noqa: PLC0415  this role's imports
+
         serve_workers(settings)
     elif role == "keystore":
         parent = os.environ.get(PARENT)
@@ -55,95 +41,35 @@ def serve(config: Path | None, role: str) -> None:
     elif role == "sequencer":
         compose(settings).sequence(stop_on_signal())
     elif role == "refresher":
+        from gateway.refresher import refresh  # noqa: PLC0415  the same
+
         refresh(settings, SystemClock(), SystemRandomness(), stop_on_signal())
     else:
-        composition = compose(settings)
-        composition.prepare()
-        if composition.bundle.development:
-            structlog.get_logger("serve").warning("development_policy", threshold=composition.bundle.officers.threshold)
-        snapshots = snapshot_folder(composition.clock)
-        try:
-            Supervisor(path, settings, composition.backlog, observer(composition, snapshots), snapshots).run()
-        finally:
-            shutil.rmtree(snapshots, ignore_errors=True)
+        supervise(path, settings)
 
 
-def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None = None) -> None:
-    """Runs the workers until they are told to stop; ``upstreams`` stand in for the configured ones (benchmarks)."""
+def supervise(path: Path, settings: Settings) -> None:
+    """Runs all roles as children; raises as ``serve`` does."""
+    from gateway.overview import observer  # noqa: PLC0415  the same
+
     composition = compose(settings)
-    context = listener_tls(composition)
-    workers: list[Worker] = []
-    counted: list[Meters] = []
-    reporters: list[Reporter] = []
-
-    def make() -> Flask:
-        # After the fork: connections, keys and the writer's life belong to one process.
-        forbid_core_dumps()
-        meters = Meters()
-        counted.append(meters)
-
-        def counted_alarm(received: Received, fault: Exception) -> None:
-            meters.fault()
-            alarm(received, fault)
-
-        worker = _worker(lambda: Worker(composition, counted_alarm, upstreams, meters, let_in_authorities))
-        workers.append(worker)
-        if FOLDER in os.environ:
-            reporters.append(Reporter(meters, Path(os.environ[FOLDER]), composition.clock))
-            reporters[-1].start()
-        structlog.get_logger("worker").info("ready", pid=os.getpid())
-        return worker.application()
-
-    def close() -> None:
-        for worker in workers:
-            worker.close()
-        for reporter in reporters:
-            reporter.close()
-
-    def let_in_authorities(bundle: Bundle) -> None:
-        let_in(context, authorities_of(bundle))
-
-    def at_the_door(what: Door) -> None:
-        counted[0].at_the_door(what)
-
-    WorkerServer(options_of(settings), context, make, close, at_the_door).run()
-
-
-def _worker(make: Callable[[], Worker]) -> Worker:
-    """A worker that cannot begin ends alone: gunicorn would take those that serve down with it."""
+    composition.prepare()
+    if composition.bundle.development:
+        structlog.get_logger("serve").warning("development_policy", threshold=composition.bundle.officers.threshold)
+    snapshots = snapshot_folder(composition.clock)
     try:
-        return make()
-    except PasserelleError as error:
-        structlog.get_logger("worker").error("cannot_begin", exc_info=error)
-        time.sleep(_BEGIN_AGAIN_SECONDS)
-        os._exit(1)
+        Supervisor(path, settings, composition.backlog, observer(composition, snapshots), snapshots).run()
+    finally:
+        shutil.rmtree(snapshots, ignore_errors=True)
 
 
-def listener_tls(composition: Composition) -> SSLContext:
-    """The listener's TLS: our certificate, and the authorities of the policy's parties."""
-    keys, name = composition.settings.folders.keys, composition.generations.name("tls-server")
-    return server_context(ServerTls(keys / f"{name}.pem", keys / f"{name}.key", authorities_of(composition.bundle)))
+def sandbox(name: Literal["civil-registry", "cooperative"], config: Path | None, *, keep: bool) -> None:
+    """Runs a sandbox until it is told to stop; raises ConfigurationError when it is not configured.
 
+    ``keep``: it keeps the messages that come and go, in its own folder.
+    """
+    from gateway.sandboxes import run_sandbox  # noqa: PLC0415  the same
 
-def authorities_of(bundle: Bundle) -> list[str]:
-    """Every certificate, PEM, by which a policy's parties are known."""
-    return [pem for item in bundle.authorities.values() for pem in (*item.roots, *item.intermediates)]
-
-
-def options_of(settings: Settings) -> ServerOptions:
-    """How the workers listen."""
-    listen = settings.listen
-    return ServerOptions(
-        host=listen.host,
-        port=listen.port,
-        workers=listen.workers,
-        graceful_seconds=listen.graceful_seconds,
-        keepalive_seconds=listen.keepalive_seconds,
-    )
-
-
-def sandbox(name: Literal["civil-registry", "cooperative"], config: Path | None) -> None:
-    """Runs a sandbox until it is told to stop; raises ConfigurationError when it is not configured."""
     _, settings = settings_of(config)
     if PARENT in os.environ:
         end_with_parent(int(os.environ[PARENT]))
@@ -151,4 +77,4 @@ def sandbox(name: Literal["civil-registry", "cooperative"], config: Path | None)
     if configured is not None:
         for port in (configured.port, configured.control_port):
             check_free(configured.host, port)
-    run_sandbox(name, settings, stop_on_signal(), lambda: None)
+    run_sandbox(name, settings, stop_on_signal(), lambda: None, keep=keep)

@@ -7,6 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lxml import etree
+
+from adapters.encryption import ENCRYPTED_DATA, conceal
 from adapters.mapping.declaration import FILE, load_mapping
 from adapters.mapping.rest_form import rest_service
 from adapters.mapping.soap_form import soap_service
@@ -19,8 +22,6 @@ from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from lxml import etree
 
     from adapters.mapping.rest_call import RestOperation
     from adapters.mapping.soap_form import SoapOperation
@@ -35,8 +36,11 @@ class SoapSystem:
     operations: Mapping[str, SoapOperation] = field(repr=False)
 
     def sent(self, operation: str, fields: Mapping[str, object], salt: bytes) -> etree._Element:
-        """The one element of the Body that it is sent; raises Refusal."""
-        return self.operations[operation].payload(fields, salt)
+        """The one element of the Body that it is sent, what is encrypted in it left empty (C5); raises Refusal."""
+        known = self.operations[operation]
+        payload = known.payload(fields, salt)
+        conceal(payload, known.encrypted, lambda _: etree.Element(ENCRYPTED_DATA))
+        return payload
 
     def answered(self, operation: str, content: etree._Element | bytes, _status: int) -> Mapping[str, object]:
         """The canonical fields of its answer; raises ValueError."""

@@ -19,10 +19,12 @@ from gateway.errors import ConfigurationError, ShownError
 from gateway.keys.files import check_private
 from gateway.system import SystemClock
 from gateway.translation.address import address
+from gateway.translation.xml_error import LexicalError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from contracts.declaration import RestBinding
     from gateway.client.party import PartyFolder
     from gateway.client.signer import RequestSigner, SignedRequest
     from gateway.ledger.note import LogKey
@@ -78,10 +80,13 @@ class PartyClient:
         self._session.verify = str(party.authority)
         self._session.cert = (str(party.folder / "tls.pem"), str(party.folder / "tls.key"))
 
-    def prepare(self, operation: str, fields: dict[str, Any], *, salted: bool) -> SignedRequest:
+    def prepare(
+        self, operation: str, fields: dict[str, Any], *, salted: bool, rest: RestBinding | None = None
+    ) -> SignedRequest:
         """The signed request for an operation; ``salted`` adds a fresh salt where none is given (C4).
 
-        Raises ConfigurationError where the party's folder has no agreement for it.
+        ``rest``: how a version's contract says that it is called, instead of what the party's folder says. Raises
+        ConfigurationError where that has no agreement for it, or a field that its address needs is not there.
         """
         agreed = self._party.operations.get(operation)
         if agreed is None:
@@ -89,10 +94,15 @@ class PartyClient:
             raise ConfigurationError("no_such_operation", operation=operation, known=known)
         if salted and "salt" not in fields:
             fields = {**fields, "salt": b64encode(self._randomness.bytes(_SALT_BYTES)).decode()}
+        method, path = (agreed.method, agreed.path) if rest is None else (rest.method, rest.path)
         # what is asked with a GET stands in its query: such operations have public fields only (C4)
-        target, rest = address(agreed.path, list(fields) if agreed.method == "GET" else (), fields)
-        body = json.dumps(rest, ensure_ascii=False, separators=(",", ":")).encode() if agreed.method != "GET" else b""
-        return self._signer.sign(agreed.method, target, body, agreement=agreed.agreement, purpose=agreed.purpose)
+        query = list(fields) if method == "GET" else () if rest is None else rest.query
+        try:
+            target, left = address(path, query, fields)
+        except (KeyError, LexicalError):
+            raise ConfigurationError("fields_unfit_for_address", path=path) from None
+        body = json.dumps(left, ensure_ascii=False, separators=(",", ":")).encode() if method != "GET" else b""
+        return self._signer.sign(method, target, body, agreement=agreed.agreement, purpose=agreed.purpose)
 
     def send(self, request: SignedRequest) -> VerifiedAnswer:
         """The verified answer; raises UnreachableError, AnswerError."""

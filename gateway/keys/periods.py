@@ -1,4 +1,4 @@
-"""The months' public keys, to which evidence is sealed (L2); their private sides are never here."""
+"""The public keys to which evidence is sealed, each month's (L2) and the officers' (C5); never their private sides."""
 
 from __future__ import annotations
 
@@ -23,5 +23,20 @@ def period_key(folder: Path, periods: Mapping[str, str], period: int) -> bytes:
     except OSError as error:
         raise KeystoreError("file_unreadable", path=path, detail=error.strerror) from None
     if periods.get(str(period)) != sha256(content).hexdigest():
+        raise KeystoreError("period_key_unknown", path=path)
+    return content
+
+
+def apart_key(folder: Path, digest: str) -> bytes:
+    """The officers' raw public key of this hex SHA-256, which the policy names for a party, and its file is named by.
+
+    Raises KeystoreError where it is not in the keys' ``folder``, or is another.
+    """
+    path = folder / "apart" / f"{digest}.pub"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise KeystoreError("file_unreadable", path=path, detail=error.strerror) from None
+    if sha256(content).hexdigest() != digest:
         raise KeystoreError("period_key_unknown", path=path)
     return content

@@ -75,7 +75,8 @@ def read_destruction_record(index: int, leaf: bytes, record: bytes) -> RecordedD
 def read_destruction_evidence(evidence: bytes) -> DestructionTexts:
     """What the evidence of a destruction holds; raises FormatError for any other bytes."""
     said = parse_canonical_json(evidence)
-    if said.keys() != _MEMBERS or said["v"] != 1 or said["v"] is True or said["kind"] != "destruction":
+    # Python takes `true` and `1.0` for the version 1
+    if said.keys() != _MEMBERS or (type(said["v"]), said["v"], said["kind"]) != (int, 1, "destruction"):
         raise FormatError("not the members of a destruction")
     approvals = said["approvals"]
     if not isinstance(approvals, list):

@@ -7,10 +7,12 @@ time only.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from gateway.ledger.encoding import canonical_json, encode64, timestamp
-from gateway.model import Claim, Grant, RestPart, SignedPart, SoapSignature, TlsPart, VerifiedRequest
+from gateway.ledger.sealing import seal_apart
+from gateway.model import ApartPart, Claim, Grant, RestPart, SignedPart, SoapSignature, TlsPart, VerifiedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +65,7 @@ def exchange_evidence(grant: Grant, reply: Reply, answer: Answer, facts: AnswerF
         "parties": {"caller": signed.party.name, "gateway": gateway, "upstream": reply.upstream},
         "subjects": [_subject(subject) for subject in answer.subjects],
         "fields": sorted(answer.disclosed),
-        "upstream": [_attempt(attempt) for attempt in reply.attempts],
+        "upstream": [_attempt(attempt, signed.received.exchange_id) for attempt in reply.attempts],
     }
     named = _objects(message, grant.policy_sha256, reply.attempts, facts)
     return Evidence(canonical_json(fields), named)
@@ -84,7 +86,7 @@ def refusal_evidence(refused: Refused, facts: AnswerFacts, gateway: str, policy_
         "parties": {"caller": message.request.party.name, "gateway": gateway, "upstream": upstream},
         "subjects": [],
         "fields": [],
-        "upstream": [_attempt(attempt) for attempt in refused.attempts],
+        "upstream": [_attempt(attempt, refused.received.exchange_id) for attempt in refused.attempts],
     }
     return Evidence(canonical_json(fields), _objects(message, policy, refused.attempts, facts))
 
@@ -233,16 +235,16 @@ def _subject(subject: DisclosedSubject) -> dict[str, Any]:
     return {"ledger": subject.ledger, "handle": subject.handle} | role
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(attempt: Attempt, exchange: UUID) -> dict[str, Any]:
     return {
         "at": timestamp(attempt.at),
         "outcome": attempt.outcome,
-        "request": _message(attempt.request),
-        "answer": None if attempt.answer is None else _message(attempt.answer),
+        "request": _message(attempt.request, exchange),
+        "answer": None if attempt.answer is None else _message(attempt.answer, exchange),
     }
 
 
-def _message(part: SignedPart | RestPart | TlsPart) -> dict[str, Any]:
+def _message(part: SignedPart | RestPart | ApartPart | TlsPart, exchange: UUID) -> dict[str, Any]:
     """One message between us and an upstream; of SOAP, the older form, evidence says none."""
     match part:
         case SignedPart():
@@ -255,6 +257,14 @@ def _message(part: SignedPart | RestPart | TlsPart) -> dict[str, Any]:
                 "label": part.label,
                 "parameters": part.parameters,
                 "algorithm": part.algorithm,
+                "signing": _proof(part.key),
+            }
+        case ApartPart():
+            inside = canonical_json(_message(part.part, exchange))
+            return {
+                "form": "apart",
+                "officers": sha256(part.officers).hexdigest(),
+                "sealed": encode64(seal_apart(part.officers, inside, exchange)),
                 "signing": _proof(part.key),
             }
         case TlsPart():

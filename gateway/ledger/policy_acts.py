@@ -80,7 +80,8 @@ def read_act(stored: StoredLeaf) -> PolicyAct:
     if str(act) not in _ACTS - {"genesis"}:  # as text, since a list cannot be looked for
         raise FormatError("an act that is none")
     members = _MEMBERS | {"document"} if act in ABOUT_THE_LOG else _MEMBERS
-    if said.keys() != members or said["v"] != 1 or said["by"] not in _BY:
+    # Python takes `true` for the version 1
+    if said.keys() != members or (type(said["v"]), said["v"]) != (int, 1) or said["by"] not in _BY:
         raise FormatError("not the members of an act")
     approvals = said.get("approvals")
     if not isinstance(approvals, list) or not all(isinstance(text, str) for text in approvals):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from gateway.ledger.leaf import KINDS, Leaf, binding, unpack_leaf
 from gateway.ledger.note import verify_note
 from gateway.ledger.publish import CHECKPOINT
 from gateway.ledger.record import SALT_SIZE, Record, unpack_record
-from gateway.ledger.recovered import OpenWriter, RecoveryFacts
+from gateway.ledger.recovered import ON_ITS_WAY, OpenWriter, RecoveryFacts
 from gateway.ledger.rows import NewRecord
 from gateway.ledger.verified import verified_bundles, verified_objects
 
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from gateway.ledger.storage.recovery import Putting, Recovery
     from gateway.ledger.verified import Bundle
     from gateway.ports import Clock, Randomness
-
-#: How long an answer's leaf may be on its way into the log (Ledger-By): one from before the newest may be missing.
-ON_ITS_WAY = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)

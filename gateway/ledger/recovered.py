@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 FORMAT = "passerelle-recovery/v1"
+#: How long an answer's leaf may be on its way into the log (Ledger-By): one from before the newest may be missing.
+ON_ITS_WAY = timedelta(seconds=10)
 _LARGEST = 1 << 20
 _NUMBER = "0|[1-9][0-9]{0,18}"
 _UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"

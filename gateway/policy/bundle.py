@@ -102,6 +102,8 @@ class Party(_Strict):
     """One party: how it is called, and by which names in which authority's certificates it is known.
 
     ``unsigned``: its systems answer us without a signature, so that mutual TLS alone vouches for what they say.
+    ``sealed_apart``: its messages of personal data have no salt, so that evidence holds what was signed of them only
+    sealed to the officers' public key of this hex SHA-256 (C5).
     """
 
     title: Bilingual
@@ -110,6 +112,7 @@ class Party(_Strict):
     names: tuple[Name, ...] = Field(min_length=1)
     suspended: bool = False
     unsigned: bool = False
+    sealed_apart: Sha256 | None = None
 
 
 class Budget(_Strict):

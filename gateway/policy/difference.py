@@ -207,6 +207,11 @@ def _budget(place: _Place, before: Budget | None, after: Budget | None) -> Itera
         yield from _walk(place, before, after)
 
 
+def _sealed_apart(place: _Place, before: str | None, after: str | None) -> Iterator[Change]:
+    word = "removed" if after is None else "set" if before is None else "replaced"
+    yield place.change(f"party_sealed_apart_{word}", widens=after is not None, before=before, after=after)
+
+
 def _retention(place: _Place, before: Retention | None, after: Retention | None) -> Iterator[Change]:
     # what is destroyed earlier cannot be brought back: sooner is wider
     if before is None and after is not None:
@@ -246,12 +251,15 @@ def _nested(place: _Place, before: BaseModel, after: BaseModel) -> Iterator[Chan
 
 
 def _parties(place: _Place, before: Mapping[str, Party], after: Mapping[str, Party]) -> Iterator[Change]:
-    """Parties by name; of a new one it is said that its systems do not sign, which nobody should learn later."""
+    """Parties by name; of a new one it is said what of it an audit cannot check, which nobody should learn later."""
     yield from _models("party", _party)(place, before, after)
     for name in sorted(after.keys() - before.keys()):
         if after[name].unsigned:
             here = place.below(name, **_party(place, name, after[name])).below("unsigned")
             yield here.change("party_unsigned", widens=True)
+        if after[name].sealed_apart is not None:
+            here = place.below(name, **_party(place, name, after[name])).below("sealed_apart")
+            yield from _sealed_apart(here, None, after[name].sealed_apart)
 
 
 def _party(place: _Place, name: str, party: Party) -> Mapping[str, object]:
@@ -328,6 +336,7 @@ _RULES: Mapping[tuple[type[BaseModel], str], _Rule] = {
     (Party, "names"): _items("party_name"),
     (Party, "suspended"): _switch("party_suspended", "party_readmitted", on_widens=False),
     (Party, "unsigned"): _switch("party_unsigned", "party_signs", on_widens=True),
+    (Party, "sealed_apart"): _sealed_apart,
     (Agreement, "party"): _changed("agreement_party", widens=True),
     (Agreement, "operation"): _changed("agreement_operation", widens=True),
     (Agreement, "purposes"): _items("agreement_purpose"),

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from gateway.policy.judge import InForce
 
 FORMAT = "passerelle-loss/v1"
+#: So long, by the log's own times, officers may take to sign what was lost: a long week-end.
+NAMED_WITHIN = timedelta(hours=96)
 #: More than a thousand exchanges.
 LARGEST_LOSS = 1 << 16
 EXCHANGE_ID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

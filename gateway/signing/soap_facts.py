@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -22,7 +23,12 @@ from gateway.signing.xml import digest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lxml import etree
+
 _OWN = f"{{{n.EXCHANGE}}}"
+_NO_NODES: Mapping[str, etree._Element] = MappingProxyType({})
+#: Bytes of a block: with so few it has fewer elements than the limits for evidence.
+_AT_HAND = 1024
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
 
@@ -69,9 +75,16 @@ def check_signed_part(
 
 
 def check_read_part(
-    info: SignedInfo, signature: bytes, headers: Mapping[str, bytes], certificate_der: bytes
+    info: SignedInfo,
+    signature: bytes,
+    headers: Mapping[str, bytes],
+    certificate_der: bytes,
+    nodes: Mapping[str, etree._Element] = _NO_NODES,
 ) -> SignedPartFacts:
-    """``check_signed_part`` for a SignedInfo that was read already; refusals from ``certificate_malformed`` on."""
+    """``check_signed_part`` for a SignedInfo that was read already; refusals from ``certificate_malformed`` on.
+
+    ``nodes`` are the elements whose canonical forms ``headers`` are, where they are at hand.
+    """
     _check_signature(info.method, signature, info.data, certificate_der)
     bodies = info.references.keys() - headers.keys()
     if len(bodies) != 1 or headers.keys() - info.references.keys():
@@ -80,7 +93,7 @@ def check_read_part(
     for name, data in headers.items():
         if digest(data) != info.references[name].digest:
             raise n.SoapSignatureError("digest_mismatch")
-        block = _block(data)
+        block = _block_of(nodes.get(name), data)
         if block.identifier != name or block.tag in n.BODIES:
             raise n.SoapSignatureError("block_malformed")
         if block.tag in blocks:
@@ -144,10 +157,20 @@ class _Block:
     value: str | None
 
 
+def _block_of(node: etree._Element | None, data: bytes) -> _Block:
+    """Out of the very node whose canonical bytes are signed, where these are far from the limits for evidence."""
+    if node is None or len(data) > _AT_HAND or any(map(len, node)):
+        return _block(data)
+    return _read(node)
+
+
 @lru_cache(maxsize=64)
 def _block(data: bytes) -> _Block:
     """Kept, since To and Action are the same bytes in each message of a peer; refusals of ``read_block``."""
-    element = read_block(data)
+    return _read(read_block(data))
+
+
+def _read(element: etree._Element) -> _Block:
     children = tuple([(child.tag, None if len(child) else child.text or "") for child in element])
     text = None if children else element.text or None
     return _Block(element.tag, element.get(n.WSU_ID), text, children, element.get("Value"))
@@ -158,7 +181,7 @@ def _text(block: _Block | None) -> str | None:
         return None
     if block.text is None:
         raise n.SoapSignatureError("block_malformed")
-    return block.text.strip()
+    return block.text.strip(n.SPACE)
 
 
 def _timestamp(block: _Block | None) -> tuple[datetime | None, datetime | None]:

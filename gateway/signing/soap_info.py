@@ -1,7 +1,8 @@
 """SignedInfo, read strictly: what a signature says that it covers, and by which algorithms.
 
 Everything outside the allow-list is refused (S4): exclusive C14N without comments and SHA-256, references by
-wsu:Id into the same document, no parameter of a method, no further element.
+wsu:Id into the same document, no parameter of a method, no further element. It is kept in evidence for years, byte for
+byte, so there is no room in it for words of its signer's own either (L1).
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from lxml import etree
 
 from gateway.signing import soap_names as n
 from gateway.signing.soap_written import read_references
@@ -18,14 +22,11 @@ from gateway.signing.xml import XmlLimits, XmlRefusedError, canonical, parse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lxml import etree
-
 _LIMITS = XmlLimits(size=64 * 1024, depth=8, elements=500)
 #: Far from the limits above, however each of them is written.
 _MOST_AT_HAND = 64
 _SPACE = re.compile(r"[ \t\r\n]+")
 _REFERENCE_CHILDREN = [n.TRANSFORMS, n.DIGEST_METHOD, n.DIGEST_VALUE]
-_REFERENCE_ATTRIBUTES = frozenset({"URI", "Id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,15 @@ def read_signed_info(data: bytes) -> SignedInfo:
     Raises SoapSignatureError with reason ``signed_info_malformed``, ``signed_info_not_canonical``,
     ``algorithm_refused``, ``transform_refused``, ``reference_refused`` or ``reference_repeated``.
     """
-    ours = read_references(data)
-    if ours is not None:
-        return SignedInfo(data, n.ECDSA_SHA256, {name: Reference(name, value, ()) for name, value in ours.items()})
-    return parse_signed_info(data)
+    return _plain_info(data) or parse_signed_info(data)
+
+
+def _plain_info(data: bytes) -> SignedInfo | None:
+    """The same without a parser, for the form that most are in; None for every other."""
+    plain = read_references(data)
+    if plain is None:
+        return None
+    return SignedInfo(data, plain.method, {name: Reference(name, value, ()) for name, value in plain.digests.items()})
 
 
 def parse_signed_info(data: bytes) -> SignedInfo:
@@ -64,7 +70,7 @@ def parse_signed_info(data: bytes) -> SignedInfo:
     children = _children(root)
     if canonical_form(root, _prefixes(children[0])) != data:
         raise n.SoapSignatureError("signed_info_not_canonical")
-    return _read(data, children)
+    return _read(root, data, children)
 
 
 def signed_info_at_hand(element: etree._Element) -> SignedInfo:
@@ -77,7 +83,7 @@ def signed_info_at_hand(element: etree._Element) -> SignedInfo:
     data = signed_info_form(element)
     if len(element[0]) or len(element) > _MOST_AT_HAND or len(data) > _LIMITS.size:
         return read_signed_info(data)
-    return _read(data, _children(element))
+    return _plain_info(data) or _read(element, data, _children(element))
 
 
 def _children(root: etree._Element) -> list[etree._Element]:
@@ -87,7 +93,7 @@ def _children(root: etree._Element) -> list[etree._Element]:
     return children
 
 
-def _read(data: bytes, children: list[etree._Element]) -> SignedInfo:
+def _read(root: etree._Element, data: bytes, children: list[etree._Element]) -> SignedInfo:
     # A child here is HMACOutputLength or a parameter: both are ways to weaken the method, which the key decides.
     if len(children[1]):
         raise n.SoapSignatureError("algorithm_refused")
@@ -97,7 +103,25 @@ def _read(data: bytes, children: list[etree._Element]) -> SignedInfo:
         if reference.target in references:
             raise n.SoapSignatureError("reference_repeated")
         references[reference.target] = reference
+    _check_no_words(root, len(references))
     return SignedInfo(data, children[1].get("Algorithm", ""), references)
+
+
+def _check_no_words(root: etree._Element, references: int) -> None:
+    """Words between elements, or an attribute of its signer's own: nothing of these changes what is signed."""
+    # Those that there must be are asked for one by one: of a method its Algorithm, of a reference its URI.
+    if not _wordless()(root, attributes=2 + 3 * references):
+        raise n.SoapSignatureError("signed_info_malformed")
+
+
+@lru_cache(maxsize=1)
+def _wordless() -> etree.XPath:
+    """Whether there is no text but digests, and so many attributes beside those of lists of prefixes."""
+    return etree.XPath(
+        "not(descendant::text()[not(parent::ds:DigestValue)][normalize-space()])"
+        " and count(descendant-or-self::*[not(self::ec:InclusiveNamespaces)]/@*) = $attributes",
+        namespaces={"ds": n.DS, "ec": n.EXCLUSIVE_C14N},
+    )
 
 
 def signed_info_form(element: etree._Element) -> bytes:
@@ -128,8 +152,7 @@ def _reference(element: etree._Element) -> Reference:
     if element.tag != n.REFERENCE or [child.tag for child in children] != _REFERENCE_CHILDREN:
         raise n.SoapSignatureError("reference_refused")
     # Neither the whole document (""), nor XPointer, nor another document: one node, by its Id.
-    unknown = not _REFERENCE_ATTRIBUTES.issuperset(element.keys())
-    if not uri.startswith("#") or "(" in uri or len(uri) == 1 or unknown:
+    if not uri.startswith("#") or "(" in uri or len(uri) == 1 or element.keys() != ["URI"]:
         raise n.SoapSignatureError("reference_refused")
     transforms, method, value = children
     if len(transforms) != 1 or transforms[0].tag != n.TRANSFORM:
@@ -145,7 +168,8 @@ def _prefixes(method: etree._Element) -> tuple[str, ...]:
         raise n.SoapSignatureError("transform_refused")
     if not len(method):
         return ()
-    if len(method) > 1 or method[0].tag != n.INCLUSIVE_NAMESPACES or len(method[0]):
+    inside = [(child.tag, child.keys(), len(child)) for child in method]
+    if inside != [(n.INCLUSIVE_NAMESPACES, ["PrefixList"], 0)]:
         raise n.SoapSignatureError("transform_refused")
     return tuple(method[0].get("PrefixList", "").split())
 

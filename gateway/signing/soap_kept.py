@@ -6,7 +6,7 @@ What a caller signs is kept for years, byte for byte: there is no room in it for
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import Code, Refusal
 from gateway.signing import soap_names as n
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from gateway.signing.soap_open import OpenedSoap
 
 _UNDERSTOOD = frozenset(
-    {n.SECURITY, n.TO, n.ACTION, n.MESSAGE_ID, n.REPLY_TO, n.AGREEMENT, n.PURPOSE},
+    {n.SECURITY, n.TO, n.ACTION, n.MESSAGE_ID, n.REPLY_TO, n.FAULT_TO, n.AGREEMENT, n.PURPOSE},
 )
+_WHERE_TO_ANSWER = frozenset({n.REPLY_TO, n.FAULT_TO})
 _MESSAGE_ID = re.compile(r"urn:uuid:[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_ID = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,99}")
+#: An Id without room for words.
+ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,99}")
 _YES, _NO = ("1", "true"), ("0", "false")
 _TOKEN_ATTRIBUTES = frozenset({"EncodingType", "ValueType"})
 #: The header blocks that hold elements, and which ones.
@@ -32,7 +34,7 @@ def message_id(root: etree._Element) -> str | None:
     found = [] if not len(root) else [node for node in root[0] if node.tag == n.MESSAGE_ID]
     if len(found) != 1 or len(found[0]):
         return None
-    text = (found[0].text or "").strip()
+    text = (found[0].text or "").strip(n.SPACE)
     return text if _MESSAGE_ID.fullmatch(text) else None
 
 
@@ -41,12 +43,14 @@ def check_understood(opened: OpenedSoap) -> None:
     for block in opened.header:
         if block.tag not in _UNDERSTOOD and block.get(opened.soap.must_understand, "0") not in _NO:
             raise Refusal(Code.HEADER_NOT_UNDERSTOOD)  # its name is the caller's own text
-        if block.tag == n.REPLY_TO and _address(block) != n.ANONYMOUS:
-            raise Refusal(Code.HEADER_NOT_UNDERSTOOD, component="ReplyTo")
+        if block.tag in _WHERE_TO_ANSWER and _address(block) != n.ANONYMOUS:
+            raise Refusal(Code.HEADER_NOT_UNDERSTOOD, component=str(block.tag).partition("}")[2])
 
 
 def check_kept(opened: OpenedSoap) -> None:
-    """Returns if every signed header block is one that evidence may keep; raises Refusal naming one that is not."""
+    """Returns if every signed header block, and the Body's Id, may enter evidence; raises Refusal naming one not."""
+    if not ID.fullmatch(opened.body_id):
+        raise Refusal(Code.SIGNATURE_MALFORMED, component="Body")
     for name, block in opened.blocks.items():
         if block.tag not in n.REQUEST_MAY_SIGN:
             raise Refusal(Code.SIGNATURE_MALFORMED, component="Reference")
@@ -56,7 +60,7 @@ def check_kept(opened: OpenedSoap) -> None:
 
 def may_be_kept(name: str, block: etree._Element, soap: n.Soap) -> bool:
     """Whether a signed block, and its wsu:Id, leave no room for words; an audit asks the same of kept ones."""
-    return bool(_ID.fullmatch(name)) and _has_its_form(block, soap)
+    return bool(ID.fullmatch(name)) and _has_its_form(block, soap)
 
 
 def _has_its_form(block: etree._Element, soap: n.Soap) -> bool:
@@ -76,8 +80,8 @@ def _has_its_form(block: etree._Element, soap: n.Soap) -> bool:
 
 def _words_between(block: etree._Element) -> bool:
     texts = (block.text, *(child.tail for child in block))
-    return any(text and text.strip() for text in texts)
+    return any(text and text.strip(n.SPACE) for text in texts)
 
 
-def _address(reply_to: etree._Element) -> str:
-    return (reply_to.findtext(n.ADDRESS) or "").strip()
+def _address(endpoint: etree._Element) -> str:
+    return (endpoint.findtext(n.ADDRESS) or "").strip(n.SPACE)

@@ -70,6 +70,7 @@ ACTION: Final = f"{{{WSA}}}Action"
 MESSAGE_ID: Final = f"{{{WSA}}}MessageID"
 RELATES_TO: Final = f"{{{WSA}}}RelatesTo"
 REPLY_TO: Final = f"{{{WSA}}}ReplyTo"
+FAULT_TO: Final = f"{{{WSA}}}FaultTo"
 ADDRESS: Final = f"{{{WSA}}}Address"
 SECURITY: Final = f"{{{WSSE}}}Security"
 TOKEN: Final = f"{{{WSSE}}}BinarySecurityToken"
@@ -108,6 +109,9 @@ LEDGER_BY: Final = f"{{{EXCHANGE}}}Ledger-By"
 ANONYMOUS: Final = f"{WSA}/anonymous"
 #: The Action of a Fault (WS-Addressing 1.0, SOAP Binding, 6).
 FAULT_ACTION: Final = f"{WSA}/fault"
+
+#: What XML calls white space (XML 1.0, production 3), and nothing else that Python would strip.
+SPACE: Final = " \t\r\n"
 
 #: What a request must sign, Body apart, which is always asked for (S4).
 REQUEST_PARTS: Final = frozenset({TIMESTAMP, TO, ACTION, MESSAGE_ID})

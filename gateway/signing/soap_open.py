@@ -101,7 +101,7 @@ def proven(opened: OpenedSoap, certificate: bytes) -> SignedPartFacts:
 
     Raises SoapSignatureError with a reason of ``check_read_part`` or ``digest_mismatch``.
     """
-    facts = check_read_part(opened.info, opened.signature, opened.headers, certificate)
+    facts = check_read_part(opened.info, opened.signature, opened.headers, certificate, opened.blocks)
     if facts.body_id != opened.body_id or facts.body_digest != digest(opened.body):
         raise n.SoapSignatureError("digest_mismatch")
     return facts

@@ -101,7 +101,7 @@ class SoapVerifier:
 def check_fresh(facts: SignedPartFacts, now: datetime) -> None:
     """Returns if the Timestamp spans five minutes at most, and now lies in it; raises SoapSignatureError."""
     created, expires = facts.created, facts.expires
-    if created is None or expires is None or not created < expires <= created + _SPAN:
+    if created is None or expires is None or not timedelta(0) < expires - created <= _SPAN:
         raise n.SoapSignatureError("timestamp_stale")
     if created > now + _SKEW or expires < now - _SKEW:
         raise n.SoapSignatureError("timestamp_stale")

@@ -26,13 +26,9 @@ _DECLARATION = re.compile(
     re.IGNORECASE,
 )
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_XINCLUDE = "{http://www.w3.org/2001/XInclude}"
-_SCHEMA_LOCATIONS = frozenset(
-    {
-        "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation",
-        "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation",
-    }
-)
+_XINCLUDE = "http://www.w3.org/2001/XInclude"
+_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+_SCHEMA_LOCATIONS = frozenset({f"{{{_INSTANCE}}}schemaLocation", f"{{{_INSTANCE}}}noNamespaceSchemaLocation"})
 
 
 class XmlRefusedError(PasserelleError):
@@ -74,7 +70,8 @@ def parse(data: bytes, limits: XmlLimits = DEFAULT_LIMITS) -> etree._Element:
         raise XmlRefusedError("xml_malformed") from None
     if root.getprevious() is not None or root.getnext() is not None:
         raise XmlRefusedError("xml_comment")
-    _check_shape(root, limits)
+    if _amiss(limits)(root):
+        _check_shape(root, limits)
     return root
 
 
@@ -94,6 +91,24 @@ def _check_encoding(data: bytes) -> None:
         raise XmlRefusedError("xml_encoding") from None
 
 
+@lru_cache(maxsize=8)
+def _amiss(limits: XmlLimits) -> etree.XPath:
+    """Whether ``_check_shape`` finds anything: the answer for almost every message, at a third of its cost."""
+    found = [
+        "//comment()",
+        "//processing-instruction()",
+        "//include:*",
+        "//@instance:schemaLocation",
+        "//@instance:noNamespaceSchemaLocation",
+        "/*" * (limits.depth + 1),
+        f"//@*[{limits.attributes + 1}]",
+    ]
+    return etree.XPath(
+        " or ".join([f"boolean({path})" for path in found]) + f" or count(//*) > {limits.elements}",
+        namespaces={"include": _XINCLUDE, "instance": _INSTANCE},
+    )
+
+
 def _check_shape(root: etree._Element, limits: XmlLimits) -> None:
     nodes = list(islice(root.iter(), limits.elements + 1))
     # a document has no more levels than nodes
@@ -106,7 +121,7 @@ def _check_shape(root: etree._Element, limits: XmlLimits) -> None:
         # A comment splits text, and canonicalisation drops it: what is signed and what is read would differ.
         if not isinstance(tag, str):
             raise XmlRefusedError("xml_comment")
-        if tag.startswith(_XINCLUDE):
+        if tag.startswith(f"{{{_XINCLUDE}}}"):
             raise XmlRefusedError("xml_include")
         if len(names) > limits.attributes:
             raise XmlRefusedError("xml_too_wide")

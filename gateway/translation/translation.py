@@ -71,7 +71,7 @@ class Translation:
     def translate_out(self, grant: Grant, fields: dict[str, object]) -> bytes:
         """The answer in the caller's form: JSON, or the Body's one element in exclusive canonical form.
 
-        Raises Refusal(upstream_malformed) if it would break our own contract.
+        Raises Refusal(upstream_malformed) if it would break our own contract, its limit on size included.
         """
         message = grant.message
         compiled = self._by_name[message.operation.sha256, message.operation.name]
@@ -79,4 +79,7 @@ class Translation:
             fields[SALT] = b64encode(self._randomness.bytes(_SALT_BYTES)).decode()
         if not compiled.answer.judge.is_valid(fields):
             raise Refusal(Code.UPSTREAM_MALFORMED)
-        return written_json(fields) if message.request.form == "rest" else written_xml(compiled, fields)
+        written = written_json(fields) if message.request.form == "rest" else written_xml(compiled, fields)
+        if len(written) > compiled.operation.limits.response_bytes:
+            raise Refusal(Code.UPSTREAM_MALFORMED)
+        return written

@@ -204,5 +204,6 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("faults", _LATER, lambda facts: _if(facts.faults_hour > 0)),
     Alarm("party_refused", _LATER, lambda facts: _if(_count(facts.refusals_5min, Code.TOO_MANY_REFUSALS))),
     Alarm("strangers", _LATER, lambda facts: _if(facts.doors_5min > MOST_STRANGERS)),
+    Alarm("loss_unnamed", _LATER, lambda facts: (f"{max(0.0, item.hours):.0f} h" for item in facts.losses)),
     Alarm("policy_changed", _LATER, lambda facts: _if(not facts.policy.same_as_file)),
 )

@@ -190,6 +190,19 @@ class PolicyFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LossFacts:
+    """A recovery of which no officers have said yet what it lost.
+
+    Attributes:
+        at: when the log was recovered, RFC 3339.
+        hours: that are left until audits find that nobody said it; below 0 once they do.
+    """
+
+    at: str
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything; ``running`` is False when it was read from the folders of a gateway that does not answer.
 
@@ -210,6 +223,7 @@ class Facts:
     disks: tuple[DiskFacts, ...]
     fetches: tuple[FetchFacts, ...] = ()
     outside: OutsideFacts = field(default_factory=OutsideFacts)
+    losses: tuple[LossFacts, ...] = ()
     roles: tuple[Role, ...] = ()
     workers: tuple[Alive, ...] = ()
     upstreams: tuple[UpstreamFacts, ...] = ()

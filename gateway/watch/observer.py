@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from gateway.watch import meters
 from gateway.watch.certificates import certificates, ends
 from gateway.watch.expiries import Expiries
-from gateway.watch.facts import DiskFacts, Facts, LedgerFacts, PolicyFacts, UpstreamFacts
+from gateway.watch.facts import DiskFacts, Facts, LedgerFacts, LossFacts, PolicyFacts, UpstreamFacts
 from gateway.watch.history import HOUR, History
 from gateway.watch.outside import REPORT as OUTSIDE
 from gateway.watch.outside import outside
@@ -61,6 +61,7 @@ class KnownPolicy:
         authorities: PEM by name.
         grace: for so long after its end revocation data is accepted still.
         ends: when what the policy grants ends, by kind (policy, agreement) and name.
+        losses: of each recovery whose loss officers must still name, when it was, and by when they must.
     """
 
     version: int
@@ -69,6 +70,7 @@ class KnownPolicy:
     authorities: Mapping[str, str]
     grace: timedelta = timedelta(0)
     ends: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    losses: tuple[tuple[datetime, datetime], ...] = ()
 
 
 class Observer:
@@ -150,6 +152,7 @@ class Observer:
             disks=self._disks(),
             fetches=fetches(self._folders.logs / REPORT, at),
             outside=outside(self._folders.logs / OUTSIDE, at),
+            losses=tuple(LossFacts(when.isoformat(), _hours(by - at)) for when, by in self._policy.losses),
             roles=roles,
             workers=totals.alive,
             upstreams=tuple(self._upstream(name, totals, hour) for name in self._upstreams),
@@ -252,6 +255,10 @@ class Observer:
             last_success=None if last is None else datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds"),
             last_failed=failed is not None and (last is None or failed > last),
         )
+
+
+def _hours(left: timedelta) -> float:
+    return round(left.total_seconds() / HOUR, 1)
 
 
 def _by_last(counts: Mapping[Key, int], *first: str) -> dict[str, int]:

@@ -119,10 +119,14 @@ LOADED = 4
 
 
 def until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Whether it came true in time: ``seconds`` on a quiet machine, and four times as long where others load it."""
-    end = time.monotonic() + LOADED * seconds
+    """Whether it came true in time: ``seconds`` on a quiet machine, and four times as long where others load it.
+
+    What takes long is asked less often: asking a gateway that starts whether it is ready is work for it, too.
+    """
+    end, pause = time.monotonic() + LOADED * seconds, 0.01
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.15)
     return True

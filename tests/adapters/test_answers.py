@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Craft = Callable[["CraftingClient", SoapRequest], bytes]
 
 
-OPERATION = soap_service(contract_directory(), CONTRACTS).operations["nirec.verify"]
+OPERATION = soap_service(contract_directory(), CONTRACTS).operations["nirec.verify/v1"]
 
 
 class CraftingClient(SoapClient):
@@ -48,14 +48,15 @@ class CraftingClient(SoapClient):
     def answer(
         self,
         request: SoapRequest,
-        salt: bytes,
+        salt: bytes | None,
         *,
         relates_to: str = "",
         confirms: bytes = b"",
         action: str = ANSWER_ACTION,
     ) -> bytes:
         payload = etree.Element(f"{{{NAMESPACE}}}VerifierNaissanceReponse")
-        etree.SubElement(payload, f"{{{NAMESPACE}}}salt").text = base64.b64encode(salt).decode()
+        if salt is not None:
+            etree.SubElement(payload, f"{{{NAMESPACE}}}salt").text = base64.b64encode(salt).decode()
         etree.SubElement(payload, f"{{{NAMESPACE}}}resultat").text = "CONFIRME"
         signing = self.world.registry.signing
         value = base64.b64encode(confirms or request.part.signature).decode()
@@ -76,7 +77,7 @@ def call(world: World, craft: Craft) -> UpstreamRefusal | str:
     )
     client.craft, client.world = craft, world
     dialogue = SoapDialogue(OPERATION, client, Salts(SystemRandomness(), lambda _salt: True))
-    adapter = OutsideSystem("civil-registry", {"nirec.verify": dialogue}, world.clock)
+    adapter = OutsideSystem("civil-registry", {"nirec.verify/v1": dialogue}, world.clock)
     try:
         return str(adapter.call(grant_for(world.examples.confirmed)).fields["outcome"])
     except UpstreamRefusal as refusal:

@@ -168,7 +168,7 @@ def test_both_messages_are_signed_and_bound_to_each_other(world: World) -> None:
 
 
 def test_another_library_verifies_the_answer_and_what_it_is_bound_to(world: World) -> None:
-    dialogue = world.system()._dialogues["waitlist.statistics"]
+    dialogue = world.system()._dialogues["waitlist.statistics/v1"]
     assert isinstance(dialogue, RestDialogue)
     call = dialogue._operation.request(ASKED, b"")
     request = dialogue._client.prepare(call, "ENT-1", "essai")
@@ -210,7 +210,7 @@ def test_the_sandbox_refuses_a_stale_request(world: World, capfd: pytest.Capture
 
 def test_an_answer_of_long_ago_is_not_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     system = world.system()
-    dialogue = system._dialogues["waitlist.statistics"]
+    dialogue = system._dialogues["waitlist.statistics/v1"]
     assert isinstance(dialogue, RestDialogue)
     ahead = ShiftedClock(timedelta(minutes=6))
     monkeypatch.setattr(dialogue._client._verifier, "_clock", ahead)

@@ -18,6 +18,8 @@ from adapters.soap import SoapDialogue
 from certs.authority import DevAuthority
 from certs.profiles import Profile
 from contracts.errors import ContractError
+from gateway.audit.places import differing, hidden, places_of
+from gateway.cli.translate import retold
 from gateway.errors import ConfigurationError
 from gateway.model import Nirec, SignedPart
 from gateway.signing import soap_names as n
@@ -78,7 +80,7 @@ def opened(payload: etree._Element, key: rsa.RSAPrivateKey) -> etree._Element:
 
 
 def test_another_library_decrypts_what_we_encrypted(folder: Path, key: rsa.RSAPrivateKey) -> None:
-    operation = soap_service(folder, CONTRACTS).operations["nirec.verify"]
+    operation = soap_service(folder, CONTRACTS).operations["nirec.verify/v1"]
     payload = operation.payload(FIELDS, None)
     plain = canonical(payload)
     encryption_to(folder / "their-key.pem", SystemRandomness()).conceal(payload, operation.encrypted)
@@ -87,8 +89,38 @@ def test_another_library_decrypts_what_we_encrypted(folder: Path, key: rsa.RSAPr
     assert canonical(opened(payload, key)) == plain
 
 
+def test_each_item_of_a_list_is_encrypted(folder: Path, key: rsa.RSAPrivateKey) -> None:
+    payload = parse(b'<a xmlns="urn:x"><b><c>1</c><d>2</d><c>3</c></b><b><c><e>4</e></c></b></a>')
+    plain = canonical(payload)
+    encryption_to(folder / "their-key.pem", SystemRandomness()).conceal(payload, (("{urn:x}b", "{urn:x}c"),))
+    assert payload.find(".//{urn:x}c") is None
+    assert canonical(opened(payload, key)) == plain
+
+
+def test_an_audit_leaves_what_is_encrypted_to_its_reader_and_compares_all_else(folder: Path) -> None:
+    service, system = soap_service(folder, CONTRACTS), retold([], [], [folder]).systems["civil-registry"]
+    operation = service.operations["nirec.verify/v1"]
+    payload = operation.payload(FIELDS, None)
+    encryption_to(folder / "their-key.pem", SystemRandomness()).conceal(payload, operation.encrypted)
+    due = places_of(system.sent("nirec.verify/v1", FIELDS, bytes(16)))
+    assert differing(places_of(payload), due, due) == ()
+    assert hidden(due)
+    assert not hidden(places_of(operation.payload(FIELDS, None)))
+    payload.append(parse(b"<note xmlns='urn:x'/>"))
+    assert differing(places_of(payload), due, due) == ("/VerifierNaissance/note",)
+
+
+@pytest.mark.parametrize("place", ["ec:nirec/@note", "@note", "."])
+def test_what_is_no_element_cannot_be_encrypted(folder: Path, place: str) -> None:
+    mapping = (folder / "mapping.yaml").read_text(encoding="utf-8")
+    mapping = mapping.replace(PERSONAL, f'["{place}"]').replace("request: #", f'request:\n      "{place}": nirec #')
+    (folder / "mapping.yaml").write_text(mapping, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"is no element below"):
+        soap_service(folder, CONTRACTS)
+
+
 def test_the_same_message_is_never_encrypted_to_the_same_bytes(folder: Path) -> None:
-    operation = soap_service(folder, CONTRACTS).operations["nirec.verify"]
+    operation = soap_service(folder, CONTRACTS).operations["nirec.verify/v1"]
     encryption = encryption_to(folder / "their-key.pem", SystemRandomness())
     digests = set()
     for _ in range(3):
@@ -103,7 +135,7 @@ def test_what_is_signed_is_the_ciphertext(folder: Path, tmp_path: Path, key: rsa
         system = mapped_system(
             folder, CONTRACTS, other.endpoint(), other.trust(), clock=other.clock, randomness=SystemRandomness()
         )
-        dialogue = system._dialogues["nirec.verify"]
+        dialogue = system._dialogues["nirec.verify/v1"]
         assert isinstance(dialogue, SoapDialogue)
         sent: list[bytes] = []
         prepare = dialogue._client.prepare

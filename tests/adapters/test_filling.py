@@ -127,6 +127,7 @@ def test_an_item_that_lacks_what_theirs_needs_is_refused() -> None:
         ("lieu", {"each": "children", "items": {"taux": {"field": "weeks"}}}, "does not repeat"),
         ("lieu", {"field": "place"}, "further places"),
         ("mot", {"field": "tags"}, "may occur often"),
+        ("lieu/ouvert", {"field": "place/open", "values": {"true": "O"}}, "no value for false"),
     ],
 )
 def test_a_list_that_cannot_be_mapped_is_refused(path: str, source: dict[str, Any], words: str) -> None:

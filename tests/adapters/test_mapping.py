@@ -71,6 +71,12 @@ REFUSED = {
     "no_salt": ("registry", "ec:salt: {salt: base64}", "ec:salt: {constant: QUFB}", "ec:nirec:", "without a salt"),
     "no_salt_in_the_answer": ("registry", 'salt: {at: "ec:salt"}', "#", "", "say where its salt"),
     "salt_nowhere": ("registry", '{at: "ec:salt"}', '{at: "ec:sel"}', '{at: "ec:salt"}', "}sel"),
+    "salt_of_a_list": (
+        "permits", "      fields:", "      salt: {at: per:permis/per:observation}\n      fields:", "", "say each",
+    ),
+    "salt_of_no_value": (
+        "permits", "      fields:", "      salt: {at: per:permis/per:installation}\n      fields:", "", "one value",
+    ),
     "two_sources": ("registry", "{salt: base64}", "{salt: base64, field: nirec}", "ec:salt:", "say one of"),
     "value_not_of_the_contract": ("registry", "CONFIRME: confirmed", "CONFIRME: sure", "values:", "no value sure"),
     "answer_field_unknown": ("registry", "        outcome:", "        result:", "outcome:", "no field result"),
@@ -87,6 +93,7 @@ REFUSED = {
     "repeats": ("permits", "{each: per:permis/per:observation}", "per:permis/per:observation", "remarks:", "say each"),
     "may_be_absent": ("capacity", '{at: provisoire, default: "false"}', "provisoire", "provisional", "give a default"),
     "default_no_value": ("capacity", 'default: "false"', 'default: "no"', "provisional", "no value"),
+    "table_of_no_value": ("permits", 'N: "false"', "N: non", "subsidised", "no value of this field"),
     "no_date": ("permits", "{field: as_of,", "{field: permit,", "dateReference", "neither date nor time"),
     "holds_more": ("permits", "per:installation/per:nomUsuel", "per:installation", "        name:", "further places"),
     "salt_in_an_address": ("capacity", "query/annee: year", "query/annee: {salt: hex}", "annee", "salt there is none"),
@@ -121,6 +128,16 @@ DOCUMENTS = {
     "endless": ("capacity", "openapi.yaml", _MEASURE, _WHOLE, "holds itself"),
     "header": ("capacity", "openapi.yaml", "in: query\n          req", "in: header\n          req", "header"),
     "delete": ("capacity", "openapi.yaml", "    get:\n", "    delete:\n", "DELETE"),
+    "list_in_the_query": (
+        "capacity",
+        "openapi.yaml",
+        "schema: {type: integer, minimum: 2015, maximum: 2100}",
+        "schema: {type: array, items: {type: integer}}",
+        "say each",
+    ),
+    "path_of_other_characters": ("capacity", "openapi.yaml", "}/capacites:", "}/capacités:", "plain characters"),
+    "path_already_encoded": ("capacity", "openapi.yaml", "}/capacites:", "}/%63apacites:", "plain characters"),
+    "path_without_its_parameter": ("capacity", "openapi.yaml", "/{codeTerritoire}/", "/{code}/", "in braces"),
     "no_json": ("capacity", "openapi.yaml", "application/json", "application/xml", "application/json"),
 }
 
@@ -135,6 +152,29 @@ def test_a_document_that_cannot_be_used(tmp_path: Path, name: str) -> None:
 def test_what_stands_in_the_repository_loads() -> None:
     for name, folder in FOLDERS.items():
         load(folder, rest=name == "capacity")
+
+
+def test_a_list_does_not_stand_in_an_address(tmp_path: Path) -> None:
+    folder = shutil.copytree(FOLDERS["capacity"], tmp_path / "capacity")
+    described = "description: {fr: Années., en: Years.}"
+    years = f"{{type: array, sensitivity: public, items: {{type: integer, {described}}}, {described}}}"
+    for file, old, new in (
+        ("contract.yaml", "required: [territory, year]", "required: [territory, year, years]"),
+        ("contract.yaml", "        year:", f"        years: {years}\n        year:"),
+        ("contract.yaml", '{method: GET, path: "/v1/capacity/{territory}", query: [year, quarter]}',
+         "{method: POST, path: /v1/c}"),
+        ("openapi.yaml", "schema: {type: integer, minimum: 2015, maximum: 2100}",
+         "schema: {type: array, items: {type: integer}}"),
+        ("mapping.yaml", "query/annee: year", 'query/annee: {each: years, items: {".": "."}}\n    unsent: [year]'),
+    ):  # fmt: skip
+        text = (folder / file).read_text(encoding="utf-8")
+        assert old in text
+        (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+    text = (folder / "mapping.yaml").read_text(encoding="utf-8")
+    quarter = next(line for line in text.splitlines() if "query/trimestre" in line)
+    (folder / "mapping.yaml").write_text(text.replace(quarter + "\n", "").replace("[year]", "[year, quarter]"), "utf-8")
+    with pytest.raises(ConfigurationError, match="takes single values"):
+        load(folder, rest=True)
 
 
 def test_a_personal_field_does_not_stand_in_an_address(tmp_path: Path) -> None:
@@ -155,6 +195,6 @@ def test_a_personal_field_does_not_stand_in_an_address(tmp_path: Path) -> None:
 
 def test_a_mapping_is_read_whole() -> None:
     mapping: MappingDocument = load_mapping(FOLDERS["registry"])
-    (served,) = mapping.operations.values()
+    ((served,),) = mapping.operations.values()
     assert served.request["ec:nirec"].field == "nirec"
     assert served.answer.fields["outcome"].values["INTROUVABLE"] == "not_found"

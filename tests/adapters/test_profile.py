@@ -10,11 +10,11 @@ import pytest
 from adapters.channel import HttpAnswer
 from adapters.loopback import Absent
 from adapters.mapping.values import ValueUnfitError
-from adapters.profile import ProfileOperation, profile_operations
+from adapters.profile import profile_operations
 from adapters.rest import RestDialogue, RestRequest
 from adapters.salts import Salts
 from adapters.system import OutsideSystem
-from gateway.errors import Code, ConfigurationError, Refusal
+from gateway.errors import Code, Refusal
 from gateway.model import CertificateProof, Nirec, RestPart, UpstreamRefusal
 from gateway.signing.outgoing import SignedRequest
 from tests.adapters.conftest import CONTRACTS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from adapters.mapping.rest_call import RestCall
 
-VERIFY = profile_operations("civil-registry", CONTRACTS)["nirec.verify"]
+VERIFY = profile_operations("civil-registry", CONTRACTS)["nirec.verify/v1"]
 SALT = bytes(range(32))
 ASKED: dict[str, object] = {
     "nirec": Nirec("1" * 13),
@@ -69,16 +69,10 @@ def test_an_answer_of_another_status_or_no_json() -> None:
 
 
 def test_a_field_that_cannot_stand_in_an_address() -> None:
-    statistics = profile_operations("cooperative", CONTRACTS)["waitlist.statistics"]
+    statistics = profile_operations("cooperative", CONTRACTS)["waitlist.statistics/v1"]
     with pytest.raises(Refusal):
         statistics.request({"as_of": ["2026-10-31"]}, SALT)
     assert statistics.request({"as_of": "2026-10-31", "region": None}, SALT).target.endswith("?as_of=2026-10-31")
-
-
-def test_two_versions_of_one_operation_are_refused() -> None:
-    assert isinstance(VERIFY, ProfileOperation)
-    with pytest.raises(ConfigurationError, match="two versions"):
-        profile_operations("cooperative", [*CONTRACTS, *CONTRACTS])
 
 
 def test_a_system_that_is_not_configured_is_unavailable() -> None:
@@ -118,7 +112,7 @@ def call(salt_of: Callable[[RestCall], str], *, fresh: bool = True) -> Code | No
     """What an answer with this salt is refused for; None where it is taken."""
     salts = Salts(SystemRandomness(), lambda _salt: fresh)
     dialogue = RestDialogue(VERIFY, Wire(salt_of), salts)  # type: ignore[arg-type]  # it has what a dialogue needs
-    system = OutsideSystem("civil-registry", {"nirec.verify": dialogue}, ShiftedClock())
+    system = OutsideSystem("civil-registry", {"nirec.verify/v1": dialogue}, ShiftedClock())
     try:
         reply = system.call(grant_of("nirec.verify", ASKED))
     except UpstreamRefusal as refusal:

@@ -20,7 +20,7 @@ from gateway.signing.xml import canonical
 from tests.adapters.conftest import CONTRACTS
 
 NAMESPACE = "{urn:passerelle:civil-registry:v1}"
-OPERATION = soap_service(contract_directory(), CONTRACTS).operations["nirec.verify"]
+OPERATION = soap_service(contract_directory(), CONTRACTS).operations["nirec.verify/v1"]
 FIELDS: dict[str, object] = {
     "nirec": Nirec("1" * 13),
     "family_name": "Tremblay",

@@ -116,6 +116,21 @@ def _text(local_name: str, text: str) -> Change:
     return change
 
 
+def _tail(local_name: str, text: str) -> Change:
+    def change(root: etree._Element) -> None:
+        find(root, local_name).tail = text
+
+    return change
+
+
+def _times(created: str, expires: str) -> Change:
+    def change(root: etree._Element) -> None:
+        _text("Created", created)(root)
+        _text("Expires", expires)(root)
+
+    return change
+
+
 def _in_info(local_name: str, algorithm: str) -> Change:
     return lambda root: find(find(root, "SignedInfo"), local_name).set("Algorithm", algorithm)
 
@@ -153,9 +168,9 @@ def _second_token(root: etree._Element) -> None:
     security[-1].set(ID, "X509-2")
 
 
-def reply_to(address: str) -> Change:
+def reply_to(address: str, block: str = "ReplyTo") -> Change:
     def change(root: etree._Element) -> None:
-        reply = etree.SubElement(find(root, "Header"), f"{{{WSA}}}ReplyTo")
+        reply = etree.SubElement(find(root, "Header"), f"{{{WSA}}}{block}")
         etree.SubElement(reply, f"{{{WSA}}}Address").text = address
 
     return change
@@ -300,6 +315,10 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "timestamp_ends_before_it_begins": (
         but(lifetime=timedelta(seconds=-1)), "created_out_of_window Timestamp timestamp_stale",
     ),
+    "timestamp_at_the_end_of_time": (
+        before(_times("9999-12-31T23:59:58Z", "9999-12-31T23:59:59Z")),
+        "created_out_of_window Timestamp timestamp_stale",
+    ),
     "timestamp_of_no_time": (before(_text("Created", "today")), "signature_malformed Timestamp timestamp_malformed"),
     # whom it is for, and what it asks
     "to_of_another_endpoint": (but(to="https://elsewhere.example/soap/echo/v1"), "addressed_elsewhere To -"),
@@ -322,10 +341,33 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
         before(_add("Header", "{urn:x}Must", env_mustUnderstand="true")), "header_not_understood - -",
     ),
     "answer_to_somebody_else": (before(reply_to("https://elsewhere.example")), "header_not_understood ReplyTo -"),
+    "fault_to_somebody_else": (
+        before(reply_to("https://elsewhere.example", "FaultTo")), "header_not_understood FaultTo -",
+    ),
     # what evidence may not keep, though a true key signs it
     "header_of_ones_own_signed": (before(OWN_HEADER, "Own"), "signature_malformed Reference -"),
     "attribute_of_ones_own_signed": (before(_set("To", "note", "words")), "signature_malformed To -"),
     "id_of_words": (before(_set("To", ID, "Jean Tremblay")), "signature_malformed To -"),
+    "body_id_of_words": (before(_set("Body", ID, "Jean Tremblay")), "signature_malformed Body -"),
+    "words_in_signed_info": (
+        after(_text("SignedInfo", "Jean Tremblay"), resigned=True),
+        "signature_malformed SignedInfo signed_info_malformed",
+    ),
+    "words_behind_a_transform": (
+        after(_tail("Transform", "Jean Tremblay"), resigned=True),
+        "signature_malformed SignedInfo signed_info_malformed",
+    ),
+    "attribute_of_a_transform": (
+        after(_set("Transform", "note", "Jean Tremblay"), resigned=True),
+        "signature_malformed SignedInfo signed_info_malformed",
+    ),
+    "reference_s_id_of_words": (
+        after(_set("Reference", "Id", "Jean Tremblay"), resigned=True),
+        "signature_malformed Reference reference_refused",
+    ),
+    "message_id_with_a_space_of_no_xml": (
+        but(message_id="\u00a0urn:uuid:0a1b2c3d-0000-4000-8000-000000000001"), "nonce_invalid MessageID -",
+    ),
     "words_in_the_timestamp": (before(_text("Timestamp", "words")), "signature_malformed Timestamp -"),
     "element_in_the_action": (
         before(_add("Action", "{urn:x}Own")), "signature_malformed Header block_malformed",

@@ -32,7 +32,10 @@ class Bench:
         """The first policy with ``new`` for ``old``, among the objects; gives its hash."""
         policy = (self.forger.log / "objects" / self.items[0].evidence["policy"]).read_text()
         assert old in policy
-        content = policy.replace(old, new).encode()
+        return self.add(policy.replace(old, new).encode())
+
+    def add(self, content: bytes) -> str:
+        """Among the objects; gives its hash."""
         digest = sha256(content).hexdigest()
         self._objects[digest] = content
         return digest

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.profile import profile_operations
+from contracts.names import versioned
 from gateway.ledger.encoding import encode64
 from gateway.model import Attempt, Reply
 from gateway.signed import RestPart
@@ -40,7 +41,7 @@ class KeepingCooperative:
 
     def call(self, grant: Grant) -> Reply:
         gateway, message = self.gateway, grant.message
-        operation = profile_operations(PARTY, gateway.composition.contracts)[message.operation.name]
+        operation = profile_operations(PARTY, gateway.composition.contracts)[versioned(message.operation.name, "1")]
         call = operation.request(self.ask(dict(message.fields)), b"")
         at = gateway.clock.now()
         ours = keystore(gateway.settings.folders.keys)

@@ -13,7 +13,7 @@ from adapters.civil_registry.adapter import contract_directory
 from adapters.loopback import Loopback
 from adapters.mapping.soap_form import soap_service
 from certs.files import write_private
-from contracts.names import soap_names, soap_path
+from contracts.names import soap_names, soap_path, versioned
 from gateway.app import Worker
 from gateway.development import REGISTRY
 from gateway.model import Attempt, Received, Reply
@@ -66,7 +66,7 @@ class KeepingRegistry:
 
     def call(self, grant: Grant) -> Reply:
         message = grant.message
-        operation = self._service.operations[message.operation.name]
+        operation = self._service.operations[versioned(message.operation.name, "1")]
         asked_id, said_id = (f"urn:uuid:{self.gateway.randomness.uuid()}" for _ in range(2))
         fields = self.ask(dict(message.fields))
         headers = {n.TO: "https://registry.test/v1", n.ACTION: operation.action, n.MESSAGE_ID: asked_id}

@@ -146,6 +146,16 @@ def _base(change: Callable[[bytes], bytes]) -> Callable[[SoapExchange], Any]:
     return forge
 
 
+def _named_in_words(made: SoapExchange) -> None:
+    """The Body's Id, and with it a signature that holds."""
+
+    def renamed(part: SignedPart) -> SignedPart:
+        info = part.signed_info.replace(b'"#id-Body"', b'"#Camille Fictif"')
+        return replace(part, signed_info=info, signature=made.asked.keys.sign(made.asked.key, info))
+
+    made.part = renamed
+
+
 def _answered_by_rest(bench: Bench) -> None:
     made = exchange(bench)
     base = made.item.record.answer_base
@@ -203,6 +213,7 @@ FORGERIES: dict[str, tuple[Fault, Forgery]] = {
         Fault.REQUEST_MALFORMED,
         _with(lambda made: made.asked.notes.update({n.ACTION: "Camille Fictif"})),
     ),
+    "words_as_the_body_s_id": (Fault.REQUEST_MALFORMED, _with(_named_in_words)),
     "words_as_message_id": (Fault.REQUEST_MALFORMED, _asked(n.MESSAGE_ID, "Camille Fictif")),
     "half_a_message_id": (Fault.REQUEST_MALFORMED, _asked(n.MESSAGE_ID, "urn:uuid:0a1b2c3d")),
     "an_address_as_message_id": (Fault.REQUEST_MALFORMED, _asked(n.MESSAGE_ID, "https://example.test/1")),

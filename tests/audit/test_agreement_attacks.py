@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
+from typing import TYPE_CHECKING, Any
 
 from gateway.audit.verdict import Fault
 from gateway.ledger.encoding import timestamp
 from tests.audit.bench import Bench, rebase
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_log_written_again_unchanged_holds(bench: Bench) -> None:
@@ -88,6 +93,23 @@ def test_contract_of_another_service(bench: Bench) -> None:
     other = bench.one("nirec.verify").evidence["contract"]["sha256"]
     bench.forger.change(bench.one(), lambda evidence: evidence["contract"].update(sha256=other))
     assert bench.faults() == {Fault.CONTRACT_DIFFERS}
+
+
+def test_a_contract_by_which_nobody_had_to_be_asked(bench: Bench, trust: Path) -> None:
+    """The gateway invents a registry's answer: all signatures are right, and there is no upstream to have signed."""
+    item = bench.one("nirec.verify")
+    contract = (bench.forger.log / "objects" / item.evidence["contract"]["sha256"]).read_text()
+    digest = bench.add(contract.replace("upstream: civil-registry", "upstream: loopback").encode())
+
+    def invent(evidence: dict[str, Any]) -> None:
+        evidence["contract"]["sha256"] = digest
+        evidence["parties"]["upstream"] = None
+        evidence["upstream"] = []
+
+    bench.forger.change(item, invent)
+    assert bench.faults() == {Fault.CONTRACT_UNKNOWN}
+    shutil.rmtree(trust / "contracts")
+    assert bench.faults() == set()  # nothing else shows it: so an audit without them says what it takes on trust
 
 
 def test_contract_that_is_not_there(bench: Bench) -> None:

@@ -67,7 +67,13 @@ def test_an_export_holds_without_the_log_and_without_any_period_key(exported: by
     assert (proven.kind, proven.party, proven.agreement) == ("exchange", "ministry", "ENT-2026-02")
     assert (proven.operation, proven.purpose, proven.outcome) == ("nirec.verify", "admissibilite", "released")
     assert (proven.fields, len(proven.subjects)) == (("handle", "outcome"), 1)
-    assert set(verdict.unproven) == set(Limit)
+    assert set(verdict.unproven) == set(Limit) - {Limit.CONTRACTS_ASSERTED, Limit.UPSTREAM_SEALED_APART}
+
+
+def test_without_the_auditor_s_contracts_it_is_taken_from_the_gateway(exported: bytes, anchors: Trust) -> None:
+    assert Limit.CONTRACTS_ASSERTED in verify_export(exported, replace(anchors, contracts=None)).unproven
+    other = verify_export(exported, replace(anchors, contracts=frozenset({"0" * 64})))
+    assert fault(other) is Fault.CONTRACT_UNKNOWN
 
 
 def test_an_export_under_the_remembered_checkpoint_is_of_that_log(exported: bytes, trust: Path) -> None:
@@ -146,6 +152,7 @@ MOVED: dict[str, tuple[Callable[[dict[str, Any]], object], Fault]] = {
     ),
     "a_member_more": (lambda it: it.update(made_at="2026"), Fault.BUNDLE_MALFORMED),
     "another_version": (lambda it: it.update(v=2), Fault.BUNDLE_MALFORMED),
+    "a_version_that_is_no_number": (lambda it: it.update(v=True), Fault.BUNDLE_MALFORMED),
 }
 
 

@@ -60,6 +60,19 @@ def test_what_cannot_be_proved_is_said(log: Path, trust: Path) -> None:
     }
 
 
+def test_without_contracts_of_the_auditor_s_they_are_the_gateway_s_word(log: Path, trust: Path) -> None:
+    shutil.rmtree(trust / "contracts")
+    verdict = audit(log, trust)
+    assert verdict.holds
+    assert Unproven.CONTRACTS_ASSERTED in verdict.unproven
+
+
+def test_a_contract_among_the_anchors_that_is_none(log: Path, trust: Path) -> None:
+    (trust / "contracts" / "other.yaml").write_text("service: x\n")
+    with pytest.raises(ConfigurationError, match="trust_malformed"):
+        audit(log, trust)
+
+
 def test_a_remembered_log_is_no_first_audit(log: Path, trust: Path) -> None:
     remember(audit(log, trust), trust)
     verdict = audit(log, trust)

@@ -15,7 +15,8 @@ from gateway.audit.handover import check_handover
 from gateway.audit.verdict import Fault, Problem
 from gateway.composition import Composition
 from gateway.errors import LedgerError
-from gateway.ledger.handover import Handover, copy_log, read_handover
+from gateway.ledger.handover import Handover, read_handover
+from gateway.ledger.handover_log import copy_log
 from gateway.ledger.leaf import Leaf
 from gateway.ledger.reader import LogReader
 from gateway.settings import load_settings

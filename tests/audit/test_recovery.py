@@ -12,14 +12,15 @@ import pytest
 
 from gateway.audit import evidence_schema as schema
 from gateway.audit.ancestry import Ancestry
-from gateway.audit.recovery import NAMED_WITHIN, Recoveries
+from gateway.audit.recovery import Recoveries
 from gateway.audit.report import Report
 from gateway.audit.verdict import Fault, LogRecovery, Problem, Unproven
 from gateway.ledger.encoding import canonical_json
 from gateway.ledger.evidence import policy_evidence
 from gateway.ledger.leaf import Leaf
 from gateway.ledger.note import Checkpoint
-from gateway.ledger.recovered import OpenWriter, RecoveryFacts, read_recovery
+from gateway.ledger.recovered import ON_ITS_WAY, OpenWriter, RecoveryFacts, read_recovery
+from gateway.policy.recovery import NAMED_WITHIN
 from tests.audit.test_destruction import GROWN, SIZE, History
 from tests.policy.made import HOUR, NOW, ORIGIN, first
 from tests.policy.test_recovery import ONE, approve, loss
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
     from gateway.policy.recovery import Loss
     from tests.audit.bench import Bench
 
-#: The log was recovered to this size, and the leaf that says so came a little later.
+#: The log was recovered to this size, and the leaf that says so came after what the database alone had.
 TO, AT = 900, 910
+#: Up to here an anchor says that it was published.
+ANCHORED = 899
 
 
 def facts(**changes: Any) -> RecoveryFacts:
     said: dict[str, Any] = {
-        "origin": ORIGIN, "size": TO, "root": GROWN.roots[TO].hex(), "database": 700, "waiting": 2,
+        "origin": ORIGIN, "size": TO, "root": GROWN.roots[TO].hex(), "database": 700, "waiting": 12,
         "since": NOW - HOUR, "until": NOW, "writers": (OpenWriter(UUID(int=1), 5, 0), OpenWriter(UUID(int=2), 0, 7)),
     }  # fmt: skip
     return RecoveryFacts(**(said | changes))
@@ -60,6 +63,8 @@ class Case:
         history = cast("Policies", History((self.force,)))
         self.audit = Recoveries(history, self.report, Ancestry(GROWN, checkpoint))
         self.report.time(NOW - 2 * HOUR)
+        for index in range(AT):
+            self.audit.leaf(index, NOW - (2 * HOUR if index < TO else HOUR))
 
     def take(self, evidence: bytes, index: int, after: timedelta = timedelta()) -> None:
         leaf = Leaf("policy", uuid4(), uuid4(), 1, NOW + after, bytes(32))
@@ -166,16 +171,45 @@ _RECOVERED: dict[str, tuple[int, dict[str, Any]]] = {
     "of_another_tree": (AT, {"root": GROWN.roots[TO - 1].hex()}),
     "of_what_comes_after_it": (TO - 1, {}),
     "of_another_time": (AT, {"until": NOW + timedelta(microseconds=1)}),
+    "of_a_log_that_had_grown_beyond": (AT, {"waiting": AT - TO - 1}),
+    "of_a_log_that_was_anchored_beyond": (AT, {"size": ANCHORED - 1, "root": GROWN.roots[ANCHORED - 1].hex()}),
+    "of_a_longer_time": (AT, {"since": NOW - 2 * HOUR - ON_ITS_WAY - timedelta(microseconds=1)}),
 }
 
 
 @pytest.mark.parametrize("word", _RECOVERED)
 def test_a_recovery_that_is_not_this_log_s_is_a_finding(case: Case, word: str) -> None:
     index, changes = _RECOVERED[word]
+    case.audit.anchored(ANCHORED)
     with pytest.raises(Problem) as problem:
         case.recovered(index, **changes)
     assert problem.value.fault is Fault.RECOVERY_MALFORMED
     assert case.verdict().facts.recoveries == ()
+
+
+def test_of_a_recovery_long_ago_the_time_is_known_by_bundles(case: Case) -> None:
+    """What is kept of the times does not grow with each leaf; the bundle before tells enough."""
+    for index in range(AT, SIZE):
+        case.audit.leaf(index, NOW)
+    late = {"size": 300, "root": GROWN.roots[300].hex(), "waiting": SIZE}
+    with pytest.raises(Problem):
+        case.recovered(SIZE - 1, since=NOW - 2 * HOUR - ON_ITS_WAY - timedelta(microseconds=1), **late)
+    case.recovered(SIZE - 1, since=NOW - 2 * HOUR - ON_ITS_WAY, **late)
+
+
+@pytest.mark.parametrize(("remembered", "holds"), [(TO, True), (TO + 1, False), (AT, False), (AT + 1, True)])
+def test_a_log_that_was_seen_published_beyond_was_not_recovered_to_less(
+    case: Case,
+    remembered: int,
+    holds: bool,  # noqa: FBT001  the table's last column
+) -> None:
+    """By the checkpoint of an earlier audit, unless that was of a later time."""
+    case.audit._remembered = remembered
+    if holds:
+        case.recovered()
+        return
+    with pytest.raises(Problem):
+        case.recovered()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from lxml import etree
 
 from gateway.audit.audit import Beside, audit
 from gateway.audit.counts import KeptCount, ReceiptCount, TranslationCount
@@ -17,13 +18,16 @@ from gateway.cli.main import run as main
 from gateway.cli.translate import SoapSystem, retold
 from gateway.development import REGISTRY
 from gateway.errors import ConfigurationError
+from gateway.signing.xml import parse
 from gateway.system import SystemClock
 from tests.audit.forge import Forger
 from tests.audit.translated import Run, kept_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from gateway.audit.places import RestAsked
     from gateway.model import Form
 
 
@@ -78,6 +82,20 @@ def test_a_gateway_that_alters_what_was_meant(run: Run, tmp_path: Path, name: st
     assert verdict.translated.failed == 1
 
 
+def test_a_system_that_signs_nothing_got_the_body_alone(run: Run, tmp_path: Path) -> None:
+    there = shutil.copytree(run.gateway.kept_there, tmp_path / "there")
+    for path in there.glob("*-0.xml"):
+        envelope = parse(path.read_bytes())
+        envelope.remove(envelope[0])
+        path.write_bytes(etree.tostring(envelope))
+    kept = kept_of(run, tmp_path / "kept", run.faithful[0], run.lies["nirec"])
+    verdict = translated(run, kept, there)
+    assert [(one.code, one.exchange_id) for one in verdict.findings] == [
+        (Fault.TRANSLATION_DIFFERS, run.lies["nirec"]),
+    ]
+    assert verdict.translated == TranslationCount(requests=1, answers=2, failed=1)
+
+
 def test_a_message_that_nobody_gave(run: Run, tmp_path: Path) -> None:
     """Then nothing is said of it, and that is said."""
     verdict = translated(run, kept_of(run, tmp_path / "kept", run.lies["nirec"], run.lies["message"]))
@@ -128,6 +146,23 @@ def test_a_system_whose_mapping_is_not_known_or_has_no_such_operation(run: Run, 
         verdict = audit(run.log, run.trust, beside=Beside(SystemClock().now(), retold=given))
         assert verdict.findings == ()
         assert verdict.translated == TranslationCount(incomplete=1)
+
+
+class Tripping:
+    """A mapping that did not foresee what stands in a message."""
+
+    def sent(self, operation: str, fields: Mapping[str, object], salt: bytes) -> RestAsked:
+        raise ZeroDivisionError(operation, fields, salt)
+
+    def answered(self, operation: str, content: object, status: int) -> Mapping[str, object]:
+        raise ZeroDivisionError(operation, content, status)
+
+
+def test_what_nobody_foresaw_is_a_finding_and_no_crash(run: Run, tmp_path: Path) -> None:
+    kept = kept_of(run, tmp_path / "kept", run.faithful[0])
+    given = Retold((kept,), (run.gateway.kept_there,), {REGISTRY: Tripping()})
+    verdict = audit(run.log, run.trust, beside=Beside(SystemClock().now(), retold=given))
+    assert [(one.code, one.exchange_id) for one in verdict.findings] == [(Fault.UNFORESEEN, run.faithful[0])]
 
 
 @pytest.mark.parametrize("which", ["kept", "other"])

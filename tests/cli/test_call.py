@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.cli.call import acknowledged
+from contracts.loader import load_contract
+from gateway.cli.call import acknowledged, operation_of
 from gateway.cli.main import run
 from gateway.cli.output import Exit, Output
 from gateway.client.client import UnreachableError
+from gateway.client.party import AgreedOperation
 from gateway.client.signer import SignedRequest
 from gateway.client.verifier import AnswerError, VerifiedAnswer
+from gateway.errors import ConfigurationError
 from gateway.messages.catalogue import Catalogue
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gateway.client.client import Acknowledgement
     from gateway.errors import ShownError
     from tests.exchange.live import LiveGateway
@@ -104,3 +106,52 @@ def test_an_operation_that_the_party_has_no_agreement_for(
     line = ["call", "exchange.acknowledge", "--dir", str(live.folder), "--as", "cooperative", "--data", str(data)]
     assert run(line) == 2
     assert "echo, nirec.verify" in capsys.readouterr().err
+
+
+ECHO = (Path(__file__).parents[2] / "contracts" / "echo" / "v1" / "contract.yaml").read_text(encoding="utf-8")
+VERSIONS = [
+    load_contract(
+        ECHO.replace('version: "1"', f'version: "{version}"').replace("/v1/echo", f"/v{version}/echo").encode()
+    )
+    for version in ("10", "2", "1")
+]
+
+
+@pytest.mark.parametrize(
+    ("version", "path", "called", "said"),
+    [
+        (None, "/v2/echo", "/v2/echo", "/v2/echo"),
+        ("1", "/v2/echo", "/v1/echo", "/v1/echo"),
+        (None, "/elsewhere/echo", "/v10/echo", None),
+    ],
+    ids=["the_party_s", "the_one_asked_for", "the_newest"],
+)
+def test_the_version_of_an_operation_that_is_called(version: str, path: str, called: str, said: str | None) -> None:
+    """Its contract is what the salt and the handle go by; its address is the party's, unless a version is asked for."""
+    declared, rest = operation_of("echo", version, VERSIONS, AgreedOperation("POST", path, "A", "p"))
+    assert declared.rest.path == called
+    assert (None if rest is None else rest.path) == said
+
+
+def test_a_version_that_there_is_not() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        operation_of("echo", "3", VERSIONS, None)
+    assert error.value.values == {"operation": "echo", "version": "3", "known": "1, 2, 10"}
+
+
+def test_a_version_is_called_by_its_own_address(live: LiveGateway, capsys: pytest.CaptureFixture[str]) -> None:
+    data = live.party("cooperative") / "requests" / "echo.json"
+    assert called(live, capsys, "echo", data, "--version", "1")[0] == 0
+    line = ["call", "echo", "--version", "7", "--dir", str(live.folder), "--as", "cooperative", "--data", str(data)]
+    assert run(line) == 2
+    assert "n'a pas de version 7; elle a: 1" in capsys.readouterr().err
+
+
+def test_fields_that_do_not_fit_into_an_address(
+    live: LiveGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data.json"
+    data.write_text('{"as_of": ["2026-10-31"]}')
+    line = ["call", "waitlist.statistics", "--dir", str(live.folder), "--as", "ministry", "--data", str(data)]
+    assert run(line) == 2
+    assert "/v1/waitlist/statistics" in capsys.readouterr().err

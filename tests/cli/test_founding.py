@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import shutil
 import stat
+from base64 import b64decode
 from copy import deepcopy
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
 
 import pytest
 import yaml
 
+from gateway.errors import KeystoreError
+from gateway.keys.periods import apart_key
+from gateway.ledger.encoding import FormatError
+from gateway.ledger.sealing import open_apart, seal_apart
 from gateway.policy.bundle import read_bundle
 from gateway.settings import load_settings
 from gateway.system import SystemClock
@@ -125,6 +131,23 @@ def test_founding_overwrites_nothing(founders: Founders) -> None:
 def test_a_month_is_a_month(desk: Desk, period: str, tmp_path: Path) -> None:
     desk.run("policy", "new-period", period, "--out", tmp_path / "p", expect=2)
     assert not (tmp_path / "p").exists()
+
+
+def test_the_officers_key_for_what_is_sealed_apart(desk: Desk, tmp_path: Path) -> None:
+    """The gateway finds the public side by the hash that the policy names, and no other in its place (C5)."""
+    made = desk.told("policy", "new-apart", "--out", tmp_path / "apart")
+    public = apart_key(tmp_path, made["sha256"])
+    exchange = uuid4()
+    private = b64decode((tmp_path / "apart" / f"{made['sha256']}.key").read_bytes())
+    assert open_apart(private, seal_apart(public, b"signed", exchange), exchange) == b"signed"
+    for other in (uuid4(), UUID(int=0)):
+        with pytest.raises(FormatError):
+            open_apart(private, seal_apart(public, b"signed", exchange), other)
+    with pytest.raises(KeystoreError):
+        apart_key(tmp_path, "ab" * 32)
+    (tmp_path / "apart" / f"{made['sha256']}.pub").write_bytes(public[:-1] + b"\0")
+    with pytest.raises(KeystoreError):
+        apart_key(tmp_path, made["sha256"])
 
 
 def test_the_first_policy_of_development_names_three_officers(desk: Desk) -> None:

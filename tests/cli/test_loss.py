@@ -90,6 +90,13 @@ class Machine(Desk):
         asked = ("log", "loss", "record", file or self.folder / "loss", *approvals)
         return self.told(*asked, "--config", self.config, expect=expect)
 
+    def reminded(self) -> list[dict[str, Any]]:
+        """Of losses, by `status`, while nothing runs."""
+        told = self.told("status", "--config", self.config, expect=3)
+        assert ("loss_unnamed" in {alarm["name"] for alarm in told["alarms"]}) == bool(told["losses"])
+        found: list[dict[str, Any]] = told["losses"]
+        return found
+
     def sequence(self) -> None:
         settings = load_settings(self.folder / "passerelle.toml")
         composition = Composition(settings, SystemClock(), SystemRandomness())
@@ -126,6 +133,7 @@ def named(machine: Machine, lost: Lost, *how: object) -> None:
     assert (recovery.reason, recovery.exchanges) == ("machine-lost", (lost.unpublished.exchange_id,))
     assert Unproven.LOSS_AWAITED not in verdict.unproven
     machine.propose(expect=2)  # there is nothing more to name
+    assert machine.reminded() == []
 
 
 def test_a_database_from_a_backup_is_recovered_and_officers_name_what_is_lost(machine: Machine, lost: Lost) -> None:
@@ -153,6 +161,8 @@ def test_a_server_s_database_is_recovered_from_the_log_alone(
 
 def test_until_officers_have_said_what_is_lost_an_audit_says_that_it_is_awaited(machine: Machine, lost: Lost) -> None:
     machine.recover("--without-backup")
+    [reminder] = machine.reminded()
+    assert 95.5 < reminder["hours"] <= 96
     for _ in range(2):
         machine.sequence()
     verdict = machine.audited(receipts=False)

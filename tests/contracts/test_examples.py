@@ -15,7 +15,7 @@ from contracts.generate.xml import NAMESPACES
 from contracts.generate.xsd import xsd
 from contracts.loader import ContractError, load_contract
 from contracts.plain import judging_schema
-from contracts.rest import rest_target
+from contracts.rest import path_pattern, rest_target
 from contracts.shape import shape_of
 from gateway.translation.xml_form import XmlForm
 from tests.contracts.rich import RICH, rich
@@ -133,3 +133,12 @@ def test_an_example_that_shows_nothing_is_refused(change: Any, said: str) -> Non
     loaded = load_contract(yaml.safe_dump(contract, sort_keys=False).encode())
     with pytest.raises(ContractError, match=said):
         examples(loaded)
+
+
+def test_the_paths_that_a_contract_s_path_stands_for() -> None:
+    """A field's name may have digits; what is no field means itself."""
+    pattern = path_pattern("/v2/permits.old/{region_2}/parts")
+    assert pattern.fullmatch("/v2/permits.old/06/parts")
+    assert not pattern.fullmatch("/v2/permits-old/06/parts")
+    assert not pattern.fullmatch("/v2/permits.old/06/07/parts")
+    assert not pattern.fullmatch("/v2/permits.old//parts")

@@ -60,6 +60,16 @@ def test_a_change_of_contract_is_drift(checkout: Path, capsys: pytest.CaptureFix
     assert drifted == {"echo.wsdl", "echo.xsd", "openapi.json", "reference.fr.md", "reference.en.md"}
 
 
+def test_an_error_that_there_is_not_has_its_line(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = checkout / "contracts" / "echo" / "v1" / "contract.yaml"
+    text = path.read_text(encoding="utf-8").replace("body_malformed", "body_mal_formed")
+    path.write_text(text, encoding="utf-8")
+    assert main(["--check", str(checkout)]) == 1
+    line = next(number for number, row in enumerate(text.splitlines(), 1) if "body_mal_formed" in row)
+    said = f"echo/v1/contract.yaml:{line}: echo: there is no error body_mal_formed; correct it\n"
+    assert capsys.readouterr().err == said
+
+
 def test_what_cannot_be_used_is_said(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = checkout / ERRORS
     whole = table.read_text(encoding="utf-8")

@@ -86,6 +86,13 @@ def _twice(contract: Contract) -> None:
     contract["operations"]["nirec_verify"] = again
 
 
+def _renamed(name: str) -> Callable[[Contract], None]:
+    def change(contract: Contract) -> None:
+        contract["operations"][name] = contract["operations"].pop("nirec.verify")
+
+    return change
+
+
 #: What is changed, what is said of it, and how the line begins that is named (keys are sorted in the dump).
 _BROKEN: dict[str, tuple[Callable[[Contract], None], str, str]] = {
     "no_salt_in_the_request": (_drop_salt("request"), "required salt", "properties:"),
@@ -110,6 +117,11 @@ _BROKEN: dict[str, tuple[Callable[[Contract], None], str, str]] = {
     "personal_field_in_the_query": (_set("rest", "query", value=["family_name"]), "path or a query", "rest:"),
     "unknown_field_in_the_path": (_set("rest", "path", value="/v1/{other}"), "path or a query", "rest:"),
     "field_of_the_path_written_twice": (_set("rest", "path", value="/v1/{}"), "path or a query", "rest:"),
+    "path_that_clients_rewrite": (_set("rest", "path", value="/v1/../children"), "none of them empty, . or", "path:"),
+    "path_with_an_empty_segment": (_set("rest", "path", value="/v1//children"), "none of them empty", "path:"),
+    "brace_without_its_pair": (_set("rest", "path", value="/v1/children}"), "braces are pairs", "path:"),
+    "path_of_the_log": (_set("rest", "path", value="/log/checkpoint"), "at this path itself", "path:"),
+    "path_of_receipts": (_set("rest", "path", value="/v1/exchanges/x/receipt"), "at this path itself", "path:"),
     "get_with_a_body": (_set("rest", "method", value="GET"), "GET has no body", "rest:"),
     "list_in_the_query": (_in_query(type="array", items={"type": "boolean"}), "single values", "rest:"),
     "null_in_the_query": (_in_query(type=["boolean", "null"]), "single values", "rest:"),
@@ -153,6 +165,11 @@ _BROKEN: dict[str, tuple[Callable[[Contract], None], str, str]] = {
     "reduction_of_an_unknown_field": (_set("reduction", "field", value="other"), "does not have", "reduction:"),
     "unknown_key": (_set("surprise", value=1), "surprise: is no word of a contract; remove", "surprise:"),
     "missing_key": (lambda contract: _operation(contract).pop("title"), "title: is missing; add it", "nirec.verify:"),
+    "version_that_is_a_number": (
+        lambda contract: contract.update(version=1),
+        "version: is no text; put it between quotes",
+        "version:",
+    ),
     "no_deadline": (_set("limits", "deadline_seconds", value=0), "deadline_seconds", "deadline_seconds:"),
     "method_that_is_none": (_set("rest", "method", value="PUT"), "method", "method:"),
     "half_a_surrogate_pair": (_set("title", "fr", value="\ud800"), "XML cannot hold", "fr:"),
@@ -162,6 +179,9 @@ _BROKEN: dict[str, tuple[Callable[[Contract], None], str, str]] = {
         "- ",
     ),
     "key_that_xml_cannot_hold": (_set("upstream\ufffe", value=1), "XML cannot hold", "nirec.verify:"),
+    "operation_named_by_no_word": (_renamed("../nirec"), "a letter, then letters", "../nirec:"),
+    "operation_that_begins_with_a_digit": (_renamed("1.verify"), "a letter, then letters", "1.verify:"),
+    "operation_without_a_name": (_renamed(""), "a letter, then letters", "? ''"),
     "two_actions_of_one_name": (_twice, "SOAP name of something else too", "nirec_verify:"),
     "soap_action_that_is_no_uri": (
         _set("soap", value={"action": "verify", "request": "A", "response": "B"}),
@@ -269,6 +289,19 @@ def test_versions_stand_side_by_side_and_one_says_that_it_is_on_its_way_out(tmp_
     assert deprecation_headers(second) == ()
 
 
+def _below(field: str) -> Callable[[Contract], None]:
+    """A public field stands in the path."""
+
+    def change(contract: Contract) -> None:
+        operation = _operation(contract)
+        words = {"type": "string", "sensitivity": "public", "description": _WORDS}
+        operation["request"]["properties"][field] = words
+        operation["request"]["required"].append(field)
+        operation["rest"]["path"] = f"/v1/verifications/{{{field}}}"
+
+    return change
+
+
 _TOGETHER: dict[str, tuple[tuple[tuple[str, str, Callable[[Contract], object]], ...], str]] = {
     "no_contract": ((), "there is no operation"),
     "another_service_has_the_name": (
@@ -278,6 +311,14 @@ _TOGETHER: dict[str, tuple[tuple[tuple[str, str, Callable[[Contract], object]], 
     "one_path_for_two_versions": (
         (("nirec", "1", _same), ("nirec", "2", _set("rest", "path", value="/v1/nirec"))),
         r"^nirec/v2/contract\.yaml:\d+: nirec.verify: another has the same method and path",
+    ),
+    "one_path_but_for_its_field": (
+        (("nirec", "1", _below("child")), ("nirec", "2", _below("person"))),
+        r"^nirec/v2/contract\.yaml:\d+: nirec.verify: another has the same method and path",
+    ),
+    "one_name_in_openapi": (
+        (("births", "1", _renamed("nirec-verify")), ("nirec", "1", _same)),
+        r"^nirec/v1/contract\.yaml:\d+: nirec.verify: another operation is NirecVerify in OpenAPI too",
     ),
     "no_such_successor": ((("nirec", "1", _deprecated),), r"^nirec/v1/contract\.yaml:1: successor 2 is not there"),
     "folder_of_another_version": (

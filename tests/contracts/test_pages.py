@@ -116,6 +116,7 @@ def test_text_is_escaped_in_both_spellings(errors: tuple[ErrorEntry, ...]) -> No
         Code("xml", "<d/>\n"),
     ]
     assert markdown(blocks) == "# a `b`\n\n**x** & [y](z?a&b)\n\n| h\\| |\n| --- |\n| `c\\|` |\n\n```xml\n<d/>\n```\n"
+    assert markdown([Heading(2, "a\nb"), Table(["h"], [["c\nd"]])]) == "## a b\n\n| h |\n| --- |\n| c d |\n"
     written = html(blocks, "fr")
     assert "<title>a b</title>" in written
     assert '<h1 id="a `b`">a <code>b</code></h1>' in written

@@ -121,7 +121,12 @@ class LiveGateway:
 
     def start_sandbox(self) -> None:
         self.processes["sandbox"] = self.spawn("sandbox", "civil-registry")
-        assert until(lambda: _answers(self.ports.control), 15), "the sandbox did not start"
+        assert until(lambda: _answers(self.ports.control), 20), "the sandbox did not start"
+
+    def start_cooperative(self) -> None:
+        """The cooperative's registry, which speaks REST: its own sandbox, for those who ask it something."""
+        self.processes["cooperative"] = self.spawn("sandbox", "cooperative")
+        assert until(lambda: _answers(self.ports.cooperative_control), 20), "the cooperative's sandbox did not start"
 
     def start(self) -> None:
         self.processes["gateway"] = self.spawn("serve")
@@ -257,18 +262,21 @@ class LiveGateway:
                 pass
             return b"".join(parts)
 
-    # the sandbox ---------------------------------------------------------------------------------------------------
+    # the sandboxes -------------------------------------------------------------------------------------------------
 
-    def counter(self) -> int:
-        """How many requests reached the registry."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports.control}/counter", timeout=30) as answer:
+    def counter(self, sandbox: str = "civil-registry") -> int:
+        """How many requests reached a registry."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._control(sandbox)}/counter", timeout=30) as answer:
             return int(json.load(answer)["requests"])
 
-    def behave(self, mode: str, delay_ms: int = 0) -> None:
+    def behave(self, mode: str, delay_ms: int = 0, *, sandbox: str = "civil-registry") -> None:
         data = json.dumps({"mode": mode, "delay_ms": delay_ms}).encode()
-        address = f"http://127.0.0.1:{self.ports.control}/behaviour"
+        address = f"http://127.0.0.1:{self._control(sandbox)}/behaviour"
         with urllib.request.urlopen(urllib.request.Request(address, data), timeout=30) as answer:
             assert answer.status == 200
+
+    def _control(self, sandbox: str) -> int:
+        return {"civil-registry": self.ports.control, "cooperative": self.ports.cooperative_control}[sandbox]
 
 
 def read_issued(stem: Path) -> Issued:

@@ -38,6 +38,22 @@ TERMS = {
     )
     for word, text in (("agreement", agreement), ("purpose", purpose))
 }
+#: Each operation of the product, and where a client of the whole conversation reports it.
+CALLED = {
+    "echo": "echo",
+    "nirec.verify": "verification",
+    "exchange.acknowledge": "acknowledgement",
+    "subject.expect": "expected",
+    "subject.merge": "merged",
+    "subject.birth": "born",
+    "waitlist.statistics": "statistics",
+}
+#: What the clients ask of the waiting list: every region, one of them, and a day before anything was counted.
+QUESTIONS = {
+    "all": {"as_of": "2026-10-31"},
+    "one": {"as_of": "2027-06-01", "region": "13"},
+    "none": {"as_of": "2024-12-31"},
+}
 
 
 def tool(name: str, package: str) -> str:
@@ -61,6 +77,29 @@ def run(command: Sequence[str], folder: Path, **environ: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.fixture
+def live(live: LiveGateway, cooperative: LiveGateway) -> LiveGateway:
+    """The running gateway, with every registry that these clients ask."""
+    return live
+
+
+@pytest.fixture(scope="session")
+def statistics(cooperative: LiveGateway) -> dict[str, Any]:
+    """What the product's own client gets by REST for each question: numbers, lists, what is null and what is absent."""
+    client = cooperative.client("ministry")
+    found: dict[str, Any] = {}
+    for name, question in QUESTIONS.items():
+        answer = client.send(client.prepare("waitlist.statistics", dict(question), salted=False))
+        found[name] = json.loads(answer.body)
+    # enough of each for the comparison to mean something
+    laval = found["one"]["regions"][0]
+    assert [len(said["regions"]) for said in found.values()] == [3, 1, 0]
+    assert [each["waiting"] for each in laval["definitions"]] == [9, 6, None, None]
+    assert "places" not in laval
+    assert found["none"]["average_wait_months"] is None
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -139,6 +178,8 @@ def make_folder(live: LiveGateway, folder: Path, algorithm: str, more: Mapping[s
         "echo.purpose": "essai",
         "verify.agreement": "ENT-2026-02",
         "verify.purpose": "admissibilite",
+        "waitlist.statistics.agreement": "ENT-2026-09",
+        "waitlist.statistics.purpose": "planification",
         **{name: child[name] for name in ("nirec", "family_name", "given_names", "birth_date")},
         **(more or {}),
     }

@@ -225,6 +225,8 @@ FORGERIES: dict[str, Forgery] = {
     "early_refusal_of_another_nonce": _said("refusal", outcome="replayed", nonce="A" * 24),
     "early_answer_that_covers_a_digest": _early(lambda values: values.update({'"content-digest";req': "sha-256=:AA:"})),
     "received_on_another_day": _received,
+    "of_a_version_that_is_no_number": _said(v=True),
+    "of_a_version_in_another_spelling": _said(v=1.0),
     "under_another_policy": _said(policy="0" * 64),
     "under_another_agreement_than_signed": _said(agreement="ESSAI-MIN"),
     "for_another_purpose_than_signed": _said(purpose="autre"),

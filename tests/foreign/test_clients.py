@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 ITSELF = {'"@status"', '"content-digest"', '"exchange-id"', '"ledger-leaf"', '"ledger-by"', '"@method";req'}
 REQUEST = {
     '"@target-uri";req',
-    '"content-digest";req',
     '"signature";req;key="sig1"',
     '"signature-input";req;key="sig1"',
 }
+#: And where it had a body.
+BODY = {'"content-digest";req'}
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -34,6 +35,7 @@ def test_a_stranger_s_client(
     live: LiveGateway,
     folders: Mapping[str, Path],
     request: pytest.FixtureRequest,
+    statistics: dict[str, Any],
     language: str,
     algorithm: str,
 ) -> None:
@@ -47,17 +49,21 @@ def test_a_stranger_s_client(
     assert len(bytes.fromhex(verification["body"]["handle"])) == 32
     assert live.counter() == before + 1
     for name in ("echo", "verification"):
-        assert set(report[name]["covered"]) == ITSELF | REQUEST
+        assert set(report[name]["covered"]) == ITSELF | REQUEST | BODY
+    # a GET has no body that could be covered
+    asked = report["statistics"]
+    assert (asked["status"], asked["body"]) == (200, statistics["one"])
+    assert set(asked["covered"]) == ITSELF | REQUEST
     # it verified refusals: one of a proven request, and one of a request that was not (C6)
     refused, replayed = report["refused"], report["replayed"]
     assert (refused["status"], refused["body"]["code"]) == (403, "purpose_not_agreed")
-    assert set(refused["covered"]) == ITSELF | REQUEST
+    assert set(refused["covered"]) == ITSELF | REQUEST | BODY
     assert (replayed["status"], replayed["body"]["code"]) == (409, "replayed")
     assert set(replayed["covered"]) == ITSELF | {'"signature-input";req;key="sig1"'}
     # it acknowledged the verification's answer: a signed exchange of its own
     acknowledged = report["acknowledgement"]
     assert (acknowledged["status"], acknowledged["body"]) == (200, {"acknowledged": verification["exchange-id"]})
-    assert set(acknowledged["covered"]) == ITSELF | REQUEST
+    assert set(acknowledged["covered"]) == ITSELF | REQUEST | BODY
     # it sees each change of a good answer
     seen = ["body", "status", "header", "request"] + (["leaf", "log"] if language == "node" else [])
     assert report["notices"] == dict.fromkeys(seen, True)

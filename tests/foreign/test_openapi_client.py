@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.foreign.conftest import HERE, JAVA, TERMS, make_folder, run, tool
-from tests.foreign.test_clients import ITSELF, REQUEST
+from tests.foreign.conftest import CALLED, HERE, JAVA, TERMS, make_folder, run, tool
+from tests.foreign.test_clients import BODY, ITSELF, REQUEST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,13 +34,14 @@ def generated(live: LiveGateway, tmp_path: Path) -> Path:
 
 
 def test_a_generated_client_calls_every_operation(
-    live: LiveGateway, python_client: list[str], generated: Path, tmp_path: Path
+    live: LiveGateway, python_client: list[str], generated: Path, tmp_path: Path, statistics: dict[str, Any]
 ) -> None:
     folder = make_folder(live, tmp_path / "party", "ecdsa-p256-sha256", TERMS)
-    before = live.counter()
+    before, counted = live.counter(), live.counter("cooperative")
     python, _ = python_client
     client = str(HERE / "python" / "openapi_client.py")
     report: dict[str, Any] = json.loads(run([python, client, str(folder), str(generated)], folder))
+    assert set(CALLED.values()) <= report.keys()
     # it signed each operation, and verified each answer: three of them reached the registry
     assert report["echo"]["fields"] == {"message": "d'ailleurs: été"}
     known = report["verification"]["fields"]
@@ -53,5 +54,11 @@ def test_a_generated_client_calls_every_operation(
     assert report["born"]["fields"] == {"outcome": "confirmed"} | report["merged"]["fields"]
     assert report["refused"]["code"] == "purpose_not_agreed"
     assert live.counter() == before + 3
+    # and three the cooperative, by a GET: what null is and what is absent came through the generated models
+    asked = report.pop("statistics")
+    assert {name: part["fields"] for name, part in asked.items()} == statistics
+    assert live.counter("cooperative") == counted + 3
     for name, part in report.items():
+        assert set(part["covered"]) == ITSELF | REQUEST | BODY, name
+    for name, part in asked.items():
         assert set(part["covered"]) == ITSELF | REQUEST, name

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.foreign.conftest import TERMS, make_folder, run
+from contracts.loader import load_contracts
+from tests.exchange.live import ROOT
+from tests.foreign.conftest import CALLED, TERMS, make_folder, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,18 +41,33 @@ def call(
     return report
 
 
+def as_zeep_reads(statistics: dict[str, Any]) -> dict[str, Any]:
+    """The same, but zeep gives None for an element that is absent as for one that is nil."""
+    return {
+        name: {"note": None, **said, "regions": [{"places": None, **region} for region in said["regions"]]}
+        for name, said in statistics.items()
+    }
+
+
+def test_every_operation_is_among_those_that_clients_call() -> None:
+    declared = {name for contract in load_contracts(ROOT / "contracts") for name in contract.operations}
+    assert declared == CALLED.keys()
+
+
 @pytest.mark.parametrize(("language", "soap", "algorithm", "reference"), CLIENTS)
 def test_a_stranger_s_soap_client_calls_every_operation(
     live: LiveGateway,
     request: pytest.FixtureRequest,
     tmp_path: Path,
+    statistics: dict[str, Any],
     language: str,
     soap: str,
     algorithm: str,
     reference: str,
 ) -> None:
-    before = live.counter()
+    before, counted = live.counter(), live.counter("cooperative")
     report = call(live, request, tmp_path / "party", language, (soap, algorithm, reference))
+    assert set(CALLED.values()) <= report.keys()
     # it signed each operation, and verified each answer: three of them reached the registry
     assert report["echo"]["fields"] == {"message": "d'ailleurs: été"}
     known = report["verification"]["fields"]
@@ -62,13 +79,17 @@ def test_a_stranger_s_soap_client_calls_every_operation(
     assert report["merged"]["fields"]["handle"] in {known["handle"], report["expected"]["fields"]["handle"]}
     assert report["born"]["fields"] == {"outcome": "confirmed"} | report["merged"]["fields"]
     assert live.counter() == before + 3
+    # and three the cooperative, which speaks REST: lists, attributes and nulls are those of REST
+    read = {name: said["fields"] for name, said in report["statistics"].items()}
+    assert read == (as_zeep_reads(statistics) if language == "python" else statistics)
+    assert live.counter("cooperative") == counted + 3
     # it verified Faults: one of a request that was proven, one of a request that was not
     assert report["refused"]["code"] == "purpose_not_agreed"
     assert report["replayed"]["code"] == "replayed"
     assert set(report["replayed"]["covered"]) >= EARLY
     assert "SignatureConfirmation" not in report["replayed"]["covered"]
     proven = ["echo", "verification", "acknowledgement", "expected", "known_already", "merged", "born", "refused"]
-    for name in proven:
-        assert set(report[name]["covered"]) == ANSWERS, name
+    for said in [*(report[name] for name in proven), *report["statistics"].values()]:
+        assert set(said["covered"]) == ANSWERS, said
     # and it sees each change of a good answer
     assert report["notices"] == dict.fromkeys(["body", "header", "request", "wrapped"], True)

@@ -26,6 +26,9 @@ from tests.audit.soap_forge import by_soap
 from tests.audit.soap_forgeries import FORGERIES as SOAP_FORGERIES
 from tests.audit.test_rest_upstream_attacks import Conversation
 from tests.foreign.forgeries import FORGERIES
+from tests.foreign.recoveries import GOOD as RECOVERIES
+from tests.foreign.recoveries import WRONG as WRONG_RECOVERIES
+from tests.foreign.recoveries import Recovery
 from tests.scenarios.conftest import demo
 from tests.scenarios.soap_party import draft, exchanged, send, verification
 
@@ -46,7 +49,7 @@ VERIFY = Path(__file__).with_name("verify.py")
 #: How many bytes are changed in each file; each change is judged by both.
 PER_FILE = int(os.environ.get("TAMPER_BYTES", "2"))
 #: Two forms of request and answer, and what was asked upstream: each takes its lines, and is no shorter in two files.
-LONGEST = 345
+LONGEST = 400
 
 
 @pytest.fixture
@@ -266,6 +269,15 @@ def test_both_see_what_a_gateway_forges(
 ) -> None:
     FORGERIES[name](bench)
     assert verdicts(bench.forger.write(bench.items, tmp_path / "log"), trust) == (False, False)
+
+
+@pytest.mark.parametrize("name", [*RECOVERIES, *WRONG_RECOVERIES])
+def test_both_judge_a_recovery_and_what_officers_say_of_it(
+    bench: Bench, trust: Path, verdicts: Callable[[Path, Path], tuple[bool, bool]], tmp_path: Path, name: str
+) -> None:
+    (RECOVERIES | WRONG_RECOVERIES)[name](Recovery(bench))
+    holds = name in RECOVERIES
+    assert verdicts(bench.forger.write(bench.items, tmp_path / "log"), trust) == (holds, holds)
 
 
 @pytest.mark.parametrize("form", ["soap11", "soap12"])

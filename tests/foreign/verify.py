@@ -2,7 +2,7 @@
 
 A script to read from top to bottom; imports nothing of Passerelle. What does not hold raises; the traceback shows it.
 YAML beyond a line of policy or contract, all that an upstream's REST base covers, the timestamps' own signatures,
-whatever officers, auditors and callers say later: these stay the audit's.
+whatever officers say of policies and destructions, auditors and callers later: these stay the audit's.
 """
 
 import base64
@@ -24,14 +24,22 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, hpke
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, padding, utils, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store
 
 KINDS = ["", "exchange", "refusal", "intent", "opening", "void", "closing", "genesis", "policy", "anchor"]
 KINDS += ["destruction", "handover"]
 SEALED = (1, 2, 3, 11)
-DESTROYED = re.compile(
-    r"passerelle-destruction/v1\norigin (.*)\nperiod (\d{6})\nfirst (\d+)\nend (\d+)\ndue (\S{27})\nverdict (\S{64})\n"
+ERASED = r"passerelle-destruction/v1\norigin (.*)\nperiod (\d{6})\nfirst (\d+)\nend (\d+)\ndue (.{27})\nverdict (.*)\n"
+RECOVERED = (
+    r"passerelle-recovery/v1\norigin (.*)\n(size (\d+)\nroot (\S{64})\n)database \d+\nwaiting (\d+)\n"
+    r"(since (\S{27})\nuntil (\S{27})\n)(?:writer \S{36} \d+ \d+\n)*"
 )
+LOST = (
+    r"passerelle-loss/v1\norigin (.*)\nrecovery (\S{64})\n(size \d+\nroot \S{64}\nsince \S{27}\nuntil \S{27}\n)"
+    r"reason (?:database-lost|database-damaged|machine-lost|other)\n((?:exchange \S{36}\n)*)"
+)
+ACT = r"(passerelle-act/v1\nact loss\norigin (?:.*\n){4}officer (.*)\nat (.*)\n)\nsignature (.*)\n"
 AUDITED = re.compile(r"passerelle-verdict/v1\nverdict holds\norigin (.*)\nfirst (\d+)\nend (\d+)\n")
 FULL = "agreement answer contract exchange_id fields kind operation outcome parties policy purpose received_at request"
 FULL = f"{FULL} subjects upstream v"  # the members of evidence, as canonical JSON sorts them
@@ -53,6 +61,7 @@ ASKED = {"Body", "Timestamp", "To", "Action", "MessageID"}  # what a SOAP reques
 SAID = {"Body", "Timestamp", "Action", "MessageID", "RelatesTo", "SignatureConfirmation"}
 TERMS, PLACE = {"Exchange-Agreement", "Exchange-Purpose"}, {"Exchange-Id", "Ledger-Leaf", "Ledger-By"}
 ATTRIBUTES = {"Id", "mustUnderstand", "EncodingType", "ValueType"}  # no others in a caller's blocks
+ID = re.compile("[A-Za-z_][A-Za-z0-9._-]{0,99}")  # of a caller's blocks and Body
 MESSAGE_ID = re.compile("urn:uuid:[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 TLS, SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.2"), x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 SKEW, MINUTE = timedelta(seconds=30), timedelta(minutes=1)
@@ -131,10 +140,30 @@ def soap(party: str, part: Any, at: datetime, value: str) -> dict[str, Any]:
         need(b64(digests.pop(f"#{name}") or "") == sha256(block).digest(), element.get(f"{{{WSU}}}Id") == name)
         found[NAMES.get(element.tag, element.tag)] = element.get("Value") or element.text
         need("form" not in part or {one.split("}")[-1] for one in element.attrib} <= ATTRIBUTES)
-    [found["Body"]] = digests.values()
+    [(name, found["Body"])] = digests.items()
+    need("form" not in part or all(ID.fullmatch(one) for one in (str(name)[1:], *part["headers"])))
     [ends] = ([datetime.fromisoformat(end.text or "") for end in one] for one in elements if "}Timestamp" in one.tag)
     need(len(found) == len(elements) + 1, timedelta(0) < ends[1] - ends[0] <= timedelta(minutes=5))
     return found | {"Timestamp": ends}
+
+
+def officers(policy: bytes) -> tuple[str, int, dict[str, str]]:
+    """A bundle's version, and how many of which officers it asks for: their keys by name."""
+    text = policy.decode()
+    [version], [rest] = re.findall("(?m)^version: (.*)$", text), re.findall(r"(?m)^officers:\n((?: .*\n)+)", text)
+    [least], [named] = re.findall("(?m)^  threshold: (.*)$", rest), re.findall(r"(?m)^  keys:\n((?:    .*\n)+)", rest)
+    return version, int(least), dict(re.findall("(?m)^    (.*): (.*)$", named))
+
+
+def approved(key: bytes, value: bytes, text: str) -> None:
+    """By an officer's key: Ed25519's 32 bytes, or P-256's in DER."""
+    if len(key) == 32:
+        ed25519.Ed25519PublicKey.from_public_bytes(key).verify(value, text.encode())
+    else:
+        public: Any = load_der_public_key(key)
+        need(int.from_bytes(value[32:]) <= HALF, len(value) == 64, public.curve.name == P256.name)
+        rs = utils.encode_dss_signature(int.from_bytes(value[:32]), int.from_bytes(value[32:]))
+        public.verify(rs, text.encode(), ec.ECDSA(hashes.SHA256()))
 
 
 # 1  The files: all that the signed root asks for, and no other.
@@ -182,6 +211,8 @@ writers: dict[UUID, dict[int, datetime]] = {}
 closed: dict[UUID, tuple[int, list[int]]] = {}
 gone: list[tuple[int, int]] = []  # what is missing, and what officers destroyed, by period: both are known at the end
 lawful: list[tuple[int, int, int]] = []
+moments: list[datetime] = []
+unnamed: dict[str, tuple[str, datetime]] = {}  # recoveries of which nobody has said what they lost
 anchored, newest = 0, None  # up to which size the side files are named, and the newest timestamp among them
 for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, strict=True)):
     version, number, period, *ids, counter, time, bound = unpack(">BBI16s16sQ27s32s", leaf)
@@ -190,6 +221,7 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
     need(version == 1, exchange.version == writer.version == 4, f"{at:%Y%m {TIME}}" == f"{period} {time.decode()}")
     once += [("exchange", number < 3, exchange), ("counter", writer, counter)]
     writers.setdefault(writer, {})[counter] = at
+    moments.append(at)
     private = TRUST / f"periods/{period}.key"
     if number in SEALED and not stored:
         gone.append((period, index))
@@ -203,7 +235,7 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
     need(hmac.digest(plain[:32], evidence, "sha256") == bound, again == evidence, number < 3 or not base + value)
     own = {"v": 1, "kind": kind, "exchange_id": str(exchange), "counter": counter, "period": period}
     own |= {"writer": said.get("writer") if kind == "closing" else str(writer), "origin": ORIGIN, "log_key": VKEY}
-    need(*(said[name] == own[name] for name in own.keys() & said.keys()), (kind == "genesis") != bool(policies))
+    need(*(repr(said.get(name, one)) == repr(one) for name, one in own.items()), (kind == "genesis") != bool(policies))
     if kind == "genesis" or said.get("act") == "activated":
         need(said.get("previous", GENESIS) == (policies[-1][1] if policies else said["policy"]))
         policies.append((at + timedelta(seconds=2), said["policy"]))  # until then the one before may be named
@@ -224,8 +256,28 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
         need(anchored < said["size"] <= index, said["previous"] == newest)
         tokens = [(int(name.split(".")[0]), name) for name in names if name.endswith(".tsr")]
         anchored, newest = said["size"], said["files"][max(tokens)[1]] if tokens else newest
+    if kind == "policy":
+        document, act, force = said.get("document", ""), said["act"], policies[-1]
+        digest, parts = sha256(document.encode()).hexdigest(), ("policy", "version", "previous", "reason")
+        need((act in {"recovered", "lost"}) == bool(document), not document or {said[one] for one in parts} == {None})
+    if said.get("act") == "recovered":
+        [(origin, tree, end, top, held, span, since, until)] = re.findall(rf"\A{RECOVERED}\Z", document)
+        before = min(max(moments[: int(end)]) - timedelta(seconds=10), at)
+        need(origin == ORIGIN, until == time.decode(), not said["approvals"], f"{before:{TIME}}" <= since <= until)
+        need(anchored <= int(end) <= index <= int(end) + int(held), root(leaf_hashes[: int(end)]).hex() == top)
+        unnamed[digest] = tree + span, at
+    if said.get("act") == "lost":
+        [(origin, first, span, lines)] = re.findall(rf"\A{LOST}\Z", document)
+        need(origin == ORIGIN, unnamed.pop(first)[0] == span, (ids := lines.splitlines()) == sorted({*ids}))
+        number, least, public = officers(objects[force[1]])
+        acts = [re.findall(rf"\A{ACT}\Z", text)[0] for text in said["approvals"]]
+        for text, officer, dated, value in acts:
+            need(f"\norigin {ORIGIN}\nsubject {digest}\nversion {number}\nprevious {force[1]}\nofficer " in text)
+            need(f"{force[0] - timedelta(seconds=2):{TIME}}" <= dated <= f"{at + MINUTE:{TIME}}")
+            approved(b64(public[officer]), b64(value), text)
+        need(len({officer for _, officer, *_ in acts}) == len(acts) >= least)
     if kind == "destruction":
-        [(origin, month, first, end, due, verdict)] = re.findall(rf"\A{DESTROYED.pattern}\Z", said["document"])
+        [(origin, month, first, end, due, verdict)] = re.findall(rf"\A{ERASED}\Z", said["document"])
         [(audited, since, until)] = re.findall(rf"\A{AUDITED.pattern}", said["verdict"])
         need(origin == audited == ORIGIN, sha256(said["verdict"].encode()).hexdigest() == verdict)
         need(int(since) <= int(first) < int(end) <= int(until), int(end) <= index, due <= time.decode())
@@ -308,6 +360,10 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
         final, unsigned = number == len(said["upstream"]), b"unsigned: true" in objects[policy]
         need(asked - MINUTE <= moment <= at + MINUTE, (reply is None) == (attempt["outcome"] != "answered"))
         need(final if reply else not final or kind == "refusal", not reply or unsigned or reply.get("form") != "tls")
+        apart = [part["officers"] for part in (question, reply or {}) if part.get("form") == "apart"]
+        need(*(f"sealed_apart: {key}".encode() in objects[policy].replace(b'"', b"") for key in apart))
+        if apart:  # what was signed is for officers alone to read (C5)
+            continue
         need(not reply or reply.get("form") in {"tls", question.get("form")})
         if "form" in question:
             data, back = question["base"], (reply or {}).get("base", "")
@@ -331,6 +387,7 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
 # 5  What only the whole can say: nothing stands twice, and every counter is there, or explained.
 last = max(at for counters in writers.values() for at in counters.values())
 need(len(set(once)) == len(once), closed.keys() <= writers.keys())
+need(*(last - at <= timedelta(hours=96) for _, at in unnamed.values()))
 for period, index in gone:
     need(any(period == month and first <= index < end for month, first, end in lawful))
 for writer, counters in writers.items():

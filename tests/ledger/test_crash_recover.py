@@ -17,8 +17,8 @@ from gateway.ledger.leaf import unpack_leaf
 from gateway.ledger.merkle import leaf_hash
 from gateway.ledger.note import verify_note
 from gateway.ledger.record import unpack_record
-from gateway.ledger.recover import ON_ITS_WAY, Recovered, check_not_behind, recover
-from gateway.ledger.recovered import RecoveryFacts, read_recovery
+from gateway.ledger.recover import Recovered, check_not_behind, recover
+from gateway.ledger.recovered import ON_ITS_WAY, RecoveryFacts, read_recovery
 from gateway.ledger.storage import Log
 from gateway.ledger.storage.recovery import Recovery
 from gateway.ledger.tiles import (

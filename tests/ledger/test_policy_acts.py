@@ -150,6 +150,7 @@ def stored(bench: Bench, **changes: object) -> StoredLeaf:
     [
         {"kind": "genesis"}, {"act": "decreed"}, {"act": "genesis"}, {"act": None}, {"approvals": None},
         {"approvals": [1]}, {"version": True}, {"version": "2"}, {"policy": 2}, {"previous": []}, {"reason": 1},
+        {"v": True}, {"v": 1.0},
     ],
     ids=str,
 )  # fmt: skip

@@ -70,6 +70,20 @@ _CASES: dict[str, tuple[tuple[str, ...], Any, Any, str, str]] = {
     ),
     "suspended": (("parties", "ministry", "suspended"), True, False, "+party_readmitted", "party_suspended"),
     "unsigned": (("parties", "ministry", "unsigned"), False, True, "+party_unsigned", "party_signs"),
+    "sealed_apart": (
+        ("parties", "ministry", "sealed_apart"),
+        None,
+        "ab" * 32,
+        "+party_sealed_apart_set",
+        "party_sealed_apart_removed",
+    ),
+    "sealed_apart_key": (
+        ("parties", "ministry", "sealed_apart"),
+        "ab" * 32,
+        "cd" * 32,
+        "+party_sealed_apart_replaced",
+        "+party_sealed_apart_replaced",
+    ),
     "role": (("parties", "ministry", "role"), "ministry", "auditor", "+party_role", "+party_role"),
     "title": (("parties", "ministry", "title", "en"), "a", "b", "party_title", "party_title"),
     "party_authority": (
@@ -354,9 +368,9 @@ def test_a_recovery_set_that_comes_and_goes_widens() -> None:
 
 
 def test_a_new_party_that_does_not_sign_is_told_as_such() -> None:
-    party = policy()["parties"]["ministry"] | {"names": ["new.test"], "unsigned": True}
-    changes = differences(bundle(), bundle(put("parties", "new", value=party)))
-    assert _said(changes) == ["+party_added", "+party_unsigned"]
+    more = {"names": ["new.test"], "unsigned": True, "sealed_apart": "ab" * 32}
+    changes = differences(bundle(), bundle(put("parties", "new", value=policy()["parties"]["ministry"] | more)))
+    assert _said(changes) == ["+party_added", "+party_unsigned", "+party_sealed_apart_set"]
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

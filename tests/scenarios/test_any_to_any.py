@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,40 +10,14 @@ import pytest
 from contracts.names import soap_names
 from contracts.shape import shape_of
 from gateway.translation.xml_form import XmlForm
-from tests.adapters.fakes import until
-from tests.exchange.live import status_of
 from tests.scenarios.soap_party import contract_of, draft, exchanged, payload, verification
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gateway.client.verifier import VerifiedAnswer
     from gateway.model import Form
     from tests.exchange.live import LiveGateway
 
 STATISTICS = "waitlist.statistics"
-
-
-@pytest.fixture(scope="module")
-def cooperative(running_gateway: LiveGateway) -> Iterator[LiveGateway]:
-    """The running gateway, and the cooperative's registry beside it."""
-    control = running_gateway.ports.cooperative_control
-    running_gateway.processes["cooperative"] = running_gateway.spawn("sandbox", "cooperative")
-    assert until(lambda: status_of(f"http://127.0.0.1:{control}/counter") == 200, 15)
-    yield running_gateway
-    process = running_gateway.processes.pop("cooperative")
-    process.terminate()
-    assert process.wait(40) == 0
-
-
-def counted(live: LiveGateway) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{live.ports.cooperative_control}/counter") as answer:
-        return int(json.loads(answer.read())["requests"])
-
-
-def behave(live: LiveGateway, mode: str) -> None:
-    address = f"http://127.0.0.1:{live.ports.cooperative_control}/behaviour"
-    urllib.request.urlopen(urllib.request.Request(address, json.dumps({"mode": mode}).encode())).close()
 
 
 def by_rest(live: LiveGateway, operation: str, fields: dict[str, str], *, salted: bool) -> VerifiedAnswer:
@@ -55,7 +28,7 @@ def by_rest(live: LiveGateway, operation: str, fields: dict[str, str], *, salted
 @pytest.mark.parametrize("form", ["soap11", "soap12"])
 @pytest.mark.parametrize("fields", [{"as_of": "2026-10-31"}, {"as_of": "2027-06-01", "region": "13"}])
 def test_a_rest_registry_answers_both_forms_alike(cooperative: LiveGateway, form: Form, fields: dict[str, str]) -> None:
-    before = counted(cooperative)
+    before = cooperative.counter("cooperative")
     rest = by_rest(cooperative, STATISTICS, fields, salted=False)
     assert rest.status == 200, rest.body
     soap = exchanged(cooperative, draft(cooperative, STATISTICS, form=form, payload=payload(STATISTICS, fields)))
@@ -65,7 +38,7 @@ def test_a_rest_registry_answers_both_forms_alike(cooperative: LiveGateway, form
     read = XmlForm(shape, names.namespace, names.response).read(soap.payload)
     assert read == json.loads(rest.body)
     assert read["regions"]
-    assert counted(cooperative) == before + 2
+    assert cooperative.counter("cooperative") == before + 2
 
 
 def test_a_soap_registry_answers_both_forms_alike(live: LiveGateway) -> None:
@@ -79,11 +52,11 @@ def test_a_soap_registry_answers_both_forms_alike(live: LiveGateway) -> None:
 
 
 def test_a_rest_registry_that_is_away_is_unavailable(cooperative: LiveGateway) -> None:
-    behave(cooperative, "down")
+    cooperative.behave("down", sandbox="cooperative")
     try:
         answer = by_rest(cooperative, STATISTICS, {"as_of": "2026-10-31"}, salted=False)
     finally:
-        behave(cooperative, "normal")
+        cooperative.behave("normal", sandbox="cooperative")
     assert answer.status == 503
     assert json.loads(answer.body)["code"] == "upstream_unavailable"
     assert int(answer.headers["retry-after"]) >= 1

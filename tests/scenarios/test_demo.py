@@ -104,6 +104,21 @@ def test_the_receipts_and_bodies_that_the_demo_leaves_are_held_against_its_log(d
         assert (counts["absent"], counts["failed"]) == (0, 0)
 
 
+def test_what_the_registry_got_and_gave_is_what_callers_asked_and_got(demo: Ran) -> None:
+    """`audit translate` over what each of them kept, as the guide shows it; nobody else can read the registry's."""
+    log, trust = str(demo.folder / "gateway" / "log"), str(demo.folder / "trust")
+    there = demo.folder / "sandbox" / "civil-registry" / "kept"
+    assert {path.stat().st_mode & 0o077 for path in (there, *there.iterdir())} == {0}
+    parties = [str(demo.folder / "sandbox" / "parties" / name / "bodies") for name in ("cooperative", "ministry")]
+    asked = ["audit", "translate", log, "--trust", trust, "--kept", parties[0], "--kept", parties[1]]
+    compared = passerelle(*asked, "--upstream", str(there), "--json", cwd=demo.folder)
+    counts = json.loads(compared.stdout)["translated"]
+    assert compared.returncode == 0, compared.stdout
+    assert counts["requests"] == len(list(there.glob("*.request")))
+    assert counts["answers"] > 3
+    assert (counts["absent"], counts["failed"]) == (0, 0)
+
+
 def test_a_body_that_was_changed_is_named_in_words(demo: Ran, tmp_path: Path) -> None:
     kept = shutil.copytree(demo.folder / "sandbox" / "parties" / "ministry" / "bodies", tmp_path / "kept")
     # of a refusal at step 1 a leaf stands for all of its minute, so that no digest of it is there to be compared

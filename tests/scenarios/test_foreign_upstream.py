@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -102,5 +103,7 @@ def test_a_folder_is_all_that_it_takes(gateway: Gateway, tmp_path: Path) -> None
     assert fields["capacities"] == [{"age": "infant", "places": 10}, {"age": "child", "places": 60}]
     assert len(asked) == 1
     assert gateway.stop() == 0
+    # an auditor brings the contract too, from whoever agreed on it
+    shutil.copy2(PERMITS / "contract.yaml", gateway.folder / "trust" / "contracts" / "permits.yaml")
     report = audit(gateway.folder / "gateway" / "log", gateway.folder / "trust")
     assert report.findings == ()

@@ -91,8 +91,8 @@ def test_the_byte_search_finds_them_in_the_sandbox(demo: Ran, nirecs: set[str]) 
 
 
 @pytest.mark.parametrize("encoding", ["plain", "hex", "utf-16", "base64", "sha-256"])
-def test_the_byte_search_finds_each_encoding(encoding: str, nirecs: set[str]) -> None:
-    nirec = min(nirecs)
+def test_the_byte_search_finds_each_encoding(encoding: str) -> None:
+    nirec = "9081726354453"
     planted = {
         "plain": nirec.encode(),
         "hex": nirec.encode().hex().encode(),
@@ -100,7 +100,7 @@ def test_the_byte_search_finds_each_encoding(encoding: str, nirecs: set[str]) ->
         "base64": base64.b64encode(b"x" + nirec.encode() + b"yy"),
         "sha-256": hashlib.sha256(nirec.encode()).digest(),
     }[encoding]
-    assert nirec in found(b"before " + planted + b" after", nirecs)[encoding]
+    assert found(b"before " + planted + b" after", {nirec})[encoding] == {nirec}
 
 
 def evidence(demo: Ran) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A SignedInfo at hand says what its canonical bytes say, to the letter and to the refusal."""
+"""A SignedInfo, or a block, at hand says what its canonical bytes say, to the letter and to the refusal."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import pytest
 import xmlsec
 from lxml import etree
 
+from certs.profiles import Profile
 from gateway.signing import soap_names as n
+from gateway.signing.soap_facts import check_signed_part
 from gateway.signing.soap_info import parse_signed_info, signed_info_at_hand, signed_info_form
+from gateway.signing.soap_open import open_soap, proven
+from gateway.signing.soap_sign import SoapSigner
 from gateway.signing.xml import parse
-from tests.signing.soap_messages import find, make_signed
+from tests.adapters.fakes import MemoryKeystore, Organisation, ShiftedClock, prove
+from tests.signing.soap_messages import HEADERS, envelope, find, make_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.signing.soap_info import SignedInfo
+    from gateway.signing.soap_facts import SignedPartFacts
 
     Change = Callable[[etree._Element], object]
 
@@ -69,10 +74,21 @@ CHANGES: dict[str, Change] = {
     "another_element": lambda info: etree.SubElement(info, "{urn:x}y"),
     "too_much_text": lambda info: setattr(info[0], "tail", " " * 70_000),
     "text_between": lambda info: setattr(info[0], "tail", "text"),
+    "text_at_the_end": lambda info: setattr(info[-1], "tail", "text"),
+    "text_behind_it": lambda info: setattr(info, "tail", "text"),
+    "an_attribute": lambda info: info.set("note", "text"),
+    "an_id": lambda info: info.set("Id", "SI-1"),
+    "an_id_of_a_reference": lambda info: info[2].set("Id", "R-1"),
+    "a_list_that_says_more": lambda info: etree.SubElement(
+        info[0], n.INCLUSIVE_NAMESPACES, PrefixList="x", note="text"
+    ),
+    "a_list_with_text": lambda info: setattr(
+        etree.SubElement(info[0], n.INCLUSIVE_NAMESPACES, PrefixList="x"), "text", "text"
+    ),
 }
 
 
-def outcome(read: Callable[[], SignedInfo]) -> object:
+def outcome(read: Callable[[], object]) -> object:
     """What was read, or the reason why not."""
     try:
         return read()
@@ -89,5 +105,41 @@ def test_at_hand_and_from_evidence(writer: str, name: str) -> None:
     found = outcome(lambda: signed_info_at_hand(info))
     assert found == outcome(lambda: parse_signed_info(signed_info_form(info)))
     assert isinstance(found, str) == (
-        name not in {"as_it_is", "prefixes", "prefixes_of_a_reference", "another_method", "text_between"}
+        name not in {"as_it_is", "prefixes", "prefixes_of_a_reference", "another_method", "text_behind_it"}
     )
+
+
+#: What stands in a signed RelatesTo, and what the message then relates to.
+BLOCKS: dict[str, tuple[str, str | None]] = {
+    "text": ("urn:uuid:1", "urn:uuid:1"),
+    "spaces_and_lines": (" a&#13;&#10;b\t", "a\r\nb"),
+    "references_and_cdata": ("a&#38;<![CDATA[<b>]]>&lt;", "a&<b><"),
+    "long": ("a" * 2000, "a" * 2000),
+    "empty": ("", None),
+    "an_element": ("<x:y>z</x:y>", None),
+    "elements_in_an_element": ("<x:y><x:z>z</x:z></x:y>", None),
+    "deep": ("<x:y>" * 12 + "</x:y>" * 12, None),
+    "hundreds": ("<x:y/>" * 600, None),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_at_hand_and_from_evidence(name: str) -> None:
+    inside, relates_to = BLOCKS[name]
+    signer = Organisation("ministry", Profile.TLS_CLIENT)
+    root = envelope(HEADERS)
+    root[0].append(parse(f'<a:RelatesTo xmlns:a="{n.WSA}" xmlns:x="urn:x">{inside}</a:RelatesTo>'.encode()))
+    SoapSigner(MemoryKeystore(signer.signing), prove, ShiftedClock()).sign(root, [*HEADERS, n.RELATES_TO])
+    opened = open_soap(parse(etree.tostring(root)))
+
+    def at_hand() -> SignedPartFacts:
+        return proven(opened, opened.token.value)
+
+    def from_evidence() -> SignedPartFacts:
+        return check_signed_part(opened.info.data, opened.signature, opened.headers, opened.token.value)
+
+    assert outcome(at_hand) == outcome(from_evidence)
+    if relates_to is None:
+        assert isinstance(outcome(at_hand), str)
+    else:
+        assert at_hand().relates_to == relates_to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from hashlib import sha256
 
@@ -33,7 +34,7 @@ def test_what_our_signer_writes_is_read_so() -> None:
     signed_info = make_signed().part.signed_info
     references = read_references(signed_info)
     assert references is not None
-    assert list(references) == ["id-Timestamp", "id-To", "id-Action", "id-MessageID", "id-Body"]
+    assert list(references.digests) == ["id-Timestamp", "id-To", "id-Action", "id-MessageID", "id-Body"]
     assert read_signed_info(signed_info) == parse_signed_info(signed_info)
 
 
@@ -50,16 +51,48 @@ def test_what_is_written_is_what_the_strict_reader_reads(references: list[tuple[
     assert read_signed_info(data) == parse_signed_info(data)
 
 
+#: As libxmlsec1 writes it: a line for each element.
+LINES = re.sub(rb"(?<=>)(?=<(?!/ds:(Canon|Signature|Transform>|DigestM)))", b"\n", PLAIN)
+
+
+def under(prefix: bytes, data: bytes = PLAIN) -> bytes:
+    """The same under another prefix; none of them is the default namespace."""
+    return data.replace(b"ds:", prefix + b":" if prefix else b"").replace(
+        b"xmlns:ds", b"xmlns:" + prefix if prefix else b"xmlns"
+    )
+
+
+@pytest.mark.parametrize("method", [n.ECDSA_SHA256, n.RSA_SHA256])
+@pytest.mark.parametrize("prefix", [b"", b"ds", b"dsig", b"ns-1_a", b"N" * 8])
+@pytest.mark.parametrize("form", [PLAIN, LINES], ids=["ours", "xmlsec"])
+def test_the_plainest_forms_under_any_prefix_are_read_so(form: bytes, prefix: bytes, method: str) -> None:
+    data = under(prefix, form).replace(n.ECDSA_SHA256.encode(), method.encode())
+    read = read_references(data)
+    assert read is not None
+    assert read.method == method
+    assert read_signed_info(data) == parse_signed_info(data)
+
+
+@pytest.mark.parametrize("prefix", [b"xmlns", b"xml", b"N" * 9, b"1a", "é".encode(), b"a:b"])
+def test_a_prefix_that_is_none_or_is_rare_is_not_read_so(prefix: bytes) -> None:
+    assert read_references(under(prefix)) is None
+
+
 @settings(max_examples=400, deadline=None)
-@given(st.integers(0, len(PLAIN)), st.integers(0, 40), st.sampled_from(_PIECES) | st.binary(max_size=2))
-def test_whatever_is_changed_the_strict_reader_says_the_same(at: int, cut: int, new: bytes) -> None:
-    data = PLAIN[:at] + new + PLAIN[at + cut :]
+@given(
+    st.sampled_from([PLAIN, LINES, under(b""), under(b"dsig", LINES)]),
+    st.integers(0, len(PLAIN)),
+    st.integers(0, 40),
+    st.sampled_from(_PIECES) | st.binary(max_size=2),
+)
+def test_whatever_is_changed_the_strict_reader_says_the_same(plain: bytes, at: int, cut: int, new: bytes) -> None:
+    data = plain[:at] + new + plain[at + cut :]
     if read_references(data) is not None:
         assert read_signed_info(data) == parse_signed_info(data)
 
 
 _OTHERS = {
-    "another_method": (n.ECDSA_SHA256, n.RSA_SHA256),
+    "another_method": (n.ECDSA_SHA256, n.ECDSA_SHA256.replace("256", "1")),
     "another_transform": (f'Transform Algorithm="{n.EXCLUSIVE_C14N}"', 'Transform Algorithm="urn:x"'),
     "another_digest_method": (n.SHA256, n.SHA256.replace("256", "1")),
     "another_namespace": (n.DS, "urn:x"),
@@ -92,6 +125,6 @@ def test_neither_is_one_of_none_or_of_too_many_or_with_a_name_too_long() -> None
 
 
 def test_the_largest_is_one_that_the_strict_reader_reads() -> None:
-    data = write_references([(f"{number:0128}".encode(), digest("a")) for number in range(64)])
+    data = under(b"N" * 8, write_references([(f"{number:0128}".encode(), digest("a")) for number in range(64)]))
     assert read_references(data) is not None
     assert read_signed_info(data) == parse_signed_info(data)

@@ -133,6 +133,29 @@ def test_an_answer_by_soap_has_a_fresh_salt_and_only_what_the_contract_knows() -
     assert refused.value.code is Code.UPSTREAM_MALFORMED
 
 
+def test_an_answer_is_no_larger_than_the_contract_says_in_either_form() -> None:
+    message = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"a": leaf("string", sensitivity="public")},
+    }
+    contract = contract_of(message)
+    both = translation([contract])
+    for request, around in (
+        (asked_by_rest(b'{"a":"1"}', target="/v1/rich"), b'{"a":""}'),
+        (
+            asked_by_soap(in_xml(contract, "rich.ask", {"a": "1"}), contract, "rich.ask"),
+            in_xml(contract, "rich.ask", {"a": ""}, "answer").encode(),
+        ),
+    ):
+        grant = granted(both.translate_in(request))
+        room = 65536 - len(around)
+        assert len(both.translate_out(grant, {"a": "x" * room})) == 65536
+        with pytest.raises(Refusal) as refused:
+            both.translate_out(grant, {"a": "x" * (room + 1)})
+        assert refused.value.code is Code.UPSTREAM_MALFORMED
+
+
 def test_an_answer_that_a_contract_does_not_know_is_none() -> None:
     payload = '<EchoResponse xmlns="urn:passerelle:echo:v1"><note>x</note></EchoResponse>'
     for content in (b'{"note":"x"}', b'{"message":"x","note":"y"}', b"{", parse(payload.encode())):

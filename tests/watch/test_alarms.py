@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.watch.alarms import ALARMS, raised
-from gateway.watch.facts import Alive, FetchFacts, OutsideFacts
+from gateway.watch.facts import Alive, FetchFacts, LossFacts, OutsideFacts
 from tests.watch.made import WELL, but
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ CASES: dict[str, tuple[Facts, str, Facts]] = {
     "party_refused": (but(refusals_5min={"too_many_refusals": 1}), "", but(refusals_hour={"too_many_refusals": 1})),
     "strangers": (but(doors_5min=601), "", but(doors_5min=600)),
     "policy_refused": (but(policy_refused_hour=1), "", WELL),
+    "loss_unnamed": (but(losses=(LossFacts(WELL.at, 95.6),)), "96 h", WELL),
     "policy_changed": (but(policy=replace(WELL.policy, same_as_file=False)), "", WELL),
 }
 

@@ -28,6 +28,7 @@ def serve(settings: SandboxSettings, stop: Stop, ready: Callable[[], None], cloc
     class Handler(_SoapHandler):
         service = made
         settings_of = settings
+        kept = settings.kept
 
     listening = Listening(
         settings.host,
@@ -68,7 +69,7 @@ class _SoapHandler(ServiceHandler):
             self.reply(404 if self.path != PATH else 413, _XML, b"")
             return
         data = self.rfile.read(int(length))
-        self.exchange(lambda mode: self._answer(data, mode))
+        self.exchange(lambda mode: self._answer(data, mode), data)
 
     def _answer(self, data: bytes, mode: Mode) -> Response:
         answer = self.service.answer(data, self.register, mode)

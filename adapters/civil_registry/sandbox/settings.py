@@ -30,6 +30,7 @@ class SandboxSettings:
         caller_crls: their revocation lists.
         database: made by ``create_births``.
         contract: the folder with the WSDL and XSD.
+        kept: the folder for the messages that come and go; None for keeping none.
     """
 
     host: str
@@ -46,6 +47,7 @@ class SandboxSettings:
     caller_crls: tuple[Path, ...]
     database: Path
     contract: Path
+    kept: Path | None = None
 
     @property
     def address(self) -> str:

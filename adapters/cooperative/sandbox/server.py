@@ -26,6 +26,7 @@ def serve(settings: SandboxSettings, stop: Stop, ready: Callable[[], None], cloc
     class Handler(_RestHandler):
         service = made
         settings_of = settings
+        kept = settings.kept
 
     run(settings.listening, Handler, stop, ready)
 

@@ -24,6 +24,7 @@ class SandboxSettings:
         caller_intermediates: their issuing CAs.
         caller_crls: their revocation lists.
         database: made by ``create_counts``.
+        kept: the folder for the messages that come and go; None for keeping none.
     """
 
     listening: Listening
@@ -35,6 +36,7 @@ class SandboxSettings:
     caller_intermediates: tuple[Path, ...]
     caller_crls: tuple[Path, ...]
     database: Path
+    kept: Path | None = None
 
     @property
     def origin(self) -> str:

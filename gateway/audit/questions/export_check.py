@@ -44,6 +44,8 @@ class Limit(StrEnum):
     ACKNOWLEDGEMENT = "acknowledgement"
     HANDLES_ASSERTED = "handles_asserted"
     ORIGIN_ASSERTED = "origin_asserted"
+    CONTRACTS_ASSERTED = "contracts_asserted"
+    UPSTREAM_SEALED_APART = "upstream_sealed_apart"
     NO_TIMESTAMPS = "no_timestamps"
 
 
@@ -128,8 +130,11 @@ def _verified(export: Export, trust: Trust) -> tuple[Proven, tuple[Limit, ...]]:
     if last.leaf.kind not in _EXCHANGES:
         raise Problem(Fault.KIND_UNSUPPORTED, "the last entry is no exchange and no refusal")
     evidence = read_exchange(last.record.evidence, last.leaf.kind)
-    ExchangeCheck(objects, Certificates(objects, trust.roots), policies).check(evidence, last)
-    return _proven(checkpoint, indices[-1], last, evidence, policies), _unproven(evidence, checkpoint, trust)
+    certificates = Certificates(objects, trust.roots)
+    exchange = ExchangeCheck(objects, certificates, policies, contracts=trust.contracts, apart=trust.apart)
+    exchange.check(evidence, last)
+    limits = _unproven(evidence, checkpoint, trust, sealed_apart=bool(exchange.unopened))
+    return _proven(checkpoint, indices[-1], last, evidence, policies), limits
 
 
 def _checkpoint(export: Export, trust: Trust) -> Checkpoint:
@@ -217,10 +222,16 @@ def _proven(
     )
 
 
-def _unproven(evidence: Exchange | EarlyRefusal, checkpoint: Checkpoint, trust: Trust) -> tuple[Limit, ...]:
+def _unproven(
+    evidence: Exchange | EarlyRefusal, checkpoint: Checkpoint, trust: Trust, *, sealed_apart: bool
+) -> tuple[Limit, ...]:
     limits = set(Limit)
+    if not sealed_apart:
+        limits.discard(Limit.UPSTREAM_SEALED_APART)
     if trust.remembered is not None and trust.remembered.size == checkpoint.size:
         limits.discard(Limit.LOG_NOT_COMPARED)
+    if trust.contracts is not None or not isinstance(evidence, Exchange):
+        limits.discard(Limit.CONTRACTS_ASSERTED)
     if evidence.kind != "exchange":
         limits -= {Limit.ACKNOWLEDGEMENT, Limit.ORIGIN_ASSERTED}
     if not isinstance(evidence, Exchange) or not evidence.subjects:

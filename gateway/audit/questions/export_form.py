@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.audit.evidence_schema import Bytes, Hex  # noqa: TC001  pydantic reads the annotations when the models are built
+from gateway.audit.evidence_schema import Bytes, Hex, One  # noqa: TC001  pydantic reads the annotations when the models are built
 from gateway.audit.verdict import Fault, Problem
 from gateway.ledger.encoding import FormatError, canonical_json, encode64, parse_canonical_json
 
@@ -31,7 +31,7 @@ class _Entry(_Strict):
 
 
 class _Export(_Strict):
-    v: Literal[1]
+    v: One
     kind: Literal["passerelle-export"]
     checkpoint: str
     entries: tuple[_Entry, ...] = Field(min_length=1)

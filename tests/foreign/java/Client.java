@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,6 +24,7 @@ import java.util.regex.Pattern;
  */
 public final class Client {
     private static final String TARGET = "/v1/nirec/verifications";
+    private static final String STATISTICS = "/v1/waitlist/statistics?as_of=2027-06-01&region=13";
 
     private final Map<String, String> own = new HashMap<>();
     private final Profile profile;
@@ -52,22 +52,27 @@ public final class Client {
     }
 
     private Profile.Answer send(Profile.Request request) throws IOException, InterruptedException {
-        return send("POST", request.target(), request.headers(), request.body());
+        return send(request.method(), request.target(), request.headers(), request.body());
     }
 
     private Profile.Request echo(String purpose) throws GeneralSecurityException {
-        byte[] body = object(Map.of("message", quoted("d'ailleurs: été"))).getBytes(StandardCharsets.UTF_8);
-        return profile.sign("/v1/echo", body, own.get("echo.agreement"), purpose);
+        byte[] body = Json.object(Map.of("message", Json.quoted("d'ailleurs: été"))).getBytes(StandardCharsets.UTF_8);
+        return profile.sign("POST", "/v1/echo", body, own.get("echo.agreement"), purpose);
     }
 
     private Profile.Request verification() throws GeneralSecurityException {
         Map<String, String> fields = new LinkedHashMap<>();
         for (String name : List.of("nirec", "family_name", "given_names", "birth_date")) {
-            fields.put(name, quoted(own.get(name)));
+            fields.put(name, Json.quoted(own.get(name)));
         }
-        fields.put("salt", quoted(profile.fresh()));
-        byte[] body = object(fields).getBytes(StandardCharsets.UTF_8);
-        return profile.sign(TARGET, body, own.get("verify.agreement"), own.get("verify.purpose"));
+        fields.put("salt", Json.quoted(profile.fresh()));
+        byte[] body = Json.object(fields).getBytes(StandardCharsets.UTF_8);
+        return profile.sign("POST", TARGET, body, own.get("verify.agreement"), own.get("verify.purpose"));
+    }
+
+    private Profile.Request statistics() throws GeneralSecurityException {
+        String terms = "waitlist.statistics.";
+        return profile.sign("GET", STATISTICS, new byte[0], own.get(terms + "agreement"), own.get(terms + "purpose"));
     }
 
     /** The report of one exchange, its answer verified. */
@@ -76,10 +81,10 @@ public final class Client {
         TreeSet<String> covered = profile.verify(request, answer);
         Map<String, String> found = new LinkedHashMap<>();
         found.put("status", Integer.toString(answer.status()));
-        found.put("covered", "[" + String.join(",", covered.stream().map(Client::quoted).toList()) + "]");
+        found.put("covered", Json.array(covered.stream().map(Json::quoted).toList()));
         found.put("body", new String(answer.body(), StandardCharsets.UTF_8));
         for (String name : List.of("exchange-id", "ledger-leaf", "ledger-by", "content-digest")) {
-            found.put(name, quoted(answer.headers().get(name)));
+            found.put(name, Json.quoted(answer.headers().get(name)));
         }
         return found;
     }
@@ -93,7 +98,8 @@ public final class Client {
         Map<String, String> other = new HashMap<>(answer.headers());
         other.put("exchange-id", "00000000-0000-4000-8000-000000000000");
         Profile.Request moved = new Profile.Request(
-                request.target() + "/", request.headers(), request.body(), request.parameters(), request.signature());
+                request.method(), request.target() + "/", request.headers(), request.body(), request.parameters(),
+                request.signature());
         Map<String, String> found = new LinkedHashMap<>();
         found.put("body", refuses(request, new Profile.Answer(answer.status(), answer.headers(), body)));
         found.put("status", refuses(request, new Profile.Answer(201, answer.headers(), answer.body())));
@@ -119,8 +125,8 @@ public final class Client {
         said.put("handle", handle.find() ? handle.group(1) : "null");
         said.put("ledger_leaf", report.get("ledger-leaf"));
         String target = "/v1/exchanges/" + report.get("exchange-id").replace("\"", "") + "/acknowledgement";
-        byte[] body = object(said).getBytes(StandardCharsets.UTF_8);
-        return profile.sign(target, body, own.get("verify.agreement"), own.get("verify.purpose"));
+        byte[] body = Json.object(said).getBytes(StandardCharsets.UTF_8);
+        return profile.sign("POST", target, body, own.get("verify.agreement"), own.get("verify.purpose"));
     }
 
     /** Section 6: the receipt once the log has the exchange. */
@@ -132,29 +138,20 @@ public final class Client {
         return new String(answer.body(), StandardCharsets.US_ASCII);
     }
 
-    private static String quoted(String text) {
-        return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
-    }
-
-    private static String object(Map<String, String> members) {
-        List<String> rows = new ArrayList<>();
-        members.forEach((name, value) -> rows.add(quoted(name) + ":" + value));
-        return "{" + String.join(",", rows) + "}";
-    }
-
     public static void main(String[] arguments) throws Exception {
         Client client = new Client(Path.of(arguments[0]));
         String purpose = client.own.get("echo.purpose");
         Profile.Request first = client.echo(purpose);
         Map<String, String> found = new LinkedHashMap<>();
-        found.put("echo", object(client.report(first)));
-        found.put("replayed", object(client.report(first)));
-        found.put("refused", object(client.report(client.echo("autre"))));
+        found.put("echo", Json.object(client.report(first)));
+        found.put("replayed", Json.object(client.report(first)));
+        found.put("refused", Json.object(client.report(client.echo("autre"))));
         Map<String, String> verification = client.report(client.verification());
-        found.put("verification", object(verification));
-        found.put("acknowledgement", object(client.report(client.acknowledge(verification))));
-        found.put("notices", object(client.notices(client.echo(purpose))));
-        found.put("receipt", quoted(client.receipt(verification.get("exchange-id").replace("\"", ""))));
-        new PrintStream(System.out, true, StandardCharsets.UTF_8).print(object(found));
+        found.put("verification", Json.object(verification));
+        found.put("acknowledgement", Json.object(client.report(client.acknowledge(verification))));
+        found.put("statistics", Json.object(client.report(client.statistics())));
+        found.put("notices", Json.object(client.notices(client.echo(purpose))));
+        found.put("receipt", Json.quoted(client.receipt(verification.get("exchange-id").replace("\"", ""))));
+        new PrintStream(System.out, true, StandardCharsets.UTF_8).print(Json.object(found));
     }
 }

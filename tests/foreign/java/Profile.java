@@ -16,7 +16,8 @@ import java.util.regex.Pattern;
 /** What is signed and how it is verified: RFC 9421 as docs/profile.md chooses it, written by hand. */
 final class Profile {
     /** A request as it is sent, with what its answer must be bound to; header names in lower case. */
-    record Request(String target, Map<String, String> headers, byte[] body, String parameters, String signature) {}
+    record Request(
+            String method, String target, Map<String, String> headers, byte[] body, String parameters, String signature) {}
 
     /** An answer as it came; header names in lower case. */
     record Answer(int status, Map<String, String> headers, byte[] body) {}
@@ -34,8 +35,9 @@ final class Profile {
     private static final List<String> ALWAYS = List.of(
             "\"@status\"", "\"content-digest\"", "\"exchange-id\"", "\"ledger-leaf\"", "\"ledger-by\"", "\"@method\";req");
     private static final List<String> BOUND = List.of(
-            "\"@target-uri\";req", "\"content-digest\";req",
-            "\"signature\";req;key=\"sig1\"", "\"signature-input\";req;key=\"sig1\"");
+            "\"@target-uri\";req", "\"signature\";req;key=\"sig1\"", "\"signature-input\";req;key=\"sig1\"");
+    /** Only where the request had a body. */
+    private static final String CONTENT = "\"content-digest\";req";
 
     private final Keys keys;
     private final String origin;
@@ -52,15 +54,18 @@ final class Profile {
         return Base64.getEncoder().encodeToString(bytes);
     }
 
-    /** Section 4. */
-    Request sign(String target, byte[] body, String agreement, String purpose) throws GeneralSecurityException {
+    /** Section 4; a GET has an empty body, hence neither digest nor type. */
+    Request sign(String method, String target, byte[] body, String agreement, String purpose)
+            throws GeneralSecurityException {
         Map<String, String> covered = new LinkedHashMap<>();
-        covered.put("\"@method\"", "POST");
+        covered.put("\"@method\"", method);
         covered.put("\"@target-uri\"", origin + target);
         covered.put("\"exchange-agreement\"", agreement);
         covered.put("\"exchange-purpose\"", purpose);
-        covered.put("\"content-digest\"", digest(body));
-        covered.put("\"content-type\"", "application/json");
+        if (body.length > 0) {
+            covered.put("\"content-digest\"", digest(body));
+            covered.put("\"content-type\"", "application/json");
+        }
         String parameters = "(" + String.join(" ", covered.keySet()) + ");created=" + Instant.now().getEpochSecond()
                 + ";nonce=\"" + fresh() + "\";keyid=\"" + keys.keyid + "\";tag=\"passerelle\"";
         String signature = Base64.getEncoder().encodeToString(keys.sign(base(covered, parameters)));
@@ -69,7 +74,7 @@ final class Profile {
         headers.keySet().removeIf(name -> name.startsWith("@"));
         headers.put("signature-input", "sig1=" + parameters);
         headers.put("signature", "sig1=:" + signature + ":");
-        return new Request(target, headers, body, parameters, signature);
+        return new Request(method, target, headers, body, parameters, signature);
     }
 
     /** Section 5: what the answer covers. */
@@ -90,7 +95,8 @@ final class Profile {
         // 2  it covers what it must
         List<String> names = new ArrayList<>(List.of(member.group(3).split(" ")));
         boolean problem = "application/problem+json".equals(said.get("content-type")) && answer.status() >= 400;
-        if (!names.containsAll(ALWAYS) || !(problem || names.containsAll(BOUND))) {
+        boolean bound = names.containsAll(BOUND) && (request.body().length == 0 || names.contains(CONTENT));
+        if (!names.containsAll(ALWAYS) || !(problem || bound)) {
             throw new Refused("does not cover all that it must");
         }
         // 3  with the values of the request that was sent and of the answer that came
@@ -116,11 +122,13 @@ final class Profile {
     private Map<String, String> values(Request request, Answer answer) {
         Map<String, String> known = new HashMap<>();
         known.put("\"@status\"", Integer.toString(answer.status()));
-        known.put("\"@method\";req", "POST");
+        known.put("\"@method\";req", request.method());
         known.put("\"@target-uri\";req", origin + request.target());
-        known.put("\"content-digest\";req", request.headers().get("content-digest"));
         known.put("\"signature\";req;key=\"sig1\"", ":" + request.signature() + ":");
         known.put("\"signature-input\";req;key=\"sig1\"", request.parameters());
+        if (request.body().length > 0) {
+            known.put(CONTENT, request.headers().get("content-digest"));
+        }
         for (String name : List.of("content-digest", "exchange-id", "ledger-leaf", "ledger-by")) {
             if (answer.headers().containsKey(name)) {
                 known.put("\"" + name + "\"", answer.headers().get(name));

@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -25,7 +24,12 @@ import org.w3c.dom.Element;
  * <p>{@code java SoapClient FOLDER}: FOLDER holds client.properties and the files of section 1; a JSON report on stdout.
  */
 public final class SoapClient {
-    private static final List<String> SERVICES = List.of("echo", "nirec", "subjects", "acknowledgement");
+    private static final List<String> SERVICES = List.of("echo", "nirec", "subjects", "acknowledgement", "waitlist");
+    /** Of the waiting list: every region, one of them, and a day before anything was counted. */
+    private static final Map<String, Map<String, String>> QUESTIONS = Map.of(
+            "all", Map.of("as_of", "2026-10-31"),
+            "one", Map.of("as_of", "2027-06-01", "region", "13"),
+            "none", Map.of("as_of", "2024-12-31"));
 
     private final Map<String, String> own = new HashMap<>();
     private final Map<String, Wsdl.Operation> operations = new HashMap<>();
@@ -104,7 +108,9 @@ public final class SoapClient {
         Element body = Xml.add(envelope, namespace, "env:Body", "");
         Element payload = Xml.add(body, operation.namespace(), "m:" + operation.element(), "");
         for (String field : operation.fields()) {
-            Xml.add(payload, operation.namespace(), "m:" + field, fields.get(field));
+            if (fields.containsKey(field)) {
+                Xml.add(payload, operation.namespace(), "m:" + field, fields.get(field));
+            }
         }
         return document;
     }
@@ -153,21 +159,23 @@ public final class SoapClient {
     private static String report(Exchange exchange) throws Exception {
         WsSecurity.Proven proven = exchange.proven();
         Map<String, String> found = new LinkedHashMap<>();
-        found.put("covered", "[" + String.join(",", proven.parts().keySet().stream().map(SoapClient::quoted).toList()) + "]");
+        found.put("covered", Json.array(proven.parts().keySet().stream().map(Json::quoted).toList()));
         for (String name : List.of("Exchange-Id", "Ledger-Leaf", "Ledger-By")) {
-            found.put(name, quoted(proven.text(name)));
+            found.put(name, Json.quoted(proven.text(name)));
         }
-        found.put("body-digest", quoted(digest(proven)));
+        found.put("body-digest", Json.quoted(digest(proven)));
         Element payload = Xml.children(proven.body()).get(0);
         if (payload.getLocalName().equals("Fault")) {
-            found.put("code", quoted(Xml.all(payload, WsSecurity.EXCHANGE, "code").get(0).getTextContent()));
+            found.put("code", Json.quoted(Xml.all(payload, WsSecurity.EXCHANGE, "code").get(0).getTextContent()));
+        } else if (payload.getLocalName().equals("WaitlistStatisticsResponse")) {
+            found.put("fields", Statistics.read(payload));
         } else {
             Map<String, String> fields = new LinkedHashMap<>();
-            Xml.children(payload).forEach(each -> fields.put(each.getLocalName(), quoted(each.getTextContent())));
+            Xml.children(payload).forEach(each -> fields.put(each.getLocalName(), Json.quoted(each.getTextContent())));
             fields.remove("salt");
-            found.put("fields", object(fields));
+            found.put("fields", Json.object(fields));
         }
-        return object(found);
+        return Json.object(found);
     }
 
     private static String digest(WsSecurity.Proven proven) throws Exception {
@@ -185,21 +193,11 @@ public final class SoapClient {
         return all;
     }
 
-    private static String quoted(String text) {
-        return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
-    }
-
-    private static String object(Map<String, String> members) {
-        List<String> rows = new ArrayList<>();
-        members.forEach((name, value) -> rows.add(quoted(name) + ":" + value));
-        return "{" + String.join(",", rows) + "}";
-    }
-
     private Map<String, String> run() throws Exception {
         Map<String, String> found = new LinkedHashMap<>();
         Exchange echo = call("echo", "Echo", Map.of("message", "d'ailleurs: été"));
         found.put("echo", report(echo));
-        found.put("notices", object(notices(echo)));
+        found.put("notices", Json.object(notices(echo)));
         found.put("replayed", report(answered(echo.operation(), echo.sent())));
         found.put("refused", report(call("refused", "Echo", Map.of("message", "x"))));
         Map<String, String> child = new HashMap<>();
@@ -221,11 +219,17 @@ public final class SoapClient {
         found.put("merged", report(call("subject.merge", "SubjectMerge", Map.of(
                 "handle", handle, "other_handle", known, "reason", "duplicate_file"))));
         found.put("born", report(call("subject.birth", "SubjectBirth", with(child, "handle", handle))));
+        Map<String, String> statistics = new LinkedHashMap<>();
+        for (String name : QUESTIONS.keySet()) {
+            Exchange counted = call("waitlist.statistics", "WaitlistStatistics", QUESTIONS.get(name));
+            statistics.put(name, report(counted));
+        }
+        found.put("statistics", Json.object(statistics));
         return found;
     }
 
     public static void main(String[] arguments) throws Exception {
         Map<String, String> found = new SoapClient(Path.of(arguments[0])).run();
-        new PrintStream(System.out, true, StandardCharsets.UTF_8).print(object(found));
+        new PrintStream(System.out, true, StandardCharsets.UTF_8).print(Json.object(found));
     }
 }

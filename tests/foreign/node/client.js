@@ -26,13 +26,12 @@ const keyid = (one) => crypto.createHash('sha256').update(one.raw).digest('base6
 const gateway = certificate('gateway.pem');
 const digest = (body) => `sha-256=:${crypto.createHash('sha256').update(body).digest('base64')}:`;
 
-const FIELDS = [
-  '@method', '@target-uri', 'exchange-agreement', 'exchange-purpose', 'content-digest', 'content-type',
-];
+const QUESTION = { as_of: '2027-06-01', region: '13' };
+const FIELDS = ['@method', '@target-uri', 'exchange-agreement', 'exchange-purpose'];
+// Only of a request with a body, which a GET has not.
+const CONTENT = ['content-digest', 'content-type'];
 const ALWAYS = ['"@status"', '"content-digest"', '"exchange-id"', '"ledger-leaf"', '"ledger-by"', '"@method";req'];
-const BOUND = [
-  '"@target-uri";req', '"content-digest";req', '"signature";req;key="sig1"', '"signature-input";req;key="sig1"',
-];
+const BOUND = ['"@target-uri";req', '"signature";req;key="sig1"', '"signature-input";req;key="sig1"'];
 
 // The package's own signer takes the longest RSA-PSS salt that fits; the profile wants 64 bytes (section 4).
 function rawSignature(data) {
@@ -49,23 +48,28 @@ function rawSignature(data) {
 
 function sign(target, fields, agreement, purpose) {
   const body = Buffer.from(JSON.stringify(fields));
+  return signed('POST', target, agreement, purpose, body, {
+    'Content-Type': 'application/json', 'Content-Length': String(body.length), 'Content-Digest': digest(body),
+  });
+}
+
+// The one GET, which asks in its query.
+function ask(target, fields, agreement, purpose) {
+  return signed('GET', `${target}?${new URLSearchParams(fields)}`, agreement, purpose);
+}
+
+function signed(method, target, agreement, purpose, body, content = {}) {
   const config = {
     name: 'sig1',
     key: { id: keyid(certificate('signing.pem')), alg: own.algorithm, sign: async (data) => rawSignature(data) },
-    fields: FIELDS,
+    fields: body ? [...FIELDS, ...CONTENT] : FIELDS,
     params: ['created', 'nonce', 'keyid', 'alg', 'tag'],
     paramValues: { nonce: crypto.randomBytes(16).toString('base64'), tag: 'passerelle' },
   };
   return httpbis.signMessage(config, {
-    method: 'POST',
+    method,
     url: own.origin + target,
-    headers: {
-      'Content-Type': 'application/json',
-      'Content-Length': String(body.length),
-      'Content-Digest': digest(body),
-      'Exchange-Agreement': agreement,
-      'Exchange-Purpose': purpose,
-    },
+    headers: { ...content, 'Exchange-Agreement': agreement, 'Exchange-Purpose': purpose },
     body,
   });
 }
@@ -97,7 +101,8 @@ async function verify(request, answer) {
   const input = answer.headers['signature-input'];
   const covered = input.slice(input.indexOf('(') + 1, input.indexOf(')')).split(' ').sort();
   const problem = answer.headers['content-type'] === 'application/problem+json' && answer.status >= 400;
-  const needed = problem ? ALWAYS : [...ALWAYS, ...BOUND];
+  const bound = request.body ? [...BOUND, '"content-digest";req'] : BOUND;
+  const needed = problem ? ALWAYS : [...ALWAYS, ...bound];
   if (good !== true) throw new Error('the signature does not hold');
   if (!needed.every((name) => covered.includes(name))) throw new Error('the answer does not cover all that it must');
   if (answer.headers['content-digest'] !== digest(answer.body)) throw new Error('the body differs');
@@ -159,6 +164,8 @@ async function main() {
   const asked = await sign('/v1/nirec/verifications', child, own['verify.agreement'], own['verify.purpose']);
   found.verification = await report(asked);
   found.acknowledgement = await report(await acknowledge(found.verification));
+  const terms = [own['waitlist.statistics.agreement'], own['waitlist.statistics.purpose']];
+  found.statistics = await report(await ask('/v1/waitlist/statistics', QUESTION, ...terms));
   found.notices = await notices(await echo(own['echo.purpose']));
   found.receipt = await receipt(found.verification['exchange-id']);
   const set = await send({ method: 'GET', url: `${own.origin}/.well-known/jwks.json`, headers: {} });

@@ -10,8 +10,14 @@ const axios = require('axios');
 const soap = require('soap');
 const { changes, headerBlocks, security, verify } = require('./signature.js');
 
-const SERVICES = ['echo', 'nirec', 'subjects', 'acknowledgement'];
+const SERVICES = ['echo', 'nirec', 'subjects', 'acknowledgement', 'waitlist'];
 const CHILD = ['nirec', 'family_name', 'given_names', 'birth_date'];
+// Of the waiting list: every region, one of them, and a day before anything was counted.
+const QUESTIONS = {
+  all: { as_of: '2026-10-31' },
+  one: { as_of: '2027-06-01', region: '13' },
+  none: { as_of: '2024-12-31' },
+};
 
 const folder = process.argv[2];
 const read = (name) => fs.readFileSync(path.join(folder, name));
@@ -28,13 +34,18 @@ const agent = new https.Agent({
 const request = axios.create({ httpsAgent: agent, proxy: false, timeout: 20000 });
 const soap12 = own.soap === '1.2';
 const SOAP = soap12 ? 'http://www.w3.org/2003/05/soap-envelope' : 'http://schemas.xmlsoap.org/soap/envelope/';
+// By itself the package makes of a day a moment, of a decimal a double, and of an element that is nil an absent one.
+const asWritten = (text) => text;
+const reading = {
+  customDeserializer: { date: asWritten, dateTime: asWritten, decimal: asWritten }, handleNilAsNull: true,
+};
 const salt = () => crypto.randomBytes(16).toString('base64');
 
 // By operation: the client of its service, and what it sends it under.
 async function connect() {
   const operations = {};
   for (const service of SERVICES) {
-    const options = { request, forceSoap12Headers: soap12, disableCache: true };
+    const options = { request, forceSoap12Headers: soap12, disableCache: true, ...reading };
     const client = await soap.createClientAsync(`${own.origin}/soap/${service}/v1?wsdl`, options);
     for (const [name, { action, address }] of Object.entries(described(client))) {
       operations[name] = { client, action, address };
@@ -83,9 +94,15 @@ function report(received, sent) {
   return { ...found, fields: plain(said[payload]) };
 }
 
-// The fields, without the salt and what the package adds.
-function plain(said) {
-  return Object.fromEntries(Object.entries(said).filter(([name]) => name !== 'salt' && name !== 'attributes'));
+// The fields without the salt, those that are attributes among the others.
+function plain({ salt: _, attributes, ...fields }) {
+  return { ...fields, ...attributes };
+}
+
+// The statistics with plain lists: the schema has an element around each, and an empty one is null to the package.
+function unwrapped({ regions, ...said }) {
+  const lists = (regions?.region ?? []).map(plain);
+  return { ...said, regions: lists.map((one) => ({ ...one, definitions: one.definitions.definition })) };
 }
 
 // The same bytes once more.
@@ -136,6 +153,11 @@ async function main() {
     handle, other_handle: known, reason: 'duplicate_file',
   });
   found.born = await call(operations, 'subject.birth', 'SubjectBirth', born());
+  found.statistics = {};
+  for (const [name, asked] of Object.entries(QUESTIONS)) {
+    const answer = await call(operations, 'waitlist.statistics', 'WaitlistStatistics', asked);
+    found.statistics[name] = { ...answer, fields: unwrapped(answer.fields) };
+  }
   agent.destroy();
   process.stdout.write(JSON.stringify(found, (name, value) => (name === 'sent' || name === 'received' ? undefined : value)));
 }

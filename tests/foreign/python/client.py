@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
@@ -30,18 +30,18 @@ ALGORITHMS: dict[str, Any] = {
     "ed25519": algorithms.ED25519,
     "rsa-pss-sha512": algorithms.RSA_PSS_SHA512,
 }
-FIRST = ("@method", "@target-uri", "exchange-agreement", "exchange-purpose", "content-type")
+FIRST = ("@method", "@target-uri", "exchange-agreement", "exchange-purpose")
 EXAMPLES = ("nirec", "family_name", "given_names", "birth_date")
+QUESTION = {"as_of": "2027-06-01", "region": "13"}
 ALWAYS = {'"@status"', '"content-digest"', '"exchange-id"', '"ledger-leaf"', '"ledger-by"', '"@method";req'}
-BOUND = {
-    '"@target-uri";req', '"content-digest";req',
-    '"signature";req;key="sig1"', '"signature-input";req;key="sig1"',
-}  # fmt: skip
+BOUND = {'"@target-uri";req', '"signature";req;key="sig1"', '"signature-input";req;key="sig1"'}
+#: Only where the request had a body.
+CONTENT = {'"content-digest";req'}
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as the library wants it."""
+    """A request as the library wants it; a GET has an empty body."""
 
     method: str
     url: str
@@ -88,12 +88,19 @@ class Client:
         headers = {"Content-Type": "application/json", "Exchange-Agreement": agreement, "Exchange-Purpose": purpose}
         return self.signed(Request("POST", self.origin + target, headers, body))
 
+    def ask(self, target: str, fields: dict[str, str], agreement: str, purpose: str) -> Request:
+        """The one GET, which asks in its query."""
+        headers = {"Exchange-Agreement": agreement, "Exchange-Purpose": purpose}
+        return self.signed(Request("GET", f"{self.origin}{target}?{urlencode(fields)}", headers, b""))
+
     def signed(self, request: Request) -> Request:
-        """Section 4: the request, its three signature headers added."""
+        """Section 4: the request, its signature's headers added."""
+        covered = (*FIRST, "content-type") if request.body else FIRST
         # the library computes Content-Digest of the body, and covers it
         self.signer.sign(
-            request, key_id=self.keyid, label="sig1", tag="passerelle", nonce=secrets.token_hex(16), body=request.body,
-            covered_component_ids=FIRST, created=datetime.now(UTC),  # noqa: TID251  a stranger has no clock of ours
+            request, key_id=self.keyid, label="sig1", tag="passerelle", nonce=secrets.token_hex(16),
+            body=request.body or None, covered_component_ids=covered,
+            created=datetime.now(UTC),  # noqa: TID251  a stranger has no clock of ours
         )  # fmt: skip
         return request
 
@@ -101,7 +108,8 @@ class Client:
         url = urlsplit(request.url)
         connection = http.client.HTTPSConnection(url.netloc, context=self.context, timeout=20)
         try:
-            connection.request(request.method, url.path, request.body, request.headers)
+            target = request.url.removeprefix(f"{url.scheme}://{url.netloc}")
+            connection.request(request.method, target, request.body or None, request.headers)
             answer = connection.getresponse()
             return Answer(answer.status, dict(answer.getheaders()), answer.read(), request)
         finally:
@@ -115,7 +123,8 @@ class Client:
         covered = set(found[0].covered_components) - {'"@signature-params"'}
         kind = next(value for name, value in answer.headers.items() if name.lower() == "content-type")
         problem = kind == "application/problem+json" and answer.status_code >= 400
-        if len(found) != 1 or not covered >= ALWAYS or not (problem or covered >= BOUND):
+        bound = BOUND | CONTENT if answer.request.body else BOUND
+        if len(found) != 1 or not covered >= ALWAYS or not (problem or covered >= bound):
             raise ValueError("the answer does not cover all that it must")
         return sorted(covered)
 
@@ -183,6 +192,8 @@ def main(folder: Path) -> int:
     asked = client.sign("/v1/nirec/verifications", child, own["verify.agreement"], own["verify.purpose"])
     report["verification"] = client.report(asked)
     report["acknowledgement"] = client.acknowledge(report["verification"])
+    terms = (own["waitlist.statistics.agreement"], own["waitlist.statistics.purpose"])
+    report["statistics"] = client.report(client.ask("/v1/waitlist/statistics", QUESTION, *terms))
     report["notices"] = client.notices(client.sign(*echo, own["echo.purpose"]))
     report["receipt"] = client.receipt(report["verification"]["exchange-id"])
     sys.stdout.write(json.dumps(report))

@@ -19,8 +19,15 @@ import urllib3
 from client import Answer, Client, Request  # type: ignore[import-not-found]  # beside this script, which is run as such
 
 CHILD = ("nirec", "family_name", "given_names", "birth_date")
-#: The document asks for these three in each request; the pool has the true ones.
-UNSIGNED = {"content_digest": "-", "signature_input": "-", "signature": "-"}
+#: Of the waiting list: every region, one of them, and a day before anything was counted.
+QUESTIONS = {
+    "all": {"as_of": "2026-10-31"},
+    "one": {"as_of": "2027-06-01", "region": "13"},
+    "none": {"as_of": "2024-12-31"},
+}
+#: The document asks for these two in each request, and for the third where there is a body; the pool has the true ones.
+UNSIGNED = {"signature_input": "-", "signature": "-"}
+DIGEST = {"content_digest": "-"}
 
 
 class SigningPool(urllib3.PoolManager):
@@ -32,11 +39,14 @@ class SigningPool(urllib3.PoolManager):
         self.report: dict[str, Any] = {}
 
     def request(self, method: str, url: str, **how: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]  # as it is called
-        # in one form, as an acknowledgement must be
-        body = json.dumps(json.loads(how["body"]), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-        sent = ("Content-Type", "Exchange-Agreement", "Exchange-Purpose")
+        body, sent = b"", ["Exchange-Agreement", "Exchange-Purpose"]
+        if method != "GET":
+            # in one form, as an acknowledgement must be
+            said = json.loads(how["body"])
+            body = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+            sent += ["Content-Type"]
         request = self.client.signed(Request(method, url, {name: how["headers"][name] for name in sent}, body))
-        found = super().request(method, url, body=body, headers=request.headers)
+        found = super().request(method, url, body=body or None, headers=request.headers)
         answer = Answer(found.status, dict(found.headers), found.data, request)
         names = ("Exchange-Id", "Ledger-Leaf", "Content-Digest")
         self.report = {"covered": self.client.verify(answer)} | {name: found.headers[name] for name in names}
@@ -59,18 +69,21 @@ class Operations:
         }  # fmt: skip
 
     def call(self, terms: str, name: str, path: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-        """The report of one exchange, its answer verified."""
+        """The report of one exchange, its fields in the body."""
         model = getattr(self.models, "".join(word.capitalize() for word in name.split("_")) + "Request")
+        return self.ask(terms, name, **{f"{name}_request": model(**fields)}, **DIGEST, **(path or {}))
+
+    def ask(self, terms: str, name: str, **parameters: Any) -> dict[str, Any]:
+        """The report of one exchange, its answer verified."""
         said = {
             "exchange_agreement": self.settings[f"{terms}.agreement"],
             "exchange_purpose": self.settings[f"{terms}.purpose"],
-            f"{name}_request": model(**fields),
         }
         try:
-            answer = self.operations[name](**said, **UNSIGNED, **(path or {}))
+            answer = self.operations[name](**said, **UNSIGNED, **parameters)
         except self.refused as problem:
             return self.pool.report | {"code": json.loads(problem.body)["code"]}  # type: ignore[attr-defined]  # generated
-        return self.pool.report | {"fields": answer.to_dict()}
+        return self.pool.report | {"fields": json.loads(answer.to_json())}
 
 
 def main(folder: Path, generated: Path) -> int:
@@ -98,6 +111,9 @@ def main(folder: Path, generated: Path) -> int:
     report["born"] = api.call("subject.birth", "subject_birth", **child, handle=handle, salt=salt())
     for part in report.values():
         part.get("fields", {}).pop("salt", None)
+    report["statistics"] = {
+        name: api.ask("waitlist.statistics", "waitlist_statistics", **question) for name, question in QUESTIONS.items()
+    }
     sys.stdout.write(json.dumps(report))
     return 0
 
