@@ -21,8 +21,8 @@ help:
 demo: $(VENV)/.run
 	@$(BIN)/passerelle demo
 
-# Twice as many at a time as two cores: most of them wait, for real processes. Those that start many processes or try
-# thousands of cases are not measured (tests/conftest.py): tracing would double the time of the whole.
+# Twice as many at a time as two cores: most of them wait, for real processes. Those that try thousands of cases are not
+# measured (tests/conftest.py): tracing would double the time of the whole.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal -rsfE
 test: $(VENV)/.dev
 	@$(BIN)/coverage erase

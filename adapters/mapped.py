@@ -140,7 +140,7 @@ def _soap_client(endpoint: Endpoint, trust: Trust, clock: Clock, randomness: Ran
         endpoint.url,
         endpoint.target,
         signer=SoapSigner(trust.keystore, trust.prove, clock, trust.signing_key),
-        verifier=SoapVerifier(trust.vet, clock) if signed else None,
+        verifier=SoapVerifier(trust.vet, clock, soap.ANSWER_LIMITS) if signed else None,
         unsigned=trust.unsigned,
         randomness=randomness,
     )

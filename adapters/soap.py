@@ -20,7 +20,7 @@ from gateway.signing import soap_names as n
 from gateway.signing.digest import content_digest
 from gateway.signing.soap_text import bare
 from gateway.signing.soap_verify import Expected
-from gateway.signing.xml import XmlRefusedError, parse
+from gateway.signing.xml import XmlLimits, XmlRefusedError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "text/xml"
 _CONTENT_TYPE = "text/xml; charset=utf-8"
+#: An answer of a megabyte may be a long list: the limit on bytes is reached first (C7).
+ANSWER_LIMITS = XmlLimits(elements=50_000)
 _SHAPES = ([n.HEADER, n.BODY], [n.BODY])
 
 
@@ -130,7 +132,7 @@ def _by_connection(answer: HttpAnswer, *, secret: bool) -> Vouched:
     if not isinstance(answer.server, CertificateProof):
         raise AttemptFailedError(Code.UPSTREAM_UNTRUSTED, again=False)
     try:
-        root = parse(answer.body)
+        root = parse(answer.body, ANSWER_LIMITS)
     except XmlRefusedError:
         raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False) from None
     body = root[-1] if len(root) else root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,24 @@ def test_a_soap_service_by_its_wsdl_answers_in_canonical_fields(permits: Other) 
     }
     contract = load_contract((PERMITS / "contract.yaml").read_bytes())
     assert validator_of(contract.operations["permit.lookup"].response).is_valid(reply.fields)
+
+
+def test_a_long_list_is_bounded_by_its_bytes(permits: Other, tmp_path: Path) -> None:
+    folder = shutil.copytree(PERMITS, tmp_path / "permits")
+    xsd = (folder / "xsd" / "Permis.xsd").read_text(encoding="utf-8")
+    (folder / "xsd" / "Permis.xsd").write_text(xsd.replace('maxOccurs="5"', 'maxOccurs="unbounded"'), encoding="utf-8")
+    one = "<observation>Été</observation>"
+    for number, fits in ((6_000, True), (40_000, False)):
+        many = PERMIT.replace(one, one * number)
+        permits.answer = lambda _asked, said=many: Said(said, content_type="text/xml; charset=utf-8")  # type: ignore[misc]  # its default is for now
+        if fits:
+            remarks = system(folder, permits).call(grant_of("permit.lookup", LOOKUP)).fields["remarks"]
+            assert isinstance(remarks, list)
+            assert len(remarks) == number + 1
+        else:
+            with pytest.raises(UpstreamRefusal) as caught:
+                system(folder, permits).call(grant_of("permit.lookup", LOOKUP))
+            assert caught.value.code is Code.UPSTREAM_MALFORMED
 
 
 def test_a_soap_service_that_does_not_sign_is_sent_a_plain_envelope(permits: Other) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +73,12 @@ def test_a_contract_among_the_anchors_that_is_none(log: Path, trust: Path) -> No
     (trust / "contracts" / "other.yaml").write_text("service: x\n")
     with pytest.raises(ConfigurationError, match="trust_malformed"):
         audit(log, trust)
+
+
+def test_an_auditor_s_machine_does_not_load_a_database_s_library() -> None:
+    """It would take a quarter of a second at each start."""
+    text = "import sys, gateway.audit.audit; sys.exit('sqlalchemy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", text], check=False, timeout=60).returncode == 0
 
 
 def test_a_remembered_log_is_no_first_audit(log: Path, trust: Path) -> None:

@@ -48,6 +48,8 @@ def test_a_call_is_acknowledged_with_its_handle(live: LiveGateway, capsys: pytes
         assert (kept["v"], kept["party"]) == (1, "cooperative")
         for part in ("request", "answer"):
             assert stat.S_IMODE((bodies / f"{exchange_id}.{part}.json").stat().st_mode) == 0o600
+    # the registry keeps nothing that it was not told to keep (`sandbox --keep`)
+    assert not (live.folder / "sandbox" / "civil-registry" / "kept").exists()
 
 
 def test_a_call_acknowledges_only_when_asked(live: LiveGateway, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.measuring import measured_children
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -47,7 +49,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     shared = base.parent if hasattr(request.config, "workerinput") else base
 
     def run() -> tuple[int, str]:
-        done = passerelle("demo", cwd=shared)
+        with measured_children(request.config):
+            done = passerelle("demo", cwd=shared)
         return done.returncode, done.stdout + done.stderr
 
     code, text = _once(shared / "demo.json", run)
