@@ -144,7 +144,8 @@ class Composition:
         try:
             # Once, before anybody can call, and durably: what of a run before this one may have been lost (L4).
             DatabaseClaims(database, self.clock)
-            self._check_generations(database)
+            if not self.settings.keystore.process:
+                self._check_generations(database)
         finally:
             database.dispose()
 
@@ -228,6 +229,9 @@ class Composition:
                 structlog.get_logger("keystore").error("token_absent", exc_info=error)
                 if stop.wait(_TOKEN_SECONDS):
                     return
+        # here, where the keys are: of a process that has looked at one, memory keeps it long after
+        with self._database() as database:
+            self._check_generations(database)
         stores = {WORKERS: self.keystore(), SEQUENCER: self.keys.open_one(LOG_KEY)}
         try:
             KeyService(self.key_socket, stores, Supervised(supervisor)).run(stop)

@@ -35,11 +35,16 @@ class KeyProcessGateway(LiveGateway):
         return found[0]
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyProcessGateway]:
-    live = KeyProcessGateway(tmp_path_factory.mktemp("key-process"))
+def with_a_key_process(folder: Path) -> KeyProcessGateway:
+    live = KeyProcessGateway(folder)
     with (live.folder / "passerelle.toml").open("a") as file:
         file.write("\n[keystore]\nprocess = true\n")
+    return live
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyProcessGateway]:
+    live = with_a_key_process(tmp_path_factory.mktemp("key-process"))
     try:
         live.start_sandbox()
         live.start()
@@ -105,6 +110,22 @@ def _is_role(pid: int, name: str) -> bool:
         return f"--role\0{name}\0" in Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return False
+
+
+def test_another_key_of_the_pseudonyms_is_found_where_the_keys_are_and_stops_the_start(tmp_path: Path) -> None:
+    live = with_a_key_process(tmp_path)
+    try:
+        live.start_sandbox()
+        live.start()
+        exchanged(live)
+        assert live.stop() == 0
+        key = live.keys / "nirec-0.mac"
+        key.chmod(0o600)
+        key.write_text("00" * 32)
+        assert live.spawn("serve").wait(80) == 2
+    finally:
+        live.close()
+    assert "la clé nirec-0 n'est pas celle" in (live.folder / "stderr.txt").read_text(encoding="utf-8")
 
 
 def _secrets(folder: Path) -> dict[str, list[bytes]]:
