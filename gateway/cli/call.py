@@ -170,7 +170,9 @@ def _show(
     output.say("call.status", status=answer.status, exchange_id=answer.exchange_id)
     if answer.status < _GOOD:
         for name, value in body.items():
-            output.say("call.field", name=name, value=value)
+            # a list as it came: it has no words of its own
+            said_value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            output.say("call.field", name=name, value=said_value)
     else:
         _show_problem(output, body)
     output.say("call.verified")

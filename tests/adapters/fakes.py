@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hmac
+import os
 import secrets
 import socket
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes
@@ -107,11 +110,20 @@ def prove(der: bytes) -> CertificateProof:
     return CertificateProof(fingerprint(der), (), ())
 
 
+#: Below those that the system gives to connections (from 32768), which would come and take one; so many to a worker.
+_FIRST_PORT, _PORTS, _WORKERS = 10_000, 2_500, 8
+_turn = count(os.getpid() * 37)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port where nobody listens; for a server that is told its port, and begins to listen later."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    for turn in islice(_turn, _PORTS):
+        port = _FIRST_PORT + worker * _PORTS + turn % _PORTS
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 #: How much slower than alone a machine may be that other tests load: bounds on time are on hanging, not on speed.

@@ -36,7 +36,7 @@ from tests.adapters.fakes import free_port, until
 from tests.signing.drafts import Draft, fresh_salt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from certs.authority import DevAuthority
     from gateway.client.signer import SignedRequest
@@ -121,16 +121,22 @@ class LiveGateway:
 
     def start_sandbox(self) -> None:
         self.processes["sandbox"] = self.spawn("sandbox", "civil-registry")
-        assert until(lambda: _answers(self.ports.control), 20), "the sandbox did not start"
+        self._await("sandbox", lambda: _answers(self.ports.control))
 
     def start_cooperative(self) -> None:
         """The cooperative's registry, which speaks REST: its own sandbox, for those who ask it something."""
         self.processes["cooperative"] = self.spawn("sandbox", "cooperative")
-        assert until(lambda: _answers(self.ports.cooperative_control), 20), "the cooperative's sandbox did not start"
+        self._await("cooperative", lambda: _answers(self.ports.cooperative_control))
 
     def start(self) -> None:
         self.processes["gateway"] = self.spawn("serve")
-        assert until(self.ready, 20), "the gateway did not become ready"
+        self._await("gateway", self.ready)
+
+    def _await(self, name: str, condition: Callable[[], bool]) -> None:
+        """Returns when it is so; what has ended is not waited for."""
+        process = self.processes[name]
+        assert until(lambda: process.poll() is not None or condition(), 20), f"{name} did not start"
+        assert process.poll() is None, f"{name} has ended with {process.poll()}: see {self.folder / 'stderr.txt'}"
 
     def ready(self) -> bool:
         """Whether the gateway says so, and both of its workers are there."""
