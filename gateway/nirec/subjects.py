@@ -119,6 +119,23 @@ class SubjectDirectory:
                 one, other = (self._named(handle, request.party) for handle in request.handles)
                 return self._merged(request, one, other)
 
+    def enrolled(self, nirec: Nirec | None, party: str) -> tuple[str, tuple[Statement, ...]]:
+        """The handle by which a party knows a child, and what is to be written for it to be so.
+
+        For files that were there before the gateway: many at once, in one transaction, each of them a child that is
+        named here for the first time, or by its NIREC known already.
+        """
+        values, known = ((), None) if nirec is None else self._located(nirec)
+        if known is not None:
+            handle, given = self._known_as(known.survivor, (), party)
+            return handle, () if given else (self._store.new_handle(self._lookup(handle, party), known.survivor),)
+        subject, created = self._store.fresh()
+        handle = self._handle(subject, party)
+        writes = [self._store.new_subject(subject, created)]
+        if values:
+            writes.append(self._store.attached(values, subject))
+        return handle, (*writes, self._store.new_handle(self._lookup(handle, party), subject))
+
     def _attached(self, request: SubjectRequest, expected: Found) -> Disclosure:
         """The registry has confirmed the birth: the NIREC is this subject's from now on."""
         values, known = self._located(_given(request.nirec))
