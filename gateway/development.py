@@ -108,6 +108,16 @@ _AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
         ["as_of", "counted_at", "final", "waiting", "average_wait_months", "note", "regions"], False,
         "Entente fictive: planification des places", "Fictitious agreement: planning of places",
     ),
+    "ENT-2026-10": (
+        "ministry", "registration.get", "admissibilite",
+        ["outcome", "handle", "family_name", "given_names", "birth_date", "expected_date", "region", "registered_on",
+         "desired_on", "service_wanted", "service_held"], False,
+        "Entente fictive: dossiers d'inscription", "Fictitious agreement: registrations",
+    ),
+    "ENT-2026-11": (
+        "ministry", "registration.search", "admissibilite", ["outcome", "hits"], False,
+        "Entente fictive: recherche d'un dossier", "Fictitious agreement: search for a registration",
+    ),
 }  # fmt: skip
 
 
@@ -228,6 +238,8 @@ class Development:
         _write(folder / "signing", authority.issue(Profile.SIGNING, [host]))
         self._callers_of(folder, gateway)
         requests = create_births(folder / "births.sqlite", births)
+        named = ("family_name", "given_names", "birth_date")
+        requests["search"] = {name: requests["confirmed"][name] for name in named}
         for name in CALLERS:
             # Input files hold NIRECs, so they stand in the party's own folder, for its eyes only.
             for title, fields in {**requests, **_EXAMPLES}.items():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+import secrets
+from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from adapters.cooperative.sandbox.records import LEAST, POINTING, REGION, found, registration
 from adapters.cooperative.sandbox.registrations import REGIONS
 from adapters.cooperative.sandbox.statistics import statistics
 from gateway.errors import Code, Refusal
@@ -15,6 +20,9 @@ if TYPE_CHECKING:
     from adapters.cooperative.sandbox.storage import Registry
 
 _STATISTICS = "/v1/waitlist/statistics"
+_SEARCH = "/v1/registrations/search"
+_ONE = re.compile(r"/v1/registrations/([0-9a-f]{64})")
+_SALT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,31 @@ def answered(call: Call, registry: Registry) -> dict[str, object]:
     if (call.method, path) == ("GET", _STATISTICS):
         asked = _counting(query)
         return statistics(registry, asked["as_of"], asked.get("region"))
+    if (call.method, path) == ("POST", _SEARCH):
+        return found(registry, _criteria(call.body)) | _salt()
+    if call.method == "GET" and (one := _ONE.fullmatch(call.target)):
+        return registration(registry, one[1]) | _salt()
     raise Refusal(Code.OPERATION_UNKNOWN)
+
+
+def _salt() -> dict[str, object]:
+    return {"salt": b64encode(secrets.token_bytes(_SALT_BYTES)).decode()}
+
+
+def _criteria(body: bytes) -> dict[str, str]:
+    """Its own judgement of what it is asked: another's care is no reason to have none."""
+    try:
+        asked = json.loads(body)
+        salt = b64decode(asked.pop("salt"), validate=True)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise Refusal(Code.SALT_INVALID, component="salt") from None
+    if len(salt) < _SALT_BYTES:
+        raise Refusal(Code.SALT_INVALID, component="salt")
+    if not all(isinstance(value, str) for value in asked.values()) or not asked.keys() <= {*POINTING, REGION}:
+        raise Refusal(Code.FIELD_INVALID)
+    if len(asked.keys() & POINTING) < LEAST:
+        raise Refusal(Code.TOO_FEW_CRITERIA)
+    return dict(asked)
 
 
 def _counting(query: str) -> dict[str, str]:

@@ -60,6 +60,19 @@ FROM registrations WHERE registered_on <= :day GROUP BY region ORDER BY region
 """
 _BY_HANDLE = "SELECT * FROM registrations WHERE handle = :handle"
 _PARENTS = "SELECT family_name, given_names, phone FROM parents WHERE number = :number ORDER BY place"
+#: A criterion of a search, and what holds of a registration that meets it; a parent's are met by one and the same.
+_OF_CHILD = {
+    "family_name": "r.family_key = :family_name",
+    "given_names": "r.given_key = :given_names",
+    "birth_date": "r.birth_date = :birth_date",
+    "region": "r.region = :region",
+}
+_OF_PARENT = {
+    "parent_family_name": "p.family_key = :parent_family_name",
+    "parent_given_names": "p.given_key = :parent_given_names",
+    "phone": "p.phone = :phone",
+}
+_BY_KEY = frozenset({"family_name", "given_names", "parent_family_name", "parent_given_names"})
 _BATCH = 5000
 
 
@@ -137,6 +150,23 @@ class Registry:
                 return None
             parents = connection.execute(text(_PARENTS), {"number": row["number"]}).mappings().all()
         return Kept(dict(row), [dict(one) for one in parents])
+
+    def search(self, criteria: Mapping[str, str], most: int) -> list[Mapping[str, Any]]:
+        """The columns of those that meet every criterion, up to so many, in the order of their numbers.
+
+        Raises LookupError where there is no criterion that it knows.
+        """
+        of_parent = [said for name, said in _OF_PARENT.items() if name in criteria]
+        conditions = [said for name, said in _OF_CHILD.items() if name in criteria]
+        if of_parent:
+            theirs = " AND ".join(["p.number = r.number", *of_parent])
+            conditions.append(f"EXISTS (SELECT 1 FROM parents p WHERE {theirs})")  # noqa: S608  our own constants only
+        if not conditions:
+            raise LookupError("a search without a criterion would be a listing")
+        values = {name: key_of(value) if name in _BY_KEY else value for name, value in criteria.items()}
+        query = f"SELECT r.* FROM registrations r WHERE {' AND '.join(conditions)} ORDER BY r.number LIMIT :most"  # noqa: S608  the same
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(query), {**values, "most": most}).mappings()]
 
     def dispose(self) -> None:
         """Closes every connection."""
