@@ -65,14 +65,31 @@ class Concealment(_Strict):
     said: str
 
 
+class RefusedValue(_Strict):
+    """A value of the upstream's answer that is a refusal to the caller, who then gets nothing of that answer."""
+
+    field: str
+    value: str
+    code: _Word
+
+
+class Criteria(_Strict):
+    """Of which fields of a request so many must be there: what keeps a search from being a listing."""
+
+    least: int = Field(ge=1)
+    of: tuple[str, ...]
+
+
 class ReductionRule(_Strict):
     """How the answer is reduced: when a subject is disclosed, under which handle, and what becomes of it.
 
-    ``act`` disclose and attach need an identifier and the value of the answer that confirms it; attach and merge name
-    the request fields that hold handles of the caller's, and merge the one that says why.
+    ``act`` disclose and attach need an identifier and the value of the answer that confirms it; attach, merge and read
+    name the request fields that hold handles of the caller's, and merge the one that says why. At read the upstream is
+    told its own handle in place of the caller's; at list the answer's field ``listed`` holds items, each with the
+    upstream's own handle, in whose place the caller gets its own (N3).
     """
 
-    act: Literal["disclose", "expect", "attach", "merge"] = "disclose"
+    act: Literal["disclose", "expect", "attach", "merge", "read", "list"] = "disclose"
     identifier: str | None = None
     handle: str
     field: str | None = None
@@ -80,6 +97,8 @@ class ReductionRule(_Strict):
     given: tuple[str, ...] = ()
     reason: str | None = None
     conceal: tuple[Concealment, ...] = ()
+    listed: str | None = None
+    refuse: tuple[RefusedValue, ...] = ()
 
 
 class Operation(_Strict):
@@ -94,6 +113,7 @@ class Operation(_Strict):
     limits: Limits
     request: Schema
     response: Schema
+    criteria: Criteria | None = None
     reduction: ReductionRule | None = None
     acknowledges: bool = False
     errors: tuple[str, ...]

@@ -22,7 +22,7 @@ _SENSITIVITIES = ("identifier", "personal", "public", SALT)
 _SECRET = ("identifier", "personal")
 #: What is done on a NIREC that the registry confirms, and how many handles of the caller's an act needs.
 _BY_NIREC = ("disclose", "attach")
-_HANDLES_OF = {"attach": 1, "merge": 2}
+_HANDLES_OF = {"attach": 1, "merge": 2, "read": 1}
 #: As evidence names it, with a letter first: names of XML elements and of files are made of it.
 _OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 #: Segments that no client and no proxy would rewrite; a field's braces are a pair.
@@ -50,6 +50,7 @@ def _check_operation(name: str, operation: Operation) -> None:
     request = _check_message(name, "request", operation.request)
     _check_message(name, "response", operation.response)
     _check_rest(name, operation, request)
+    _check_criteria(name, operation)
     if operation.reduction is not None:
         try:
             _check_reduction(f"{name}.reduction", operation, operation.reduction)
@@ -130,15 +131,42 @@ def _check_rest(name: str, operation: Operation, request: Fields) -> None:
         raise ContractError(f"{name}: GET has no body; each field stands in the path or the query", ("rest",))
 
 
+def _check_criteria(name: str, operation: Operation) -> None:
+    """A search asks for some of several fields, none of which must be there."""
+    rule, required = operation.criteria, operation.request.get("required", ())
+    if rule is None:
+        return
+    optional = [field for field in dict.fromkeys(rule.of) if field not in required]
+    if not set(rule.of) <= operation.sensitivity("request").keys() or not rule.least <= len(optional) == len(rule.of):
+        text = "criteria are fields of the request, each once, none required, and no fewer than the least"
+        raise ContractError(f"{name}: {text}", ("criteria",))
+
+
 def _check_reduction(where: str, operation: Operation, rule: ReductionRule) -> None:
     asked, answered = operation.sensitivity("request"), operation.sensitivity("response")
     by_nirec = rule.act in _BY_NIREC
+    if any(item.field not in answered or item.code not in operation.errors for item in rule.refuse):
+        raise ContractError(f"{where}: refuses by a field that the answer does not have, or a code not under errors")
+    if (rule.act == "list") is not (rule.listed is not None):
+        raise ContractError(f"{where}: a list, and nothing else, says which field is listed")
+    if rule.listed is not None:
+        _check_listed(where, operation.response, rule)
+        return
     if answered.get(rule.handle) != "public" or (by_nirec and asked.get(rule.identifier or "") != "identifier"):
         raise ContractError(f"{where}: needs an identifier in the request and a public handle in the answer")
     unsaid = by_nirec and (rule.confirmed is None or rule.field not in answered)
     if unsaid or any(item.field not in answered for item in rule.conceal):
         raise ContractError(f"{where}: names a field that the answer does not have; field and confirmed are both said")
     _check_given(where, operation, rule)
+
+
+def _check_listed(where: str, response: Schema, rule: ReductionRule) -> None:
+    """What is listed has a hard cap, and each item its handle."""
+    listed = response.get("properties", {}).get(rule.listed, {})
+    item = listed.get("items", {})
+    capped = listed.get("type") == "array" and "maxItems" in listed
+    if not capped or rule.handle not in item.get("required", ()) or rule.given or rule.identifier:
+        raise ContractError(f"{where}: a list needs maxItems, and in each item the required {rule.handle}")
 
 
 def _check_given(where: str, operation: Operation, rule: ReductionRule) -> None:

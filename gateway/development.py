@@ -29,7 +29,7 @@ from gateway.known_contracts import known_contracts
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.sealing import new_period_key
 from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY
-from gateway.sandboxes import create_births, create_counts
+from gateway.sandboxes import create_births, fill_registrations
 from gateway.settings import KeystoreSettings, load_settings, of_storage
 from gateway.signing.answer import SIGNING_KEY
 from gateway.signing.receipt import RECEIPT_KEY
@@ -108,6 +108,16 @@ _AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
         ["as_of", "counted_at", "final", "waiting", "average_wait_months", "note", "regions"], False,
         "Entente fictive: planification des places", "Fictitious agreement: planning of places",
     ),
+    "ENT-2026-10": (
+        "ministry", "registration.get", "admissibilite",
+        ["outcome", "handle", "family_name", "given_names", "birth_date", "expected_date", "region", "registered_on",
+         "desired_on", "service_wanted", "service_held"], False,
+        "Entente fictive: dossiers d'inscription", "Fictitious agreement: registrations",
+    ),
+    "ENT-2026-11": (
+        "ministry", "registration.search", "admissibilite", ["outcome", "hits"], False,
+        "Entente fictive: recherche d'un dossier", "Fictitious agreement: search for a registration",
+    ),
 }  # fmt: skip
 
 
@@ -143,8 +153,11 @@ class Development:
         self._now = clock.now().replace(microsecond=0)
         self._origin = f"https://localhost:{ports.gateway}"
 
-    def create(self, *, births: int = 10_000) -> None:
-        """Writes everything; raises ConfigurationError rather than overwrite anything."""
+    def create(self, *, births: int = 10_000, registrations: int = 60) -> None:
+        """Writes everything; raises ConfigurationError rather than overwrite anything.
+
+        ``registrations`` is how many the cooperative's registry holds; its sandbox can be given more.
+        """
         here = [path for path in self._folder.iterdir() if path.name != MARKER] if self._folder.exists() else []
         if here:
             raise ConfigurationError("exists_already", path=min(here))
@@ -157,7 +170,7 @@ class Development:
         self._settings()
         self._trust(authorities)
         self._policy(authorities)
-        self._begin()
+        self._begin(registrations)
 
     def _gateway_keys(self, authorities: Mapping[str, DevAuthority]) -> None:
         keys = self._folder / "gateway" / "keys"
@@ -225,6 +238,8 @@ class Development:
         _write(folder / "signing", authority.issue(Profile.SIGNING, [host]))
         self._callers_of(folder, gateway)
         requests = create_births(folder / "births.sqlite", births)
+        named = ("family_name", "given_names", "birth_date")
+        requests["search"] = {name: requests["confirmed"][name] for name in named}
         for name in CALLERS:
             # Input files hold NIRECs, so they stand in the party's own folder, for its eyes only.
             for title, fields in {**requests, **_EXAMPLES}.items():
@@ -241,7 +256,6 @@ class Development:
         write_public(keys / "signers" / f"{COOPERATIVE}.registry.pem", signing.pem)
         write_public(folder / "callers.pem", (keys / f"{SIGNING_KEY}.pem").read_bytes())
         self._callers_of(folder, gateway)
-        create_counts(folder / "waitlist.sqlite")
 
     def _callers_of(self, folder: Path, gateway: DevAuthority) -> None:
         """Whom a sandbox believes to be the gateway."""
@@ -341,10 +355,11 @@ control_port = {ports.cooperative_control}
             write_public(self._folder / "trust" / "officers" / f"{name}.pub", f"{keys[name]}\n".encode())
         return keys
 
-    def _begin(self) -> None:
+    def _begin(self, registrations: int) -> None:
         settings = load_settings(self._folder / "passerelle.toml", of_storage())
         genesis = begin(settings, self._clock, self._randomness)
         write_public(self._folder / "trust" / "genesis", f"{genesis}\n".encode())
+        fill_registrations(settings, registrations, self._clock, self._randomness)
 
 
 def _agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Mapping[str, str]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Code(StrEnum):
     BODY_MALFORMED = "body_malformed"
     BODY_NOT_CANONICAL = "body_not_canonical"
     FIELD_INVALID = "field_invalid"
+    TOO_FEW_CRITERIA = "too_few_criteria"
     SALT_INVALID = "salt_invalid"
 
     REPLAYED = "replayed"
@@ -50,6 +51,8 @@ class Code(StrEnum):
     ACKNOWLEDGEMENT_DIFFERS = "acknowledgement_differs"
 
     HANDLE_UNKNOWN = "handle_unknown"
+    NOT_REGISTERED = "not_registered"
+    SEARCH_TOO_WIDE = "search_too_wide"
     MERGE_NEEDED = "merge_needed"
     MERGE_REFUSED = "merge_refused"
     SUBJECTS_CHANGED = "subjects_changed"

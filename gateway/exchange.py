@@ -5,6 +5,7 @@ What lives here: the order of the steps, and which proof each one asks for. What
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.errors import (
@@ -93,7 +94,8 @@ class Exchange:
             grant = proven = self._policy.authorise(claim)  # 5  agreement and purpose
             self._signing.signing_key()  # nobody is asked for an answer that we could not sign
             self._subjects.check(_handles(grant), party.name)  # nor about a child that the caller does not know
-            reply = self._upstreams[message.upstream].call(grant)  # 6  verified upstream answer
+            asked = self._as_known_there(grant)  # nor under a name that is not theirs
+            reply = self._upstreams[message.upstream].call(asked)  # 6  verified upstream answer
             attempts = reply.attempts
             answer = self._reduce(grant, reply)  # 7  only what the agreement names
         except UpstreamRefusal as refusal:
@@ -110,25 +112,59 @@ class Exchange:
         failed = Refused(received, party.name, Refusal(Code.NOT_RECORDED), proven, attempts)
         return self._sealed(failed, lambda: self._seal(grant, reply, answer))  # 8  durable, then released
 
+    def _as_known_there(self, grant: Grant) -> Grant:
+        """The same, a child under the handle that the upstream has for it: never under the caller's own (N3)."""
+        message, rule = grant.message, grant.message.reduction
+        if rule is None or rule.act != "read":
+            return grant
+        names = self._subjects.named_for(_handles(grant), message.request.party.name, message.upstream)
+        fields = {**message.fields, **dict(zip(rule.given, names, strict=True))}
+        return replace(grant, message=replace(message, fields=fields))
+
     def _reduce(self, grant: Grant, reply: Reply) -> Answer:
         fields = dict(reply.fields)
-        told: Disclosure | None = None
         rule = grant.message.reduction
-        if rule is not None:
-            if rule.field is None or fields.get(rule.field) == rule.confirmed:
-                told = self._subjects.disclose(_subject_request(grant, rule))
-                fields[rule.handle] = told.subjects[0].handle
-            if not grant.tells_not_found:
-                for name, value, said in rule.conceal:
-                    if fields.get(name) == value:
-                        fields[name] = said
+        told = None if rule is None else self._disclosed(grant, rule, fields)
+        if rule is not None and not grant.tells_not_found:
+            for name, value, said in rule.conceal:
+                if fields.get(name) == value:
+                    fields[name] = said
         kept = {name: value for name, value in fields.items() if name in grant.fields}
         body = self._translation.translate_out(grant, dict(kept))
         message = grant.message
         content = Content(_OK, _CONTENT_TYPES[message.request.form], body, message.headers)
         if told is None:
             return Answer(content, tuple(sorted(kept)), ())
-        return Answer(content, tuple(sorted(kept)), told.subjects, told.change)
+        # a child who is registered twice is one subject
+        return Answer(content, tuple(sorted(kept)), tuple(dict.fromkeys(told.subjects)), told.change)
+
+    def _disclosed(self, grant: Grant, rule: Reduction, fields: dict[str, object]) -> Disclosure | None:
+        """The subjects that the answer is about, their handles put into ``fields``; raises Refusal."""
+        for name, value, code in rule.refuse:
+            if fields.get(name) == value:
+                raise Refusal(code)
+        if rule.listed is not None:
+            return self._list(grant, rule, fields) if rule.listed in grant.fields else None
+        if rule.field is not None and fields.get(rule.field) != rule.confirmed:
+            return None
+        told = self._subjects.disclose(_subject_request(grant, rule))
+        fields[rule.handle] = told.subjects[0].handle
+        return told
+
+    def _list(self, grant: Grant, rule: Reduction, fields: dict[str, object]) -> Disclosure:
+        """Names each item's child for the caller; in ``fields`` its handle takes the place of the upstream's (N3)."""
+        listed = str(rule.listed)
+        items = _items(fields.get(listed))
+        asked = replace(
+            _subject_request(grant, rule),
+            handles=tuple(str(item[rule.handle]) for item in items),
+            upstream=grant.message.upstream,
+        )
+        told = self._subjects.disclose(asked)
+        fields[listed] = [
+            {**item, rule.handle: subject.handle} for item, subject in zip(items, told.subjects, strict=True)
+        ]
+        return told
 
     def _seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
         request = grant.message.request
@@ -171,6 +207,11 @@ def _handles(grant: Grant) -> tuple[str, ...]:
     return () if rule is None else tuple(str(grant.message.fields[name]) for name in rule.given)
 
 
+def _items(listed: object) -> list[dict[str, object]]:
+    # the contract has them so, by which the upstream's answer was judged
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+
+
 def _subject_request(grant: Grant, rule: Reduction) -> SubjectRequest:
     message = grant.message
     nirec = None if rule.identifier is None else message.fields[rule.identifier]
@@ -182,5 +223,5 @@ def _subject_request(grant: Grant, rule: Reduction) -> SubjectRequest:
         nirec=nirec,
         handles=_handles(grant),
         reason=None if rule.reason is None else str(message.fields[rule.reason]),
-        gives_handle=rule.handle in grant.fields,
+        gives_handle=(rule.listed or rule.handle) in grant.fields,
     )

@@ -130,8 +130,8 @@ class OperationRef:
     sha256: str
 
 
-#: What an exchange does with a subject: names it, makes one without a NIREC, gives it its NIREC, makes two of them one.
-SubjectAct = Literal["disclose", "expect", "attach", "merge"]
+#: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, names those that were found.
+SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "list"]
 SubjectRole = Literal["survivor", "merged"]
 
 
@@ -147,6 +147,8 @@ class Reduction:
         act: what becomes of the subject.
         given: the request fields that hold handles of the caller's.
         reason: the request field that says why two subjects are one.
+        listed: the answer field that holds items, each with the upstream's handle; ``handle`` is then of an item.
+        refuse: (field, value, code) of an upstream's answer that is a refusal to the caller.
     """
 
     identifier: str | None
@@ -157,6 +159,8 @@ class Reduction:
     act: SubjectAct = "disclose"
     given: tuple[str, ...] = ()
     reason: str | None = None
+    listed: str | None = None
+    refuse: tuple[tuple[str, str, Code], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +282,9 @@ class SubjectRequest:
     """What step 7 asks of the subjects for one exchange.
 
     Attributes:
-        handles: of the caller's, found in the request.
+        handles: of the caller's, found in the request; at list the upstream's, found in its answer.
         gives_handle: whether the agreement lets the caller have the subject's handle.
+        upstream: at list, whose handles they are.
     """
 
     act: SubjectAct
@@ -288,11 +293,12 @@ class SubjectRequest:
     handles: tuple[str, ...]
     reason: str | None
     gives_handle: bool
+    upstream: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """The subjects of an exchange, the one whose handle is given first; and what it changes about them."""
+    """The subjects, the one whose handle is given first (at list one per handle asked), and what changes of them."""
 
     subjects: tuple[DisclosedSubject, ...]
     change: Change | None

@@ -173,6 +173,10 @@ class Subjects(Protocol):
         """Returns if each of these handles was given to this party; raises Refusal, the same for all others (N4)."""
         ...
 
+    def named_for(self, handles: Sequence[str], party: str, other: str) -> tuple[str, ...]:
+        """What another party calls the subjects that this one names; raises Refusal (``not_registered``)."""
+        ...
+
     def disclose(self, request: SubjectRequest) -> Disclosure:
         """The subject, named for this party and for the ledger, and the change that comes with the record.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from adapters.civil_registry.adapter import contract_directory
@@ -10,21 +11,25 @@ from adapters.civil_registry.sandbox import births
 from adapters.civil_registry.sandbox import server as civil_registry
 from adapters.civil_registry.sandbox.settings import SandboxSettings as CivilRegistrySettings
 from adapters.cooperative.sandbox import server as cooperative
-from adapters.cooperative.sandbox.counts import create_counts
+from adapters.cooperative.sandbox.registrations import Child, make_registrations
 from adapters.cooperative.sandbox.settings import SandboxSettings as CooperativeSettings
+from adapters.cooperative.sandbox.storage import Registry
 from adapters.sandboxing.server import Listening
+from gateway.enrolment import enrol
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gateway.ports import Stop
+    from gateway.ports import Clock, Randomness, Stop
     from gateway.settings import SandboxCooperative, SandboxRegistry, Settings
 
-__all__ = ["create_births", "create_counts", "run_sandbox"]
+__all__ = ["create_births", "fill_registrations", "run_sandbox"]
 
 _KEPT = "kept"
+_COOPERATIVE = "cooperative"
+_BIRTHS = "births.sqlite"
 
 
 def create_births(path: Path, count: int) -> dict[str, dict[str, str]]:
@@ -39,6 +44,33 @@ def create_births(path: Path, count: int) -> dict[str, dict[str, str]]:
         "twin": shown.twins[0],
     }
     return {name: asdict(person) for name, person in people.items()}
+
+
+def fill_registrations(settings: Settings, count: int, clock: Clock, randomness: Randomness) -> None:
+    """Has the cooperative's registry hold at least ``count`` registrations, under handles that the gateway knows.
+
+    As though the cooperative had each child verified before: of those who are born, first the civil registry's own.
+    Raises ConfigurationError when a sandbox is not configured; KeystoreError, StorageUnavailableError.
+    """
+    cooperative, civil = settings.sandbox_cooperative, settings.sandbox_civil_registry
+    if cooperative is None or civil is None:
+        raise ConfigurationError("no_sandbox", section="sandbox_cooperative")
+    known = births.all_births(civil.folder / _BIRTHS)
+    children = [Child(one.family_name, one.given_names, date.fromisoformat(one.birth_date), None) for one in known]
+    registry = Registry(_registry_url(cooperative))
+    try:
+        if not registry.exists():
+            registry.create()
+        made = list(make_registrations(children, registry.count(), count))
+        nirecs = (None if one.known is None else known[one.known].nirec for one in made)
+        handles = enrol(settings, _COOPERATIVE, nirecs, clock, randomness)
+        registry.add(zip(handles, made, strict=True))
+    finally:
+        registry.dispose()
+
+
+def _registry_url(sandbox: SandboxCooperative) -> str:
+    return sandbox.database or f"sqlite:///{sandbox.folder / 'registrations.sqlite'}"
 
 
 def run_sandbox(
@@ -78,7 +110,7 @@ def _civil_registry(sandbox: SandboxRegistry, *, keep: bool) -> CivilRegistrySet
         caller_roots=(folder / "caller-root.pem",),
         caller_intermediates=(folder / "caller-issuing.pem",),
         caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
-        database=folder / "births.sqlite",
+        database=folder / _BIRTHS,
         contract=contract_directory(),
         kept=folder / _KEPT if keep else None,
     )
@@ -102,6 +134,6 @@ def _cooperative(sandbox: SandboxCooperative, *, keep: bool) -> CooperativeSetti
         caller_roots=(folder / "caller-root.pem",),
         caller_intermediates=(folder / "caller-issuing.pem",),
         caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
-        database=folder / "waitlist.sqlite",
+        database=_registry_url(sandbox),
         kept=folder / _KEPT if keep else None,
     )

@@ -136,6 +136,9 @@ class SandboxCooperative(_Strict):
     port: _Port = Field(description="port of its REST service")
     control_port: _Port = Field(description="port of its switches and counter, loopback, plain HTTP")
     folder: Path = Field(Path("sandbox/cooperative"), description="its keys and database")
+    database: str | None = Field(
+        None, description="postgresql:// address of its registrations; none: a SQLite file in its folder"
+    )
 
 
 class SandboxRegistry(_Strict):

@@ -173,9 +173,13 @@ def _digest(term: str | None) -> bytes:
 
 
 def handle_field(evidence: Exchange, objects: Objects) -> str | None:
-    """The answer's field that holds a subject's handle, by the contract; raises Problem (object_missing ...)."""
+    """The answer's one field that holds a subject's handle, by the contract; raises Problem (object_missing ...).
+
+    None where the contract has none, or a list of them.
+    """
     operation = objects.contract(evidence.contract.sha256).operations.get(evidence.operation)
-    return None if operation is None or operation.reduction is None else operation.reduction.handle
+    rule = None if operation is None else operation.reduction
+    return None if rule is None or rule.listed is not None else rule.handle
 
 
 def disclosed_handle(evidence: Exchange, objects: Objects) -> str | None:

@@ -195,6 +195,10 @@ def _check_disclosure(evidence: Exchange, operation: Operation, policy: Policy) 
     rule = operation.reduction
     if evidence.subjects and rule is None:
         raise Problem(Fault.FIELDS_NOT_AGREED, "more subjects than the operation discloses")
+    if rule is not None and rule.listed is not None:
+        if evidence.subjects and rule.listed not in fields:
+            raise Problem(Fault.FIELDS_NOT_AGREED, "subjects of a list that was not given")
+        return
     if rule is not None and (rule.handle in fields) != bool(evidence.subjects and rule.handle in allowed):
         raise Problem(Fault.FIELDS_NOT_AGREED, "a handle without its subject, or the reverse")
 

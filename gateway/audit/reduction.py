@@ -19,7 +19,9 @@ def reduced(
     fields = dict(told)
     rule = operation.reduction
     if rule is not None:
-        if evidence.subjects and (rule.field is None or fields.get(rule.field) == rule.confirmed):
+        if rule.listed is not None:
+            fields[rule.listed] = _listed(fields.get(rule.listed), rule.handle, evidence)
+        elif evidence.subjects and (rule.field is None or fields.get(rule.field) == rule.confirmed):
             fields[rule.handle] = evidence.subjects[0].handle
         if not agreement.tells_not_found:
             for item in rule.conceal:
@@ -31,3 +33,14 @@ def reduced(
         if evidence.acknowledges is not None
         else {name: value for name, value in fields.items() if name in agreement.fields}
     )
+
+
+def _listed(items: object, handle: str, evidence: Exchange) -> object:
+    """The items under the handles that evidence tells of, in its order; as they stand where there are not as many."""
+    if not isinstance(items, list):
+        return items
+    theirs = list(dict.fromkeys(item[handle] for item in items))
+    if len(theirs) != len(evidence.subjects):
+        return items
+    ours = {name: subject.handle for name, subject in zip(theirs, evidence.subjects, strict=True)}
+    return [{**item, handle: ours[item[handle]]} for item in items]

@@ -103,7 +103,9 @@ class Retelling:
     def _altered(self, got: etree._Element | RestAsked, fields: Fields, system: System) -> tuple[str, ...]:
         """The places of a request to another system that do not say what the caller asked."""
         try:
-            due, again = (system.sent(self._versioned, fields, salt) for salt in _SALTS)
+            # what stands in the place of a salt, or of a handle that is theirs and not the caller's, is not compared
+            due = system.sent(self._versioned, fields, _SALTS[0])
+            again = system.sent(self._versioned, self._renamed(fields), _SALTS[1])
             if isinstance(got, RestAsked) and isinstance(due, RestAsked):
                 got = got.below(due)
             names = differing(places_of(got), places_of(due), places_of(again))
@@ -114,6 +116,13 @@ class Retelling:
         if not names and hidden(places_of(due)):
             raise NotGivenError  # what is encrypted to them can be compared by them alone
         return names
+
+    def _renamed(self, fields: Fields) -> Fields:
+        """The same question about another child, where the other system is asked about one (N3)."""
+        rule = self._operation.reduction
+        if rule is None or rule.act != "read":
+            return fields
+        return {**fields, **{name: str(fields[name])[::-1] for name in rule.given}}
 
     def answers(self) -> int:
         """1 if the caller got what the other system answered and no more was left out than agreed, else 0.

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 #: How many subjects an act names at most: at a birth the child, the one expected and the one whom it is merged with; at
 #: a merge the two that were asked and what each of them had become.
-_MOST = {"disclose": 1, "expect": 1, "attach": 4, "merge": 4}
+_MOST = {"disclose": 1, "expect": 1, "attach": 4, "merge": 4, "read": 1}
+#: Those whose exchange always names one.
+_ALWAYS = frozenset({"expect", "merge", "read"})
 #: What only such an operation is refused with, and whether the upstream had answered by then.
 _REFUSED: dict[str, tuple[frozenset[str], bool]] = {
-    Code.HANDLE_UNKNOWN: (frozenset({"attach", "merge"}), False),
+    Code.HANDLE_UNKNOWN: (frozenset({"attach", "merge", "read"}), False),
+    Code.NOT_REGISTERED: (frozenset({"read"}), False),
+    Code.SEARCH_TOO_WIDE: (frozenset({"list"}), True),
     Code.MERGE_NEEDED: (frozenset({"attach"}), True),
     Code.MERGE_REFUSED: (frozenset({"merge"}), False),
-    Code.SUBJECTS_CHANGED: (frozenset({"expect", "attach", "merge"}), False),
+    Code.SUBJECTS_CHANGED: (frozenset({"expect", "attach", "merge", "read", "list"}), False),
 }
 SUBJECT_REFUSALS = frozenset(_REFUSED)
 _ANSWERED = "answered"
@@ -33,14 +37,22 @@ def check_subjects(evidence: Exchange, operation: Operation, traces: Traces) -> 
         _check_refusal(evidence, act)
         return
     subjects = evidence.subjects
-    if len(subjects) > _MOST.get(act or "", 0) or (act in {"expect", "merge"} and not subjects):
+    most = _most_listed(operation) if act == "list" else _MOST.get(act or "", 0)
+    if len(subjects) > most or (act in _ALWAYS and not subjects):
         raise Problem(Fault.SUBJECTS_DIFFER, "more subjects than the operation names, or none")
-    if [subject.role for subject in subjects] != _roles(len(subjects)):
+    if [subject.role for subject in subjects] != _roles(len(subjects), listed=act == "list"):
         raise Problem(Fault.SUBJECTS_DIFFER, "roles that no merge gives")
     if len({subject.ledger for subject in subjects}) != len(subjects):
         raise Problem(Fault.SUBJECTS_DIFFER, "a subject named twice")
-    if len(subjects) > 1:
+    if len(subjects) > 1 and act != "list":
         traces.merged(tuple(subject.ledger for subject in subjects))
+
+
+def _most_listed(operation: Operation) -> int:
+    """The contract's hard cap on what one answer lists."""
+    rule = operation.reduction
+    listed = None if rule is None else operation.response["properties"].get(rule.listed)
+    return 0 if listed is None else int(listed["maxItems"])
 
 
 class Merges:
@@ -66,8 +78,8 @@ class Merges:
         return reached
 
 
-def _roles(count: int) -> list[str | None]:
-    return [None] * count if count <= 1 else ["survivor", *["merged"] * (count - 1)]
+def _roles(count: int, *, listed: bool) -> list[str | None]:
+    return [None] * count if count <= 1 or listed else ["survivor", *["merged"] * (count - 1)]
 
 
 def _check_refusal(evidence: Exchange, act: str | None) -> None:

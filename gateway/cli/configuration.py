@@ -43,6 +43,9 @@ def show(output: Output, config: Path | None) -> None:
     shown = settings.storage.database and masked(settings.storage.database)
     storage = settings.storage.model_copy(update={"database": shown})
     settings = settings.model_copy(update={"storage": storage})
+    if (sandbox := settings.sandbox_cooperative) is not None and sandbox.database is not None:
+        masked_too = sandbox.model_copy(update={"database": masked(sandbox.database)})
+        settings = settings.model_copy(update={"sandbox_cooperative": masked_too})
     output.result(settings.model_dump(mode="json"))
     output.say("config.of", path=path)
     for name, value in rows(settings):

@@ -80,10 +80,13 @@ def _operating(app: typer.Typer, t: Catalogue) -> None:
         name: Annotated[Literal["civil-registry", "cooperative"], typer.Argument(help=t("help.sandbox_name"))],
         config: Annotated[Path | None, config_option] = None,
         keep: Annotated[bool, typer.Option("--keep", help=t("help.sandbox_keep"))] = False,  # noqa: FBT002  a flag
+        registrations: Annotated[
+            int, typer.Option("--registrations", help=t("help.sandbox_registrations"), min=0, metavar="N")
+        ] = 0,
     ) -> None:
         from gateway.cli.serve import sandbox as run  # noqa: PLC0415  the same
 
-        run(name, config, keep=keep)
+        run(name, config, keep=keep, registrations=registrations)
 
     @app.command(help=t("help.demo"))
     def demo(

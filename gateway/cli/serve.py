@@ -63,12 +63,15 @@ def supervise(path: Path, settings: Settings) -> None:
         shutil.rmtree(snapshots, ignore_errors=True)
 
 
-def sandbox(name: Literal["civil-registry", "cooperative"], config: Path | None, *, keep: bool) -> None:
+def sandbox(
+    name: Literal["civil-registry", "cooperative"], config: Path | None, *, keep: bool, registrations: int = 0
+) -> None:
     """Runs a sandbox until it is told to stop; raises ConfigurationError when it is not configured.
 
-    ``keep``: it keeps the messages that come and go, in its own folder.
+    ``keep``: it keeps the messages that come and go, in its own folder. ``registrations``: how many the cooperative's
+    registry holds at the least.
     """
-    from gateway.sandboxes import run_sandbox  # noqa: PLC0415  the same
+    from gateway.sandboxes import fill_registrations, run_sandbox  # noqa: PLC0415  the same
 
     _, settings = settings_of(config)
     if PARENT in os.environ:
@@ -77,4 +80,6 @@ def sandbox(name: Literal["civil-registry", "cooperative"], config: Path | None,
     if configured is not None:
         for port in (configured.port, configured.control_port):
             check_free(configured.host, port)
+    if name == "cooperative" and registrations:
+        fill_registrations(settings, registrations, SystemClock(), SystemRandomness())
     run_sandbox(name, settings, stop_on_signal(), lambda: None, keep=keep)

@@ -18,7 +18,7 @@ from gateway.client.verifier import AnswerError, AnswerVerifier, VerifiedAnswer
 from gateway.errors import ConfigurationError, ShownError
 from gateway.keys.files import check_private
 from gateway.system import SystemClock
-from gateway.translation.address import address
+from gateway.translation.address import address, path_fields
 from gateway.translation.xml_error import LexicalError
 
 if TYPE_CHECKING:
@@ -95,8 +95,9 @@ class PartyClient:
         if salted and "salt" not in fields:
             fields = {**fields, "salt": b64encode(self._randomness.bytes(_SALT_BYTES)).decode()}
         method, path = (agreed.method, agreed.path) if rest is None else (rest.method, rest.path)
-        # what is asked with a GET stands in its query: such operations have public fields only (C4)
-        query = list(fields) if method == "GET" else () if rest is None else rest.query
+        # what is asked with a GET stands in its path and query: such operations have public fields only (C4)
+        asked = [name for name in fields if name not in path_fields(path)]
+        query = asked if method == "GET" else () if rest is None else rest.query
         try:
             target, left = address(path, query, fields)
         except (KeyError, LexicalError):

@@ -97,6 +97,20 @@ class SubjectDirectory:
         for handle in handles:
             self._named(handle, party)
 
+    def named_for(self, handles: Sequence[str], party: str, other: str) -> tuple[str, ...]:
+        """What ``other`` calls the subjects that ``party`` names by these handles, in their order.
+
+        Raises Refusal: handle_unknown; not_registered where it was never told of one of them. It is not asked then:
+        whoever is asked by a handle of its own that it has yet to be given would know it again when it is (N4).
+        """
+        return tuple(self._named_for(handle, party, other) for handle in handles)
+
+    def _named_for(self, handle: str, party: str, other: str) -> str:
+        name, given = self._known_as(self._named(handle, party).survivor, (), other)
+        if not given:
+            raise Refusal(Code.NOT_REGISTERED, component="handle")
+        return name
+
     def disclose(self, request: SubjectRequest) -> Disclosure:
         """The subject that the request is about, under the names of its party and of the ledger.
 
@@ -104,7 +118,8 @@ class SubjectDirectory:
         NIREC that is new here is made at once (N2).
 
         Raises:
-            Refusal: handle_unknown, merge_needed, merge_refused.
+            Refusal: handle_unknown, merge_needed, merge_refused; upstream_malformed for a handle that its upstream was
+                never given.
             KeystoreError: a key is absent, or not the one that it was.
         """
         match request.act:
@@ -118,6 +133,40 @@ class SubjectDirectory:
             case "merge":
                 one, other = (self._named(handle, request.party) for handle in request.handles)
                 return self._merged(request, one, other)
+            case "read":
+                return self._told(request, self._named(request.handles[0], request.party).survivor)
+            case "list":
+                return self._listed(request)
+
+    def _listed(self, request: SubjectRequest) -> Disclosure:
+        """Those whom another party found, by its own handles; who stands there twice is written once."""
+        told = {handle: self._told(request, self._found_there(request, handle)) for handle in request.handles}
+        writes = [statement for one in told.values() if one.change for statement in one.change.statements]
+        names = tuple(told[handle].subjects[0] for handle in request.handles)
+        return Disclosure(names, Change(tuple(writes), Code.SUBJECTS_CHANGED) if writes else None)
+
+    def _found_there(self, request: SubjectRequest, handle: str) -> bytes:
+        found = self._store.named(self._lookup(handle, str(request.upstream)))
+        if found is None:
+            raise Refusal(Code.UPSTREAM_MALFORMED, component="handle")
+        return found.survivor
+
+    def enrolled(self, nirec: Nirec | None, party: str) -> tuple[str, tuple[Statement, ...]]:
+        """The handle by which a party knows a child, and what is to be written for it to be so.
+
+        For files that were there before the gateway: many at once, in one transaction, each of them a child that is
+        named here for the first time, or by its NIREC known already.
+        """
+        values, known = ((), None) if nirec is None else self._located(nirec)
+        if known is not None:
+            handle, given = self._known_as(known.survivor, (), party)
+            return handle, () if given else (self._store.new_handle(self._lookup(handle, party), known.survivor),)
+        subject, created = self._store.fresh()
+        handle = self._handle(subject, party)
+        writes = [self._store.new_subject(subject, created)]
+        if values:
+            writes.append(self._store.attached(values, subject))
+        return handle, (*writes, self._store.new_handle(self._lookup(handle, party), subject))
 
     def _attached(self, request: SubjectRequest, expected: Found) -> Disclosure:
         """The registry has confirmed the birth: the NIREC is this subject's from now on."""

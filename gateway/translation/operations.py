@@ -59,6 +59,9 @@ class CompiledOperation:
             raise Refusal(Code.SALT_INVALID, component=SALT)
         if not self.request.judge.is_valid(fields):
             raise Refusal(Code.FIELD_INVALID, component=self.request.judge.at_fault(fields))
+        criteria = self.operation.criteria
+        if criteria is not None and sum(fields.get(name) is not None for name in criteria.of) < criteria.least:
+            raise Refusal(Code.TOO_FEW_CRITERIA)
 
 
 class Asked(NamedTuple):
@@ -102,5 +105,14 @@ def _reduction(rule: ReductionRule | None) -> Reduction | None:
         return None
     conceal = tuple((item.field, item.value, item.said) for item in rule.conceal)
     return Reduction(
-        rule.identifier, rule.handle, rule.field, rule.confirmed, conceal, rule.act, rule.given, rule.reason
+        identifier=rule.identifier,
+        handle=rule.handle,
+        field=rule.field,
+        confirmed=rule.confirmed,
+        conceal=conceal,
+        act=rule.act,
+        given=rule.given,
+        reason=rule.reason,
+        listed=rule.listed,
+        refuse=tuple((item.field, item.value, Code(item.code)) for item in rule.refuse),
     )

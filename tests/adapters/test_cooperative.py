@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.channel import Endpoint
-from adapters.cooperative.sandbox.counts import create_counts
+from adapters.cooperative.sandbox.registrations import make_registrations
 from adapters.cooperative.sandbox.server import serve
 from adapters.cooperative.sandbox.settings import SandboxSettings
+from adapters.cooperative.sandbox.storage import Registry
 from adapters.mapped import Trust, profile_system
 from adapters.resilience import ResilienceSettings
 from adapters.rest import RestDialogue
@@ -91,13 +92,21 @@ class World:
         )  # fmt: skip
 
 
+def fill(url: str, count: int) -> None:
+    registry = Registry(url)
+    registry.create()
+    registry.add((f"{one.number:064x}", one) for one in make_registrations([], 0, count))
+    registry.dispose()
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("cooperative")
     gateway, cooperative = Organisation("passerelle", Profile.TLS_CLIENT), Organisation("coop", Profile.TLS_SERVER)
     gateway.write(folder / "gateway")
     cooperative.write(folder / "cooperative")
-    create_counts(folder / "waitlist.sqlite")
+    database = f"sqlite:///{folder / 'registrations.sqlite'}"
+    fill(database, 120)
     own, theirs = folder / "cooperative", folder / "gateway"
     settings = SandboxSettings(
         Listening("127.0.0.1", free_port(), free_port(), own / "tls.pem", own / "tls.key", theirs / "root.pem"),
@@ -108,7 +117,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         caller_roots=(theirs / "root.pem",),
         caller_intermediates=(theirs / "issuing.pem",),
         caller_crls=(theirs / "0.crl", theirs / "1.crl"),
-        database=folder / "waitlist.sqlite",
+        database=database,
     )
     stop, ready = threading.Event(), threading.Event()
     thread = threading.Thread(target=serve, args=(settings, stop, ready.set))

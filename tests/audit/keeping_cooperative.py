@@ -21,6 +21,7 @@ from tests.audit.gateway_run import keystore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from adapters.mapping.rest_call import RestCall
     from gateway.model import CertificateProof, Grant
     from gateway.signing.outgoing import SignedRequest
     from tests.audit.gateway_run import Gateway
@@ -37,19 +38,21 @@ class KeepingCooperative:
     gateway: Gateway
     folder: Path
     ask: Callable[[dict[str, object]], dict[str, object]] = field(default=lambda fields: fields)
+    says: Callable[[RestCall], bytes] = field(default=lambda _call: EXAMPLE.read_bytes())
     tell: Callable[[dict[str, object]], dict[str, object]] = field(default=lambda fields: fields)
 
     def call(self, grant: Grant) -> Reply:
         gateway, message = self.gateway, grant.message
         operation = profile_operations(PARTY, gateway.composition.contracts)[versioned(message.operation.name, "1")]
-        call = operation.request(self.ask(dict(message.fields)), b"")
+        call = operation.request(self.ask(dict(message.fields)), gateway.randomness.bytes(16))
         at = gateway.clock.now()
         ours = keystore(gateway.settings.folders.keys)
         signer = RequestSigner(ours, gateway.clock, gateway.randomness, ORIGIN)
         terms = {"agreement": grant.agreement, "purpose": grant.purpose}
         asked = signer.sign(call.method, BELOW + call.target, call.body, **terms)
-        body = EXAMPLE.read_bytes()
-        (self.folder / f"{sha256(body).hexdigest()}.json").write_bytes(body)
+        body = self.says(call)
+        for kept in (call.body, body):
+            (self.folder / f"{sha256(kept).hexdigest()}.json").write_bytes(kept)
         proof = gateway._prove_ours(ours.certificate("signing"))
         part = self._part(asked.base, asked.signature, asked.parameters, proof)
         attempt = Attempt(at, "answered", part, self._said(asked, body))
@@ -63,6 +66,7 @@ class KeepingCooperative:
             ('"content-digest"', content_digest(body)),
             ('"@method";req', asked.method),
             ('"@target-uri";req', ORIGIN + asked.target),
+            *([('"content-digest";req', content_digest(asked.body))] if asked.body else []),
             ('"signature";req;key="sig1"', f":{encode64(asked.signature)}:"),
             ('"signature-input";req;key="sig1"', asked.parameters),
         ]

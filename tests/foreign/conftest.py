@@ -35,6 +35,8 @@ TERMS = {
         ("subject.expect", "ENT-2026-06", "admissibilite"),
         ("subject.birth", "ENT-2026-07", "admissibilite"),
         ("subject.merge", "ENT-2026-08", "admissibilite"),
+        ("registration.get", "ENT-2026-10", "admissibilite"),
+        ("registration.search", "ENT-2026-11", "admissibilite"),
     )
     for word, text in (("agreement", agreement), ("purpose", purpose))
 }
@@ -47,6 +49,8 @@ CALLED = {
     "subject.merge": "merged",
     "subject.birth": "born",
     "waitlist.statistics": "statistics",
+    "registration.get": "registered",
+    "registration.search": "searched",
 }
 #: What the clients ask of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {

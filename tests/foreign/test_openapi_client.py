@@ -54,11 +54,14 @@ def test_a_generated_client_calls_every_operation(
     assert report["born"]["fields"] == {"outcome": "confirmed"} | report["merged"]["fields"]
     assert report["refused"]["code"] == "purpose_not_agreed"
     assert live.counter() == before + 3
-    # and three the cooperative, by a GET: what null is and what is absent came through the generated models
+    assert known["handle"] in [hit["handle"] for hit in report["searched"]["fields"]["hits"]]
+    looked_up = report.pop("registered")
+    assert (looked_up["fields"]["outcome"], looked_up["fields"]["handle"]) == ("found", known["handle"])
+    # and five the cooperative, four of them by a GET: what null is and what is absent came through the generated models
     asked = report.pop("statistics")
     assert {name: part["fields"] for name, part in asked.items()} == statistics
-    assert live.counter("cooperative") == counted + 3
+    assert live.counter("cooperative") == counted + 5
     for name, part in report.items():
         assert set(part["covered"]) == ITSELF | REQUEST | BODY, name
-    for name, part in asked.items():
+    for name, part in {**asked, "registered": looked_up}.items():
         assert set(part["covered"]) == ITSELF | REQUEST, name

@@ -79,16 +79,32 @@ def test_a_stranger_s_soap_client_calls_every_operation(
     assert report["merged"]["fields"]["handle"] in {known["handle"], report["expected"]["fields"]["handle"]}
     assert report["born"]["fields"] == {"outcome": "confirmed"} | report["merged"]["fields"]
     assert live.counter() == before + 3
-    # and three the cooperative, which speaks REST: lists, attributes and nulls are those of REST
+    # a child is found, and looked up by the handle that this party has for it
+    assert known["handle"] in json.dumps(report["searched"]["fields"])
+    found = report["registered"]["fields"]
+    assert (found["outcome"], found["handle"]) == ("found", known["handle"])
+    assert "parents" not in {name for name, value in found.items() if value}
+    # five reached the cooperative, which speaks REST: lists, attributes and nulls are those of REST
     read = {name: said["fields"] for name, said in report["statistics"].items()}
     assert read == (as_zeep_reads(statistics) if language == "python" else statistics)
-    assert live.counter("cooperative") == counted + 3
+    assert live.counter("cooperative") == counted + 5
     # it verified Faults: one of a request that was proven, one of a request that was not
     assert report["refused"]["code"] == "purpose_not_agreed"
     assert report["replayed"]["code"] == "replayed"
     assert set(report["replayed"]["covered"]) >= EARLY
     assert "SignatureConfirmation" not in report["replayed"]["covered"]
-    proven = ["echo", "verification", "acknowledgement", "expected", "known_already", "merged", "born", "refused"]
+    proven = [
+        "searched",
+        "registered",
+        "echo",
+        "verification",
+        "acknowledgement",
+        "expected",
+        "known_already",
+        "merged",
+        "born",
+        "refused",
+    ]
     for said in [*(report[name] for name in proven), *report["statistics"].values()]:
         assert set(said["covered"]) == ANSWERS, said
     # and it sees each change of a good answer

@@ -10,8 +10,8 @@ from datetime import date, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from adapters.civil_registry.sandbox.names import FAMILY_NAMES, GIVEN_NAMES
 from adapters.civil_registry.sandbox.storage import Register, write_births
+from adapters.sandboxing.names import FAMILY_NAMES, GIVEN_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,6 +121,14 @@ def examples(path: Path) -> Examples:
         namesakes=(namesakes[0], namesakes[1]),
         twins=(twins[0], twins[1]),
     )
+
+
+def all_births(path: Path) -> list[Birth]:
+    """Every birth of this registry, those to show first; the same for the same database. Raises LookupError."""
+    shown = examples(path)
+    with Register(path) as register:
+        others = [Birth(*row) for row in register.all()]
+    return list(dict.fromkeys([shown.confirmed, *shown.twins, *shown.namesakes, *others]))
 
 
 def _number(draw: _Draw, taken: set[str]) -> str:

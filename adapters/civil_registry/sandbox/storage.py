@@ -33,6 +33,7 @@ _ACCENTED = """
 SELECT nirec, family_name, given_names, birth_date FROM births
 WHERE family_name LIKE '%é%' AND given_names LIKE '%-%' ORDER BY nirec LIMIT 1
 """
+_ALL = "SELECT nirec, family_name, given_names, birth_date FROM births ORDER BY nirec"
 _FIND = "SELECT nirec, family_name, given_names, birth_date FROM births WHERE nirec = ?"
 
 
@@ -68,6 +69,10 @@ class Register:
         """The birth of this number."""
         row: Row | None = self._connection.execute(_FIND, (nirec,)).fetchone()
         return row
+
+    def all(self) -> list[Row]:
+        """Every birth, in the order of their numbers."""
+        return self._connection.execute(_ALL).fetchall()
 
     def namesakes(self) -> tuple[Row, Row]:
         """Two of the same full name with other dates; raises LookupError."""

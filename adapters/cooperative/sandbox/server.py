@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.cooperative.sandbox.service import PATH, Service
-from adapters.cooperative.sandbox.storage import WaitingList
-from adapters.sandboxing.server import Response, ServiceHandler, SystemClock, run
+from adapters.cooperative.sandbox.answering import Call
+from adapters.cooperative.sandbox.service import Service
+from adapters.cooperative.sandbox.storage import Registry
+from adapters.sandboxing.server import LARGEST, Response, ServiceHandler, SystemClock, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,29 +22,41 @@ def serve(settings: SandboxSettings, stop: Stop, ready: Callable[[], None], cloc
 
     Raises OSError when a port is taken or a file is missing, UnsafeFileError for a key that others can read.
     """
-    made = Service(settings, clock or SystemClock())
+    made, opened = Service(settings, clock or SystemClock()), Registry(settings.database)
 
     class Handler(_RestHandler):
         service = made
-        settings_of = settings
+        registry = opened
         kept = settings.kept
 
-    run(settings.listening, Handler, stop, ready)
+    try:
+        run(settings.listening, Handler, stop, ready)
+    finally:
+        opened.dispose()
 
 
 class _RestHandler(ServiceHandler):
     service: Service
-    settings_of: SandboxSettings
+    registry: Registry
     server_version = "CooperativeSandbox"
     system = "cooperative-sandbox"
 
     def get(self) -> None:
-        if self.path.partition("?")[0] != PATH:
-            self.reply(404, {}, b"")
-            return
-        self.exchange(self._answer)
+        self._answer(b"")
 
-    def _answer(self, mode: Mode) -> Response:
+    def post(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > LARGEST:
+            self.close_connection = True
+            self.reply(413, {}, b"")
+            return
+        self._answer(self.rfile.read(int(length)))
+
+    def _answer(self, body: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        with WaitingList(self.settings_of.database) as waiting_list:
-            return self.service.answer(self.path, headers, waiting_list, mode)
+        call = Call(self.command, self.path, body, headers.get("content-digest", "") if body else "")
+
+        def answer(mode: Mode) -> Response:
+            return self.service.answer(call, headers, self.registry, mode)
+
+        self.exchange(answer, body)

@@ -6,9 +6,7 @@ import json
 import uuid
 from base64 import b64encode
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,8 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from adapters.cooperative.sandbox.counts import REGIONS
-from adapters.cooperative.sandbox.statistics import statistics
+from adapters.cooperative.sandbox.answering import answered
 from adapters.sandboxing.behaviour import Mode
 from adapters.sandboxing.server import Response
 from certs.authority import DevAuthority
@@ -36,12 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from adapters.cooperative.sandbox.answering import Call
     from adapters.cooperative.sandbox.settings import SandboxSettings
-    from adapters.cooperative.sandbox.storage import WaitingList
+    from adapters.cooperative.sandbox.storage import Registry
     from gateway.ports import Clock
     from gateway.signing.head import SignatureHead
 
-PATH = "/v1/waitlist/statistics"
 _CALLER = "gateway"
 _JSON = "application/json"
 _HALF = 32
@@ -70,35 +67,35 @@ class Service:
         wrong = DevAuthority("impostor", clock.now()).issue(Profile.SIGNING, ["impostor"])
         self._wrong = _Identity(wrong.der, _p256(wrong.key_pem))
 
-    def answer(self, target: str, headers: Mapping[str, str], waiting_list: WaitingList, mode: Mode) -> Response:
-        """The answer to a GET: signed, or an unsigned problem; ``headers`` by small names."""
+    def answer(self, call: Call, headers: Mapping[str, str], registry: Registry, mode: Mode) -> Response:
+        """The answer to a request: signed, or an unsigned problem; ``headers`` by small names."""
         nobody = CertificateProof("", (), ())
-        received = Received(uuid.uuid4(), "GET", target, headers, b"", b"", self._clock.now())
+        received = Received(uuid.uuid4(), call.method, call.target, headers, call.body, b"", self._clock.now())
         try:
             self._verifier.verify(received, Party(_CALLER, nobody))
-            head, asked = read_head(headers), _asked(target)
+            head, fields = read_head(headers), answered(call, registry)
         except Refusal as refusal:
             body = json.dumps({"error": refusal.code.value, "component": refusal.component}).encode()
             return Response(400, {"Content-Type": "application/problem+json"}, body, refusal.code.value)
-        fields = statistics(waiting_list, asked["as_of"], asked.get("region"))
         if mode is Mode.MALFORMED:
             fields["waiting"] = "beaucoup"
         body = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
         identity = self._wrong if mode is Mode.WRONG_CERTIFICATE else self._identity
-        signed = self._signed(head, target, body, identity)
+        signed = self._signed(head, call, body, identity)
         if mode is Mode.WRONG_SIGNATURE:
             body = body.replace(b"0", b"1", 1)
         return Response(200, signed, body, "answered")
 
-    def _signed(self, head: SignatureHead, target: str, body: bytes, identity: _Identity) -> dict[str, str]:
+    def _signed(self, head: SignatureHead, call: Call, body: bytes, identity: _Identity) -> dict[str, str]:
         """The answer's headers, its signature among them: S2 without the ledger, which only the gateway has."""
         digest = content_digest(body)
         pairs = [
             ('"@status"', "200"),
             ('"content-digest"', digest),
             ('"content-type"', _JSON),
-            ('"@method";req', "GET"),
-            ('"@target-uri";req', self._origin + target),
+            ('"@method";req', call.method),
+            ('"@target-uri";req', self._origin + call.target),
+            *([('"content-digest";req', call.digest)] if call.body else []),
             (f'"signature";req;key="{head.label}"', f":{b64encode(head.value).decode()}:"),
             (f'"signature-input";req;key="{head.label}"', head.parameters),
         ]
@@ -138,20 +135,6 @@ class _Callers:
         except CertificateRefusedError as refused:
             raise Refusal(Code.KEY_REFUSED, component="keyid", reason=refused.reason) from None
         return Signer(_CALLER, der, CertificateProof(vetted.sha256, vetted.chain, vetted.revocation))
-
-
-def _asked(target: str) -> dict[str, str]:
-    path, _, query = target.partition("?")
-    try:
-        pairs = parse_qsl(query, strict_parsing=True, max_num_fields=2)
-        asked = dict(pairs)
-        date.fromisoformat(asked["as_of"])
-    except (ValueError, KeyError):
-        raise Refusal(Code.FIELD_INVALID, component="as_of") from None
-    known = len(asked) == len(pairs) and asked.keys() <= {"as_of", "region"}
-    if path != PATH or not known or asked.get("region", "06") not in REGIONS:
-        raise Refusal(Code.FIELD_INVALID, component="region")
-    return asked
 
 
 def _raw(der: bytes) -> bytes:

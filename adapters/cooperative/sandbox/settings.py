@@ -23,7 +23,7 @@ class SandboxSettings:
         caller_roots: roots that those must lead to.
         caller_intermediates: their issuing CAs.
         caller_crls: their revocation lists.
-        database: made by ``create_counts``.
+        database: its registrations, ``sqlite:///PATH`` or ``postgresql://...`` (storage.Registry).
         kept: the folder for the messages that come and go; None for keeping none.
     """
 
@@ -35,7 +35,7 @@ class SandboxSettings:
     caller_roots: tuple[Path, ...]
     caller_intermediates: tuple[Path, ...]
     caller_crls: tuple[Path, ...]
-    database: Path
+    database: str
     kept: Path | None = None
 
     @property

@@ -1,70 +1,231 @@
-"""The sandbox registry's own SQLite database: counts of a waiting list, written once, then only read."""
+"""The sandbox registry's own database, SQLite or PostgreSQL: registrations by the cooperative's handles, never a NIREC.
+
+Names are kept twice: as they are written, and as they are looked up, so that an accent more or less finds them.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
-from typing import TYPE_CHECKING
+import unicodedata
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, inspect, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import date
 
-#: day, region's code, definition, children who wait, their waits in tenths of months added up
-Row = tuple[str, str, str, int, int]
+    from sqlalchemy import Engine
 
-_CREATE = """
-CREATE TABLE counts (
-    day TEXT NOT NULL, region TEXT NOT NULL, definition TEXT NOT NULL, waiting INTEGER NOT NULL,
-    wait_tenths INTEGER NOT NULL, PRIMARY KEY (day, region, definition)
-) WITHOUT ROWID
+    from adapters.cooperative.sandbox.registrations import Registration
+
+_SCHEMA = (
+    """
+    CREATE TABLE registrations (
+        number INTEGER PRIMARY KEY, handle TEXT NOT NULL UNIQUE, family_name TEXT NOT NULL, family_key TEXT NOT NULL,
+        given_names TEXT, given_key TEXT, birth_date TEXT, expected_date TEXT, region TEXT NOT NULL,
+        registered_on TEXT NOT NULL, registered_day INTEGER NOT NULL, desired_on TEXT NOT NULL, wanted TEXT NOT NULL,
+        held TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE parents (
+        number INTEGER NOT NULL, place INTEGER NOT NULL, family_name TEXT NOT NULL, family_key TEXT NOT NULL,
+        given_names TEXT NOT NULL, given_key TEXT NOT NULL, phone TEXT NOT NULL, PRIMARY KEY (number, place)
+    )
+    """,
+    "CREATE INDEX registrations_by_name ON registrations (family_key, given_key)",
+    "CREATE INDEX registrations_by_birth ON registrations (birth_date)",
+    "CREATE INDEX parents_by_name ON parents (family_key, given_key)",
+    "CREATE INDEX parents_by_phone ON parents (phone)",
+)
+_ADD = """
+INSERT INTO registrations VALUES (:number, :handle, :family_name, :family_key, :given_names, :given_key, :birth_date,
+:expected_date, :region, :registered_on, :registered_day, :desired_on, :wanted, :held)
 """
-_DAY = "SELECT max(day) FROM counts WHERE day <= ?"
-_NEWEST = "SELECT max(day) FROM counts"
-_OF_DAY = """
-SELECT region, definition, waiting, wait_tenths FROM counts WHERE day = ? AND (? IS NULL OR region = ?)
-ORDER BY region, definition
+_ADD_PARENT = (
+    "INSERT INTO parents VALUES (:number, :place, :family_name, :family_key, :given_names, :given_key, :phone)"
+)
+_COUNT = "SELECT COUNT(*) FROM registrations"
+_HANDLES = "SELECT handle FROM registrations ORDER BY number"
+_COUNTED = """
+SELECT region, COUNT(*), SUM(CASE WHEN birth_date <= :day THEN 1 ELSE 0 END),
+SUM(CASE WHEN desired_on <= :day THEN 1 ELSE 0 END), SUM(CASE WHEN held = 'none' THEN 1 ELSE 0 END),
+SUM(:ordinal - registered_day)
+FROM registrations WHERE registered_on <= :day GROUP BY region ORDER BY region
 """
+_BY_HANDLE = "SELECT * FROM registrations WHERE handle = :handle"
+_PARENTS = "SELECT family_name, given_names, phone FROM parents WHERE number = :number ORDER BY place"
+#: A criterion of a search, and what holds of a registration that meets it; a parent's are met by one and the same.
+_OF_CHILD = {
+    "family_name": "r.family_key = :family_name",
+    "given_names": "r.given_key = :given_names",
+    "birth_date": "r.birth_date = :birth_date",
+    "region": "r.region = :region",
+}
+_OF_PARENT = {
+    "parent_family_name": "p.family_key = :parent_family_name",
+    "parent_given_names": "p.given_key = :parent_given_names",
+    "phone": "p.phone = :phone",
+}
+_BY_KEY = frozenset({"family_name", "given_names", "parent_family_name", "parent_given_names"})
+_BATCH = 5000
 
 
-def write_counts(path: Path, rows: Iterable[Row]) -> None:
-    """Makes the database; raises FileExistsError rather than touch one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600, exist_ok=False)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(_CREATE)
-        connection.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", rows)
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The registrations of a region on a day, by each definition, and the days that they waited, added up."""
+
+    region: str
+    everybody: int
+    born: int
+    wanted_by_now: int
+    without_place: int
+    days: int
 
 
-class WaitingList:
-    """Reads the database; one connection, of the thread that made it. Use as a context manager."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A registration as it is kept: its columns by name, and its parents'."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    row: Mapping[str, Any] = field(repr=False)
+    parents: Sequence[Mapping[str, Any]] = field(repr=False)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+class Registry:
+    """The database; used by all threads. ``url`` is ``sqlite:///PATH`` or PostgreSQL's own ``postgresql://...``."""
 
-    def close(self) -> None:
-        """Closes the connection."""
-        self._connection.close()
+    def __init__(self, url: str) -> None:
+        self._path = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+        self._engine: Engine = create_engine(
+            url if self._path else "postgresql+psycopg://", creator=_connecting(url, self._path), hide_parameters=True
+        )
 
-    def counted_day(self, day: str) -> str | None:
-        """The last day counted, up to this one; None where nothing was counted yet."""
-        found: str | None = self._connection.execute(_DAY, (day,)).fetchone()[0]
-        return found
+    def exists(self) -> bool:
+        """Whether its tables were made."""
+        return (self._path is None or self._path.exists()) and inspect(self._engine).has_table("registrations")
 
-    def newest(self) -> str:
-        """The last day counted."""
-        return str(self._connection.execute(_NEWEST).fetchone()[0])
+    def create(self) -> None:
+        """Makes the tables; raises FileExistsError rather than touch a file."""
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600, exist_ok=False)
+        with self._engine.begin() as connection:
+            for statement in _SCHEMA:
+                connection.execute(text(statement))
 
-    def counts(self, day: str, region: str | None) -> list[tuple[str, str, int, int]]:
-        """Region, definition, children and tenths of months of a counted day, of one region or of all."""
-        return self._connection.execute(_OF_DAY, (day, region, region)).fetchall()
+    def add(self, registrations: Iterable[tuple[str, Registration]]) -> None:
+        """Registrations, each with its handle, in one transaction."""
+        rows = iter(registrations)
+        with self._engine.begin() as connection:
+            while batch := list(islice(rows, _BATCH)):
+                connection.execute(text(_ADD), [_row(handle, one) for handle, one in batch])
+                connection.execute(text(_ADD_PARENT), [row for _, one in batch for row in _parent_rows(one)])
+
+    def count(self) -> int:
+        """How many there are."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(text(_COUNT)).scalar_one())
+
+    def handles(self) -> list[str]:
+        """The handles of all registrations, in the order of their numbers."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(text(_HANDLES)).scalars())
+
+    def counted(self, day: date) -> list[Counted]:
+        """What is counted at the end of a day, by region."""
+        with self._engine.connect() as connection:
+            found = connection.execute(text(_COUNTED), {"day": day.isoformat(), "ordinal": day.toordinal()})
+            return [Counted(*row) for row in found]
+
+    def by_handle(self, handle: str) -> Kept | None:
+        """The registration of the child that the cooperative knows by this handle."""
+        with self._engine.connect() as connection:
+            row = connection.execute(text(_BY_HANDLE), {"handle": handle}).mappings().one_or_none()
+            if row is None:
+                return None
+            parents = connection.execute(text(_PARENTS), {"number": row["number"]}).mappings().all()
+        return Kept(dict(row), [dict(one) for one in parents])
+
+    def search(self, criteria: Mapping[str, str], most: int) -> list[Mapping[str, Any]]:
+        """The columns of those that meet every criterion, up to so many, in the order of their numbers.
+
+        Raises LookupError where there is no criterion that it knows.
+        """
+        of_parent = [said for name, said in _OF_PARENT.items() if name in criteria]
+        conditions = [said for name, said in _OF_CHILD.items() if name in criteria]
+        if of_parent:
+            theirs = " AND ".join(["p.number = r.number", *of_parent])
+            conditions.append(f"EXISTS (SELECT 1 FROM parents p WHERE {theirs})")  # noqa: S608  our own constants only
+        if not conditions:
+            raise LookupError("a search without a criterion would be a listing")
+        values = {name: key_of(value) if name in _BY_KEY else value for name, value in criteria.items()}
+        query = f"SELECT r.* FROM registrations r WHERE {' AND '.join(conditions)} ORDER BY r.number LIMIT :most"  # noqa: S608  the same
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(query), {**values, "most": most}).mappings()]
+
+    def dispose(self) -> None:
+        """Closes every connection."""
+        self._engine.dispose()
+
+
+def _connecting(url: str, path: Path | None) -> Callable[[], Any]:
+    """How a connection is made: libpq reads its own addresses, sockets and several hosts among them."""
+    if path is None:
+        import psycopg  # noqa: PLC0415  an extra
+
+        return lambda: psycopg.connect(url)
+
+    def unhurried() -> sqlite3.Connection:
+        # kept in a pool, from thread to thread; synthetic registrations need not outlive a power failure
+        connection = sqlite3.connect(path, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+    return unhurried
+
+
+@lru_cache(maxsize=20_000)
+def key_of(name: str) -> str:
+    """How a name is looked up: small letters, without accents, hyphens and spaces alike."""
+    plain = unicodedata.normalize("NFD", name.casefold())
+    return " ".join("".join(" " if one == "-" else one for one in plain if not unicodedata.combining(one)).split())
+
+
+def _row(handle: str, one: Registration) -> dict[str, object]:
+    child = one.child
+    return {
+        "number": one.number,
+        "handle": handle,
+        "family_name": child.family_name,
+        "family_key": key_of(child.family_name),
+        "given_names": child.given_names,
+        "given_key": None if child.given_names is None else key_of(child.given_names),
+        "birth_date": None if child.birth_date is None else child.birth_date.isoformat(),
+        "expected_date": None if child.expected_date is None else child.expected_date.isoformat(),
+        "region": one.region,
+        "registered_on": one.registered_on.isoformat(),
+        "registered_day": one.registered_on.toordinal(),
+        "desired_on": one.desired_on.isoformat(),
+        "wanted": one.wanted,
+        "held": one.held,
+    }
+
+
+def _parent_rows(one: Registration) -> list[dict[str, object]]:
+    return [
+        {
+            "number": one.number,
+            "place": place,
+            "family_name": parent.family_name,
+            "family_key": key_of(parent.family_name),
+            "given_names": parent.given_names,
+            "given_key": key_of(parent.given_names),
+            "phone": parent.phone,
+        }
+        for place, parent in enumerate(one.parents)
+    ]

@@ -24,7 +24,8 @@ import org.w3c.dom.Element;
  * <p>{@code java SoapClient FOLDER}: FOLDER holds client.properties and the files of section 1; a JSON report on stdout.
  */
 public final class SoapClient {
-    private static final List<String> SERVICES = List.of("echo", "nirec", "subjects", "acknowledgement", "waitlist");
+    private static final List<String> SERVICES = List.of(
+            "echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations");
     /** Of the waiting list: every region, one of them, and a day before anything was counted. */
     private static final Map<String, Map<String, String>> QUESTIONS = Map.of(
             "all", Map.of("as_of", "2026-10-31"),
@@ -212,6 +213,10 @@ public final class SoapClient {
                 "ledger_leaf", verified.proven().text("Ledger-Leaf"),
                 "answer_digest", digest(verified.proven()),
                 "handle", known))));
+        Map<String, String> person = Map.of(
+                "family_name", child.get("family_name"), "birth_date", child.get("birth_date"));
+        found.put("searched", report(call("registration.search", "RegistrationSearch", with(person))));
+        found.put("registered", report(call("registration.get", "RegistrationGet", Map.of("handle", known))));
         Exchange expected = call("subject.expect", "SubjectExpect", with(Map.of("reference", "dossier 12")));
         found.put("expected", report(expected));
         String handle = expected.field("handle");

@@ -10,7 +10,7 @@ const axios = require('axios');
 const soap = require('soap');
 const { changes, headerBlocks, security, verify } = require('./signature.js');
 
-const SERVICES = ['echo', 'nirec', 'subjects', 'acknowledgement', 'waitlist'];
+const SERVICES = ['echo', 'nirec', 'subjects', 'acknowledgement', 'waitlist', 'registrations'];
 const CHILD = ['nirec', 'family_name', 'given_names', 'birth_date'];
 // Of the waiting list: every region, one of them, and a day before anything was counted.
 const QUESTIONS = {
@@ -145,6 +145,10 @@ async function main() {
     answer_digest: found.verification['body-digest'],
     handle: known,
   });
+  const { family_name, birth_date } = child;
+  const person = { family_name, birth_date, salt: salt() };
+  found.searched = await call(operations, 'registration.search', 'RegistrationSearch', person);
+  found.registered = await call(operations, 'registration.get', 'RegistrationGet', { handle: known });
   found.expected = await call(operations, 'subject.expect', 'SubjectExpect', { reference: 'dossier 12', salt: salt() });
   const { handle } = found.expected.fields;
   const born = () => ({ handle, ...child, salt: salt() });

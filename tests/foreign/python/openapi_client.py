@@ -102,6 +102,8 @@ def main(folder: Path, generated: Path) -> int:
         "nirec.verify", "exchange_acknowledge", {"exchange_id": verified["Exchange-Id"]},
         ledger_leaf=verified["Ledger-Leaf"], answer_digest=verified["Content-Digest"], handle=known,
     )  # fmt: skip
+    person = {name: child[name] for name in ("family_name", "birth_date")}
+    report["searched"] = api.call("registration.search", "registration_search", **person, salt=salt())
     report["expected"] = api.call("subject.expect", "subject_expect", reference="dossier 12", salt=salt())
     handle = report["expected"]["fields"]["handle"]
     report["known_already"] = api.call("subject.birth", "subject_birth", **child, handle=handle, salt=salt())
@@ -111,6 +113,7 @@ def main(folder: Path, generated: Path) -> int:
     report["born"] = api.call("subject.birth", "subject_birth", **child, handle=handle, salt=salt())
     for part in report.values():
         part.get("fields", {}).pop("salt", None)
+    report["registered"] = api.ask("registration.get", "registration_get", handle=known)
     report["statistics"] = {
         name: api.ask("waitlist.statistics", "waitlist_statistics", **question) for name, question in QUESTIONS.items()
     }

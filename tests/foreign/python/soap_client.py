@@ -32,7 +32,7 @@ from zeep.helpers import serialize_object
 from zeep.plugins import Plugin
 from zeep.transports import Transport
 
-SERVICES = ("echo", "nirec", "subjects", "acknowledgement", "waitlist")
+SERVICES = ("echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations")
 CHILD = ("nirec", "family_name", "given_names", "birth_date")
 #: Of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {
@@ -206,6 +206,9 @@ def main(folder: Path) -> int:
         "nirec.verify", "ExchangeAcknowledge", exchange_id=verified["Exchange-Id"],
         ledger_leaf=verified["Ledger-Leaf"], answer_digest=verified["body-digest"], handle=known,
     )  # fmt: skip
+    person = {name: child[name] for name in ("family_name", "birth_date")}
+    report["searched"] = client.call("registration.search", "RegistrationSearch", **salted(**person))
+    report["registered"] = client.call("registration.get", "RegistrationGet", handle=known)
     report["expected"] = client.call("subject.expect", "SubjectExpect", **salted(reference="dossier 12"))
     expected = report["expected"]["fields"]["handle"]
     born = {"handle": expected} | child

@@ -1,0 +1,81 @@
+"""What the sandbox is asked, by its path, and the fields that it answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from adapters.cooperative.sandbox.records import LEAST, POINTING, REGION, found, registration
+from adapters.cooperative.sandbox.registrations import REGIONS
+from adapters.cooperative.sandbox.statistics import statistics
+from gateway.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    from adapters.cooperative.sandbox.storage import Registry
+
+_STATISTICS = "/v1/waitlist/statistics"
+_SEARCH = "/v1/registrations/search"
+_ONE = re.compile(r"/v1/registrations/([0-9a-f]{64})")
+_SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as it stands on the wire; ``digest`` is its Content-Digest, empty without a body."""
+
+    method: str
+    target: str
+    body: bytes = field(default=b"", repr=False)
+    digest: str = ""
+
+
+def answered(call: Call, registry: Registry) -> dict[str, object]:
+    """The answer's fields; raises Refusal for what is no question of ours."""
+    path, _, query = call.target.partition("?")
+    if (call.method, path) == ("GET", _STATISTICS):
+        asked = _counting(query)
+        return statistics(registry, asked["as_of"], asked.get("region"))
+    if (call.method, path) == ("POST", _SEARCH):
+        return found(registry, _criteria(call.body)) | _salt()
+    if call.method == "GET" and (one := _ONE.fullmatch(call.target)):
+        return registration(registry, one[1]) | _salt()
+    raise Refusal(Code.OPERATION_UNKNOWN)
+
+
+def _salt() -> dict[str, object]:
+    return {"salt": b64encode(secrets.token_bytes(_SALT_BYTES)).decode()}
+
+
+def _criteria(body: bytes) -> dict[str, str]:
+    """Its own judgement of what it is asked: another's care is no reason to have none."""
+    try:
+        asked = json.loads(body)
+        salt = b64decode(asked.pop("salt"), validate=True)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise Refusal(Code.SALT_INVALID, component="salt") from None
+    if len(salt) < _SALT_BYTES:
+        raise Refusal(Code.SALT_INVALID, component="salt")
+    if not all(isinstance(value, str) for value in asked.values()) or not asked.keys() <= {*POINTING, REGION}:
+        raise Refusal(Code.FIELD_INVALID)
+    if len(asked.keys() & POINTING) < LEAST:
+        raise Refusal(Code.TOO_FEW_CRITERIA)
+    return dict(asked)
+
+
+def _counting(query: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(query, strict_parsing=True, max_num_fields=2)
+        asked = dict(pairs)
+        date.fromisoformat(asked["as_of"])
+    except (ValueError, KeyError):
+        raise Refusal(Code.FIELD_INVALID, component="as_of") from None
+    known = len(asked) == len(pairs) and asked.keys() <= {"as_of", "region"}
+    if not known or asked.get("region", "06") not in REGIONS:
+        raise Refusal(Code.FIELD_INVALID, component="region")
+    return asked
