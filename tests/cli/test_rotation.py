@@ -35,7 +35,7 @@ class Place:
     ) -> None:
         self.folder = folder
         clock, randomness = SystemClock(), SystemRandomness()
-        Development(folder, Ports(), clock, randomness, keystore).create(births=300)
+        Development(folder, Ports(), clock, randomness, keystore).create(births=300, registrations=0)
         self._capsys = capsys
         self.keys = folder / "gateway" / "keys"
         self._stored = Keys(self.keys, keystore or KeystoreSettings(), clock, randomness)

@@ -72,13 +72,15 @@ class LiveGateway:
     """One set-up in a folder; the sandbox and the gateway as real children."""
 
     development: type[KeptDevelopment] = KeptDevelopment
+    #: How many children are registered, and so known to the gateway before anybody asks.
+    registrations = 60
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports = Ports(*(free_port() for _ in range(6)))
         self.origin = f"https://localhost:{self.ports.gateway}"
         self.made = self.development(folder, self.ports, SystemClock(), SystemRandomness())
-        self.made.create(births=300)
+        self.made.create(births=300, registrations=self.registrations)
         self.authorities = self.made.authorities
         self.more = self._more_signers()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
