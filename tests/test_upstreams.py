@@ -105,3 +105,15 @@ def test_an_address_that_cannot_be_signed_is_refused(tmp_path: Path, url: str) -
     with pytest.raises(ConfigurationError) as caught:
         settings(tmp_path, f'[upstreams.c]\nurl = "{url}"\n')
     assert caught.value.key == "setting_invalid"
+
+
+def test_a_contract_that_refuses_by_a_code_that_there_is_not(tmp_path: Path) -> None:
+    text = (contracts_folder() / "registrations" / "v1" / "contract.yaml").read_text(encoding="utf-8")
+    assert "search_too_wide" in text
+    theirs = tmp_path / "wide" / "contract.yaml"
+    theirs.parent.mkdir()
+    theirs.write_text(
+        text.replace("search_too_wide", "too_wide").replace("service: registrations", "service: wide"), encoding="utf-8"
+    )
+    with pytest.raises(ConfigurationError, match="no refusal has the code too_wide"):
+        known_contracts(contracts_folder(), [theirs.parent])
