@@ -65,7 +65,8 @@ class CraftingClient(SoapClient):
         return signed_answer(payload, checked, action, identity, self.world.clock.now())
 
 
-def call(world: World, craft: Craft) -> UpstreamRefusal | str:
+def crafting_client(world: World, craft: Craft) -> CraftingClient:
+    """Asks the real registry, and answers as crafted."""
     endpoint = world.endpoint()
     client = CraftingClient(
         Channel(endpoint, world.clock, MEDIA_TYPE),
@@ -76,6 +77,11 @@ def call(world: World, craft: Craft) -> UpstreamRefusal | str:
         randomness=SystemRandomness(),
     )
     client.craft, client.world = craft, world
+    return client
+
+
+def call(world: World, craft: Craft) -> UpstreamRefusal | str:
+    client = crafting_client(world, craft)
     dialogue = SoapDialogue(OPERATION, client, Salts(SystemRandomness(), lambda _salt: True))
     adapter = OutsideSystem("civil-registry", {"nirec.verify/v1": dialogue}, world.clock)
     try:

@@ -10,11 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.channel import Channel
 from adapters.civil_registry.adapter import contract_directory
 from adapters.mapping.soap_form import soap_service
 from adapters.salts import Salts
-from adapters.soap import MEDIA_TYPE, SoapDialogue
+from adapters.soap import SoapDialogue
 from adapters.system import OutsideSystem
 from gateway.errors import ConfigurationError, KeystoreError
 from gateway.ledger.encoding import canonical_json
@@ -22,18 +21,16 @@ from gateway.ledger.evidence import _attempt
 from gateway.ledger.sealing import new_period_key, open_apart
 from gateway.model import ApartPart, SignedPart
 from gateway.signing.soap_facts import check_signed_part
-from gateway.signing.soap_sign import SoapSigner
-from gateway.signing.soap_verify import SoapVerifier
 from tests.adapters.conftest import CONTRACTS, World, grant_for
-from tests.adapters.fakes import MemoryKeystore, SystemRandomness, prove
-from tests.adapters.test_answers import CraftingClient
+from tests.adapters.fakes import SystemRandomness
+from tests.adapters.test_answers import crafting_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from adapters.soap import SoapRequest
-    from tests.adapters.test_answers import Craft
+    from tests.adapters.test_answers import Craft, CraftingClient
 
 PRIVATE, OFFICERS = new_period_key()
 SALT_ASKED, SALT_ANSWERED = "      ec:salt: {salt: base64}\n", '      salt: {at: "ec:salt"}\n'
@@ -64,16 +61,7 @@ def unsalted(client: CraftingClient, request: SoapRequest) -> bytes:
 
 
 def system(world: World, folder: Path, officers: Callable[[], bytes], craft: Craft = unsalted) -> OutsideSystem:
-    endpoint = world.endpoint()
-    client = CraftingClient(
-        Channel(endpoint, world.clock, MEDIA_TYPE),
-        endpoint.url,
-        endpoint.target,
-        signer=SoapSigner(MemoryKeystore(world.gateway.signing), prove, world.clock),
-        verifier=SoapVerifier(world.registry.vet, world.clock),
-        randomness=SystemRandomness(),
-    )
-    client.craft, client.world = craft, world
+    client = crafting_client(world, craft)
     operation = soap_service(folder, CONTRACTS).operations["nirec.verify/v1"]
     salts = Salts(SystemRandomness(), lambda _salt: True)
     dialogue = SoapDialogue(operation, client, salts, officers=officers)
