@@ -146,6 +146,7 @@ class Exchange:
                 raise Refusal(code)
         if rule.listed is not None:
             return self._list(grant, rule, fields) if rule.listed in grant.fields else None
+        fields.pop(rule.handle, None)  # a handle of the upstream's is nobody else's (N3)
         if rule.field is not None and fields.get(rule.field) != rule.confirmed:
             return None
         told = self._subjects.disclose(_subject_request(grant, rule))

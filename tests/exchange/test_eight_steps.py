@@ -54,6 +54,7 @@ class Everything:
     unrecorded: list[Refused] = field(default_factory=list)
     answers: list[tuple[Answer, dict[str, object]]] = field(default_factory=list)
     alarms: list[Exception] = field(default_factory=list)
+    sends: dict[str, object] = field(default_factory=dict)
     _out: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,7 +90,7 @@ class Everything:
 
     def call(self, grant: Grant) -> Reply:
         self._step("call")
-        return Reply("registry", {"outcome": self.outcome, "more": "than agreed"}, ())
+        return Reply("registry", {"outcome": self.outcome, "more": "than agreed", **self.sends}, ())
 
     def check(self, handles: Sequence[str], party: str) -> None:
         self._step("check")
@@ -258,6 +259,14 @@ def test_no_oracle(outcome: str, tells: bool, said: str, handle: bool) -> None: 
     assert ("handle" in shown) is handle
     assert bool(answer.subjects) is handle
     assert ("disclose" in world.steps) is handle
+
+
+@pytest.mark.parametrize("outcome", ["confirmed", "not_confirmed"])
+def test_a_handle_of_the_upstreams_is_passed_on_to_nobody(outcome: str) -> None:
+    world = Everything(outcome=outcome, sends={"handle": "theirs"})
+    world.handle()
+    shown = world.answers[0][1]
+    assert shown.get("handle") == ("handle of ministry" if outcome == "confirmed" else None)
 
 
 def test_only_what_the_agreement_names_is_let_out() -> None:
