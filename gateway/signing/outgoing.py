@@ -52,12 +52,23 @@ class RequestSigner:
         self._key = key
         self._keyids: dict[bytes, str] = {}
 
-    def sign(self, method: str, target: str, body: bytes, *, agreement: str, purpose: str) -> SignedRequest:
-        """The request; raises KeystoreError."""
+    def sign(
+        self,
+        method: str,
+        target: str,
+        body: bytes,
+        *,
+        agreement: str,
+        purpose: str,
+        idempotency_key: str | None = None,
+    ) -> SignedRequest:
+        """The request, with that Idempotency-Key (a UUID) if one is given; raises KeystoreError."""
         key = self._key()
         headers = {"exchange-agreement": agreement, "exchange-purpose": purpose}
         if body:
             headers |= {"content-digest": content_digest(body), "content-type": "application/json"}
+        if idempotency_key is not None:
+            headers["idempotency-key"] = idempotency_key
         pairs = [("@method", method), ("@target-uri", self._origin + target), *headers.items()]
         names = " ".join(f'"{name}"' for name, _ in pairs)
         nonce = b64encode(self._randomness.bytes(_NONCE_BYTES)).decode()

@@ -1,0 +1,21 @@
+"""Every operation that the gateway offers, typed; made by `make contracts`, never by hand."""
+
+from __future__ import annotations
+
+from gateway.client.operations.echo import EchoOperations
+from gateway.client.operations.nirec import NirecOperations
+from gateway.client.operations.registrations import RegistrationsOperations
+from gateway.client.operations.subjects import SubjectsOperations
+from gateway.client.operations.waitlist import WaitlistOperations
+
+__all__ = ["Operations"]
+
+
+class Operations(
+    EchoOperations,
+    NirecOperations,
+    RegistrationsOperations,
+    SubjectsOperations,
+    WaitlistOperations,
+):
+    """Every operation, one method each."""
