@@ -27,7 +27,7 @@ _WIDTH = 120
 _MADE = "made by `make contracts`, never by hand"
 #: What a module may need, by where it comes from; a module imports what it uses.
 _AT_ONCE = {"dataclasses": ("dataclass",), "typing": ("Literal",)}
-_OURS = ("Asked", "Asking", "bytes_of", "date_of", "decimal_of", "each", "moment_of")
+_OURS = ("Asked", "Asking", "bytes_of", "date_of", "decimal_of", "each", "moment_of", "tuple_of")
 _FOR_TYPES = {
     "collections.abc": ("Mapping", "Sequence"),
     "datetime": ("date", "datetime"),
@@ -107,14 +107,15 @@ def _code(body: str) -> str:
 
 
 def _records(operation: Operation, name: str) -> dict[str, str]:
-    """The dataclasses of an operation, those that others hold first."""
+    """The dataclasses of an operation, those that others hold first; an answer's are named after it."""
     found: dict[str, str] = {}
-    for part, schema in (("Request", operation.request), ("Answer", operation.response)):
-        shape = shape_of(schema, name)
-        for title, inner, below in _nested(shape, schema, name):
-            found[title] = "\n".join(_record(title, inner, below, name, answered=part == "Answer"))
-    found[f"{name}Answer"] = "\n".join(
-        _record(f"{name}Answer", shape_of(operation.response, name), operation.response, name, answered=True)
+    answer = f"{name}Answer"
+    for part, schema in ((name, operation.request), (answer, operation.response)):
+        answered = part == answer
+        for title, inner, below in _nested(shape_of(schema, name), schema, part):
+            found[title] = "\n".join(_record(title, inner, below, part, answered=answered))
+    found[answer] = "\n".join(
+        _record(answer, shape_of(operation.response, name), operation.response, answer, answered=True)
     )
     return found
 
@@ -131,27 +132,35 @@ def _nested(shape: Shape, schema: Mapping[str, Any], name: str) -> Iterator[tupl
             yield f"{name}{pascal_case(title)}", inner, below
 
 
-def _record(title: str, shape: Fields, schema: Mapping[str, Any], name: str, *, answered: bool) -> Iterator[str]:
+def _record(title: str, shape: Fields, schema: Mapping[str, Any], part: str, *, answered: bool) -> Iterator[str]:
     """A dataclass; of an answer every field may be missing: the agreement says which ones are given."""
     members = [member for member in shape.members if member.name != SALT]
     yield "@dataclass(frozen=True, slots=True)"
     yield f"class {title}:"
     said = schema.get("description")
-    about = said["en"] if said else f"What the gateway answers to ``{_dotted(name)}``, as far as it is agreed."
+    about = (
+        said["en"]
+        if said
+        else "What is answered, as far as it is agreed."
+        if answered
+        else "One of those that are sent."
+    )
     yield from _docstring(about, [(one.name, schema["properties"][one.name]["description"]["en"]) for one in members])
-    yield ""
+    yield from [""] if members else []
     for member in sorted(members, key=lambda one: not answered and not one.required):
         optional = answered or member.nullable or not member.required
         default = " = None" if answered or not member.required else ""
-        yield f"    {member.name}: {type_of(member, name, answered=answered)}{' | None' if optional else ''}{default}"
+        yield f"    {member.name}: {type_of(member, part, answered=answered)}{' | None' if optional else ''}{default}"
     if answered:
-        yield ""
-        yield "    @classmethod"
-        yield f"    def of(cls, fields: Mapping[str, Any]) -> {title}:"
-        yield '        """From the fields of a verified answer."""'
-        yield "        return cls("
-        yield from (f"            {member.name}={converted(member, name)}," for member in members)
-        yield "        )"
+        yield from _reader(title, [f"            {member.name}={converted(member, part)}," for member in members])
+
+
+def _reader(title: str, lines: Sequence[str]) -> Iterator[str]:
+    yield from ("", "    @classmethod")
+    # of an object without fields nothing is read
+    yield f"    def of(cls, {'fields' if lines else '_'}: Mapping[str, Any]) -> {title}:"
+    yield '        """From the fields of a verified answer."""'
+    yield from ("        return cls(", *lines, "        )") if lines else ("        return cls()",)
 
 
 def _method(name: str, operation: Operation) -> Iterator[str]:
@@ -212,7 +221,3 @@ def _docstring(
 
 def _wrapped(lines: Sequence[str], indent: str) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line, _WIDTH - len(indent), subsequent_indent="        ")]
-
-
-def _dotted(pascal: str) -> str:
-    return "".join(f".{letter.lower()}" if letter.isupper() else letter for letter in pascal).lstrip(".")

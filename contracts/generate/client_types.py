@@ -36,11 +36,9 @@ def converted(member: Member, operation: str) -> str:
     """The expression that reads a member out of ``fields``."""
     value = f'fields.get("{member.name}")'
     reader = _reader(member.shape, member.name, operation)
-    if isinstance(member.shape, Many):
-        return f"each({reader or ''}{', ' if reader else ''}{value})" if reader else f"each(str, {value})"
     if isinstance(member.shape, Fields):
         return f'{reader}(fields["{member.name}"]) if {value} is not None else None'
-    return f"{reader}({value})" if reader else value
+    return _applied(reader, value)
 
 
 def _typed(shape: Shape, name: str, operation: str, many: str) -> str:
@@ -54,8 +52,14 @@ def _typed(shape: Shape, name: str, operation: str, many: str) -> str:
 
 
 def _reader(shape: Shape, name: str, operation: str) -> str | None:
+    """What reads a value of this shape; None where it is what it is."""
     if isinstance(shape, Many):
-        return _reader(shape.item, shape.item_name, operation)
+        inner = _reader(shape.item, shape.item_name, operation)
+        return "tuple_of" if inner is None else f"each({inner})"
     if isinstance(shape, Text):
         return _READERS.get(shape.kind)
     return f"{operation}{pascal_case(name)}.of"
+
+
+def _applied(reader: str | None, value: str) -> str:
+    return value if reader is None else f"{reader}({value})"

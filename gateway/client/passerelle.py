@@ -86,7 +86,7 @@ class Passerelle(Operations):
         self._patience = patience
         self._acknowledges = acknowledge
         self._pause = pause
-        self._backoff = wait_exponential_jitter(initial=0.5, max=patience.longest.total_seconds(), jitter=0.5)
+        self._backoff = wait_exponential_jitter(multiplier=0.5, max=patience.longest.total_seconds(), jitter=0.5)
 
     @classmethod
     def of(cls, folder: Path, receipts: Path, *, patience: Patience = PATIENT, acknowledge: bool = True) -> Passerelle:

@@ -109,6 +109,11 @@ def bytes_of(text: str | None) -> bytes | None:
     return None if text is None else b64decode(text, validate=True)
 
 
-def each(read: Callable[[Any], T], items: list[Any] | None) -> tuple[T, ...] | None:
-    """Every item of a list."""
-    return None if items is None else tuple(read(item) for item in items)
+def tuple_of(items: list[Any] | None) -> tuple[Any, ...] | None:
+    """A list of what needs no reading."""
+    return None if items is None else tuple(items)
+
+
+def each(read: Callable[[Any], T]) -> Callable[[list[Any] | None], tuple[T, ...] | None]:
+    """Reads every item of a list."""
+    return lambda items: None if items is None else tuple(read(item) for item in items)

@@ -21,7 +21,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class EchoAnswer:
-    """What the gateway answers to ``echo``, as far as it is agreed.
+    """What is answered, as far as it is agreed.
 
     Attributes:
         message: The text received.

@@ -22,7 +22,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class NirecVerifyAnswer:
-    """What the gateway answers to ``nirec.verify``, as far as it is agreed.
+    """What is answered, as far as it is agreed.
 
     Attributes:
         outcome: What the registry says; not_found only where the agreement allows it.

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RegistrationGetAnswer",
-    "RegistrationGetParent",
+    "RegistrationGetAnswerParent",
     "RegistrationSearchAnswer",
-    "RegistrationSearchHit",
+    "RegistrationSearchAnswerHit",
     "RegistrationsOperations",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class RegistrationGetParent:
-    """What the gateway answers to ``registration.get``, as far as it is agreed.
+class RegistrationGetAnswerParent:
+    """What is answered, as far as it is agreed.
 
     Attributes:
         family_name: Family name.
@@ -38,7 +38,7 @@ class RegistrationGetParent:
     phone: str | None = None
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> RegistrationGetParent:
+    def of(cls, fields: Mapping[str, Any]) -> RegistrationGetAnswerParent:
         """From the fields of a verified answer."""
         return cls(
             family_name=fields.get("family_name"),
@@ -49,7 +49,7 @@ class RegistrationGetParent:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationGetAnswer:
-    """What the gateway answers to ``registration.get``, as far as it is agreed.
+    """What is answered, as far as it is agreed.
 
     Attributes:
         outcome: found; whoever has no registration is a refusal, not_registered.
@@ -78,7 +78,7 @@ class RegistrationGetAnswer:
     desired_on: date | None = None
     service_wanted: Literal["cpe", "subsidised_daycare", "home_care"] | None = None
     service_held: Literal["none", "non_subsidised_daycare", "home_care", "temporary_place"] | None = None
-    parents: tuple[RegistrationGetParent, ...] | None = None
+    parents: tuple[RegistrationGetAnswerParent, ...] | None = None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> RegistrationGetAnswer:
@@ -95,13 +95,13 @@ class RegistrationGetAnswer:
             desired_on=date_of(fields.get("desired_on")),
             service_wanted=fields.get("service_wanted"),
             service_held=fields.get("service_held"),
-            parents=each(RegistrationGetParent.of, fields.get("parents")),
+            parents=each(RegistrationGetAnswerParent.of)(fields.get("parents")),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class RegistrationSearchHit:
-    """What the gateway answers to ``registration.search``, as far as it is agreed.
+class RegistrationSearchAnswerHit:
+    """What is answered, as far as it is agreed.
 
     Attributes:
         handle: The child's handle for this caller.
@@ -118,7 +118,7 @@ class RegistrationSearchHit:
     region: str | None = None
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> RegistrationSearchHit:
+    def of(cls, fields: Mapping[str, Any]) -> RegistrationSearchAnswerHit:
         """From the fields of a verified answer."""
         return cls(
             handle=fields.get("handle"),
@@ -131,7 +131,7 @@ class RegistrationSearchHit:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationSearchAnswer:
-    """What the gateway answers to ``registration.search``, as far as it is agreed.
+    """What is answered, as far as it is agreed.
 
     Attributes:
         outcome: found, even where nothing answers; too many answers is a refusal, search_too_wide.
@@ -139,14 +139,14 @@ class RegistrationSearchAnswer:
     """
 
     outcome: Literal["found", "too_many"] | None = None
-    hits: tuple[RegistrationSearchHit, ...] | None = None
+    hits: tuple[RegistrationSearchAnswerHit, ...] | None = None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> RegistrationSearchAnswer:
         """From the fields of a verified answer."""
         return cls(
             outcome=fields.get("outcome"),
-            hits=each(RegistrationSearchHit.of, fields.get("hits")),
+            hits=each(RegistrationSearchAnswerHit.of)(fields.get("hits")),
         )
 
 

@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SubjectExpectAnswer:
-    """What the gateway answers to ``subject.expect``, as far as it is agreed.
+    """What is answered, as far as it is agreed.
 
     Attributes:
         handle: The child's handle for this caller.
@@ -42,7 +42,7 @@ class SubjectExpectAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SubjectBirthAnswer:
-    """What the gateway answers to ``subject.birth``, as far as it is agreed.
+    """What is answered, as far as it is agreed.
 
     Attributes:
         outcome: What the registry says; not_found only where the agreement allows it.
@@ -63,7 +63,7 @@ class SubjectBirthAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SubjectMergeAnswer:
-    """What the gateway answers to ``subject.merge``, as far as it is agreed.
+    """What is answered, as far as it is agreed.
 
     Attributes:
         handle: The handle to use from now on.

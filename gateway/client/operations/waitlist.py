@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 __all__ = [
     "WaitlistOperations",
     "WaitlistStatisticsAnswer",
-    "WaitlistStatisticsDefinition",
-    "WaitlistStatisticsRegion",
+    "WaitlistStatisticsAnswerDefinition",
+    "WaitlistStatisticsAnswerRegion",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class WaitlistStatisticsDefinition:
-    """What the gateway answers to ``waitlist.statistics``, as far as it is agreed.
+class WaitlistStatisticsAnswerDefinition:
+    """What is answered, as far as it is agreed.
 
     Attributes:
         definition: all, every registration; born, children who are born; wanted_by_now, the wanted date has passed;
@@ -37,7 +37,7 @@ class WaitlistStatisticsDefinition:
     waiting: int | None = None
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> WaitlistStatisticsDefinition:
+    def of(cls, fields: Mapping[str, Any]) -> WaitlistStatisticsAnswerDefinition:
         """From the fields of a verified answer."""
         return cls(
             definition=fields.get("definition"),
@@ -46,8 +46,8 @@ class WaitlistStatisticsDefinition:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitlistStatisticsRegion:
-    """What the gateway answers to ``waitlist.statistics``, as far as it is agreed.
+class WaitlistStatisticsAnswerRegion:
+    """What is answered, as far as it is agreed.
 
     Attributes:
         code: The region's number.
@@ -63,10 +63,10 @@ class WaitlistStatisticsRegion:
     waiting: int | None = None
     average_wait_months: Decimal | None = None
     places: int | None = None
-    definitions: tuple[WaitlistStatisticsDefinition, ...] | None = None
+    definitions: tuple[WaitlistStatisticsAnswerDefinition, ...] | None = None
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> WaitlistStatisticsRegion:
+    def of(cls, fields: Mapping[str, Any]) -> WaitlistStatisticsAnswerRegion:
         """From the fields of a verified answer."""
         return cls(
             code=fields.get("code"),
@@ -74,13 +74,13 @@ class WaitlistStatisticsRegion:
             waiting=fields.get("waiting"),
             average_wait_months=decimal_of(fields.get("average_wait_months")),
             places=fields.get("places"),
-            definitions=each(WaitlistStatisticsDefinition.of, fields.get("definitions")),
+            definitions=each(WaitlistStatisticsAnswerDefinition.of)(fields.get("definitions")),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class WaitlistStatisticsAnswer:
-    """What the gateway answers to ``waitlist.statistics``, as far as it is agreed.
+    """What is answered, as far as it is agreed.
 
     Attributes:
         as_of: The day that was counted.
@@ -98,7 +98,7 @@ class WaitlistStatisticsAnswer:
     waiting: int | None = None
     average_wait_months: Decimal | None = None
     note: str | None = None
-    regions: tuple[WaitlistStatisticsRegion, ...] | None = None
+    regions: tuple[WaitlistStatisticsAnswerRegion, ...] | None = None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> WaitlistStatisticsAnswer:
@@ -110,7 +110,7 @@ class WaitlistStatisticsAnswer:
             waiting=fields.get("waiting"),
             average_wait_months=decimal_of(fields.get("average_wait_months")),
             note=fields.get("note"),
-            regions=each(WaitlistStatisticsRegion.of, fields.get("regions")),
+            regions=each(WaitlistStatisticsAnswerRegion.of)(fields.get("regions")),
         )
 
 
