@@ -44,6 +44,7 @@ class Aim:
 
 AIMS: Mapping[str, Aim] = {
     "exchange_over_bare_flask_c32": Aim(0.60),
+    "gateway_over_direct": Aim(0.5),
     "append_over_database_best_sqlite": Aim(0.8),
     "append_over_database_best_postgresql": Aim(0.8),
     "sequencer_leaves_per_s": Aim(2000),
