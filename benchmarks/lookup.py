@@ -3,8 +3,8 @@
     python benchmarks/lookup.py [--quick]
 
 All three over kept-alive mutual TLS connections, rounds alternating. Directly, the registry's sandbox is asked under
-the gateway's own key, as the gateway asks it: what the gateway adds is its caller's signature verified, its own over the
-answer, the record, and a second hop. Three servers and the load share the machine's cores.
+the gateway's own key, as the gateway asks it: what the gateway adds is its caller's signature verified, its own over
+the answer, the record, and a second hop. Three servers and the load share the machine's cores.
 """
 
 from __future__ import annotations
