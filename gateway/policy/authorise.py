@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import Code, Refusal
-from gateway.model import Grant
+from gateway.model import Allowance, Grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.model import Claim
-    from gateway.policy.bundle import Bundle
+    from gateway.policy.bundle import Budget, Bundle
 
 
 class Authoriser:
@@ -48,4 +48,10 @@ class Authoriser:
             fields=message.disclosable & named,
             tells_not_found=agreement.tells_not_found,
             policy_sha256=self._sha256,
+            # an acknowledgement discloses nothing
+            budget=None if message.acknowledges is not None else _allowance(agreement.budget),
         )
+
+
+def _allowance(budget: Budget | None) -> Allowance | None:
+    return None if budget is None else Allowance(budget.subjects, budget.window_hours)

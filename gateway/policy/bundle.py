@@ -119,7 +119,7 @@ class Budget(_Strict):
     """Distinct subjects that may be disclosed in a window."""
 
     subjects: int = Field(gt=0)
-    window_hours: int = Field(gt=0)
+    window_hours: int = Field(gt=0, le=_YEAR_HOURS)
 
 
 class Agreement(_Strict):
