@@ -9,6 +9,7 @@ from gateway.model import Allowance, Grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from gateway.model import Claim
     from gateway.policy.bundle import Budget, Bundle
@@ -49,9 +50,9 @@ class Authoriser:
             tells_not_found=agreement.tells_not_found,
             policy_sha256=self._sha256,
             # an acknowledgement discloses nothing
-            budget=None if message.acknowledges is not None else _allowance(agreement.budget),
+            budget=None if message.acknowledges is not None else _allowance(agreement.budget, at),
         )
 
 
-def _allowance(budget: Budget | None) -> Allowance | None:
-    return None if budget is None else Allowance(budget.subjects, budget.window_hours)
+def _allowance(budget: Budget | None, at: datetime) -> Allowance | None:
+    return None if budget is None else Allowance(budget.at(at), budget.window_hours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.audit.test_registrations import Town
 from tests.signing.drafts import fresh_salt
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from tests.audit.answered import Exchanged
@@ -30,6 +32,16 @@ DAY = 86400
 def narrow(bundle: dict[str, Any]) -> None:
     for agreement, subjects in BUDGETS.items():
         bundle["agreements"][agreement]["budget"] = {"subjects": subjects, "window_hours": 24}
+    _glass(bundle)["break_glass"] = {"subjects": 5, "hours": 4}
+
+
+def _glass(bundle: dict[str, Any]) -> dict[str, Any]:
+    budget: dict[str, Any] = bundle["agreements"]["ENT-2026-02"]["budget"]
+    return budget
+
+
+def _hour(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:00:00Z")
 
 
 def child(digit: str) -> dict[str, str]:
@@ -59,6 +71,10 @@ class Spent(Town):
         self.searched += [self.search(*other), self.search(*self.twins)]
         handles = [hit["handle"] for hit in (*self.found["hits"], *self.searched[4]["hits"])]
         self.got_then = [self.get(handle) for handle in (handles[0], handles[1], handles[2], handles[0])]
+        night = {"since": _hour(gateway.clock.now()), "until": _hour(gateway.clock.now() + timedelta(hours=3))}
+        gateway.change(lambda bundle: _glass(bundle).update(raised={"subjects": 1, "validity": night}))
+        registry.results = ["CONFIRME"]
+        self.raised = [self.verify(digit).answer.status for digit in "67"]
         merge = {"handle": "0" * 64, "other_handle": "1" * 64, "reason": "new_number"}
         self.party.ask("/v1/subjects/merges", json.dumps(merge).encode(), "ENT-2026-08", "admissibilite")
         gateway.worker.close()
@@ -113,10 +129,14 @@ def test_a_look_up_costs_its_child_once(spent: Spent) -> None:
     assert [one.get("code") for one in spent.got_then] == [None, None, "budget_spent", None]
 
 
+def test_two_officers_raise_it_for_a_time_and_all_workers_see_it(spent: Spent) -> None:
+    assert spent.raised == [200, 429]
+
+
 def test_the_audit_follows(spent: Spent) -> None:
     verdict = audit(spent.log, spent.trust)
     assert verdict.findings == ()
-    assert dict(verdict.facts.refusals)["budget_spent"] == 4
+    assert dict(verdict.facts.refusals)["budget_spent"] == 5
 
 
 @pytest.fixture

@@ -256,16 +256,16 @@ def test_a_budget_is_exact_over_both_workers(gateway: LiveGateway) -> None:
     """P4: twenty children tried at once over many connections; as many are answered as the policy says."""
 
     def few(bundle: dict[str, Any]) -> None:
-        bundle["agreements"]["ENT-2026-02"]["budget"] = {"subjects": 5, "window_hours": 24}
+        bundle["agreements"]["ENT-2026-01"]["budget"] = {"subjects": 5, "window_hours": 24}
         del bundle["agreements"]["ESSAI-COOP"]
 
     Officers(gateway.folder).change(few)
-    echo = gateway.draft("cooperative")
-    assert everywhere(lambda: code(gateway.exchange(echo.but().signed(), gateway.tls("cooperative"))) == "not_agreed")
+    tls = gateway.tls("cooperative")
+    assert everywhere(lambda: code(gateway.exchange(gateway.draft("cooperative").signed(), tls)) == "not_agreed")
 
     def tried(number: int) -> str:
         fields = {"nirec": f"{7_000_000_000_000 + number}", "family_name": f"Fictif-{number}"}
-        return code(gateway.exchange(gateway.verification(**fields).signed()))
+        return code(gateway.exchange(gateway.verification(party="cooperative", **fields).signed(), tls))
 
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(tried, [*range(20), *range(20)]))
