@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 STEPS = 24
 _HOUR = 3600
-#: What is counted, each held to the budget by itself: numbers tried, names and birth dates tried, subjects disclosed.
-NUMBERS, PERSONS, SUBJECTS = "numbers", "persons", "subjects"
+#: What is counted: numbers as they are tried with a name and a birth date; subjects that are disclosed.
+TRIES, SUBJECTS = "tries", "subjects"
 
 #: Each subject by all its names: its own first, then those of the ones merged into it, so that they cost once.
 _Named = tuple[tuple[str, ...], ...]
@@ -110,7 +110,7 @@ class BudgetGuard:
         if not verdict.allowed:
             # whoever spends it is held once parties can be (DESIGN P4); until then the alarm tells a person
             raise Refusal(Code.BUDGET_SPENT, retry_after=self._free_in(grant, budget, window, verdict))
-        return replace(grant, reserved=held)
+        return replace(grant, reserved=held) if held else grant
 
     def settle(self, grant: Grant, subjects: Sequence[DisclosedSubject]) -> Grant:
         """The grant without what it held: spent is what was disclosed, which is nothing where it was refused."""
@@ -170,11 +170,14 @@ def _known_cost(grant: Grant, rule: Reduction, known: Sequence[Sequence[str]]) -
         return {SUBJECTS: tuple(tuple(names) for names in known)}
     if rule.identifier is None:
         return {}
-    number, fields = grant.message.fields[rule.identifier], grant.message.fields
+    fields = grant.message.fields
+    number = fields[rule.identifier]
     if not isinstance(number, Nirec):
         raise PasserelleError("the contract's identifier is no NIREC")
-    person = json.dumps([fields.get(name) for name in rule.tried], ensure_ascii=False)
-    return {NUMBERS: ((number.reveal(),),), **({PERSONS: ((person,),)} if rule.tried else {})}
+    # Together: each distinct number, and each distinct name and birth date, makes another try. Apart, a budget of a
+    # hundred would let a hundred names be tried on each of a hundred numbers.
+    tried = json.dumps([number.reveal(), *(fields.get(name) for name in rule.tried)], ensure_ascii=False)
+    return {TRIES: ((tried,),)}
 
 
 def _most_listed(grant: Grant, rule: Reduction) -> int:

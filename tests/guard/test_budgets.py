@@ -118,6 +118,12 @@ def test_each_name_and_birth_date_tried_counts_too(worker: Counter) -> None:
     assert tried == [None, None, None, None, SPENT, None]
 
 
+def test_names_are_not_tried_on_each_number_for_nothing(worker: Counter) -> None:
+    """Two counts apart would let nine pairs be tried with a budget of three."""
+    tried = [worker.verify(number, person) for number in "123" for person in ("Roy", "Côté", "Gagnon")]
+    assert tried == [None] * 3 + [SPENT] * 6
+
+
 def test_what_was_counted_costs_nothing_more_even_when_all_is_spent(worker: Counter) -> None:
     for number in "123":
         worker.verify(number)
@@ -275,7 +281,7 @@ def test_nothing_that_is_kept_names_anybody(worker: Counter) -> None:
             *connection.exec_driver_sql("SELECT key FROM budget_subjects").all(),
             *connection.exec_driver_sql("SELECT counter FROM budget_counts").all(),
         ]
-    assert len(rows) == 6
+    assert len(rows) == 4
     assert all(len(key) == 32 for (key,) in rows)
     kept = json.dumps([bytes(key).hex() for (key,) in rows])
     assert not any(
@@ -288,7 +294,7 @@ def test_upkeep_forgets_what_no_window_needs_and_nothing_before(database: Databa
     worker, store = Counter(database), DatabaseBudgets(database, clock)
     now = clock.now()
     assert worker.verify("1", at=now) is None
-    for shift, left in ((timedelta(hours=24), 2), (timedelta(hours=27), 0)):
+    for shift, left in ((timedelta(hours=24), 1), (timedelta(hours=27), 0)):
         clock.shift = shift
         store.expire()
         for table in ("budget_subjects", "budget_counts"):
