@@ -16,8 +16,9 @@ from certs.revocation import RevocationFolder
 from contracts.generate.error_table import read_errors
 from gateway.errors import ConfigurationError, NotRecordedError
 from gateway.exchange import Exchange
+from gateway.guard.budgets import BudgetGuard
 from gateway.guard.claims import CLAIMS_KEY, OVERLAP, ClaimGuard
-from gateway.guard.storage import DatabaseClaims
+from gateway.guard.storage import DatabaseBudgets, DatabaseClaims
 from gateway.http.app import Face, create_app
 from gateway.http.elsewhere import AskedElsewhere, Elsewhere
 from gateway.http.keychannel import LoopChannel
@@ -118,6 +119,12 @@ class Worker:
             period_key=self._period_key,
         )
         self._claims = DatabaseClaims(self._relaxed, composition.clock)
+        self._budgets = BudgetGuard(
+            DatabaseBudgets(self._relaxed, composition.clock),
+            self._keystore,
+            self._claims_keys,
+            self._meters.budgeted,
+        )
         ours: dict[str, Upstream] = {
             LEDGER: Acknowledgements(partial(self._lookup.find, KINDS["exchange"])),
             SUBJECTS: Unasked(),
@@ -205,6 +212,7 @@ class Worker:
             translation=Translation(base.contracts, base.randomness, settings.nirec.pattern),
             guard=guard,
             policy=Authoriser(policy.bundle, policy.sha256, self._halt.holds),
+            budgets=self._budgets,
             upstreams=self._upstreams,
             subjects=SubjectDirectory(store, PseudonymChain(self._keystore, nirec_key), self._keystore, handle_key("")),
             ledger=ledger,
@@ -277,8 +285,8 @@ class Worker:
             )
         return Parties(known, self._revocation, self._shelf)
 
-    def _claims_keys(self) -> list[str]:
-        return [one.name for one in self._base.generations.within(CLAIMS_KEY, OVERLAP)]
+    def _claims_keys(self, overlap: timedelta = OVERLAP) -> list[str]:
+        return [one.name for one in self._base.generations.within(CLAIMS_KEY, overlap)]
 
     def _published_certificates(self) -> bytes:
         ours = certificates(self._keystore, self._base.generations, SIGNING_KEY).values()

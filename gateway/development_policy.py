@@ -73,6 +73,19 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
 }  # fmt: skip
 
 
+#: operation -> distinct children that a party may try or be told of in any 24 hours
+BUDGETS: Mapping[str, int] = {
+    "nirec.verify": 100_000, "subject.birth": 5_000, "registration.get": 500, "registration.search": 100,
+}  # fmt: skip
+_BUDGET_HOURS = 24
+
+
+def _budget(operation: str) -> Mapping[str, int] | None:
+    if operation not in BUDGETS:
+        return None
+    return {"subjects": BUDGETS[operation], "window_hours": _BUDGET_HOURS}
+
+
 def agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Mapping[str, str]) -> dict[str, Any]:
     """A row of ``AGREEMENTS`` as a bundle has it."""
     party, operation, purpose, fields, tells, french, english = row
@@ -83,6 +96,6 @@ def agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Ma
         "legal_basis": {"fr": french, "en": english},
         "fields": fields,
         "tells_not_found": tells,
-        "budget": None,
+        "budget": _budget(operation),
         "validity": dict(validity),
     }

@@ -17,7 +17,7 @@ from gateway.errors import (
     Refusal,
     StorageUnavailableError,
 )
-from gateway.model import Answer, Content, Nirec, Party, Refused, SubjectRequest, UpstreamRefusal
+from gateway.model import Answer, Content, Grant, Nirec, Party, Refused, SubjectRequest, UpstreamRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
         Claim,
         Disclosure,
         Form,
-        Grant,
         Received,
         Reduction,
         Released,
         Reply,
         VerifiedRequest,
     )
-    from gateway.ports import Guard, Identity, Ledger, Policy, Signing, Subjects, Translation, Upstream
+    from gateway.ports import Budgets, Guard, Identity, Ledger, Policy, Signing, Subjects, Translation, Upstream
 
 _CONTENT_TYPES: Mapping[Form, str] = {
     "rest": "application/json",
@@ -57,6 +56,7 @@ class Exchange:
         translation: Translation,
         guard: Guard,
         policy: Policy,
+        budgets: Budgets,
         upstreams: Mapping[str, Upstream],
         subjects: Subjects,
         ledger: Ledger,
@@ -67,6 +67,7 @@ class Exchange:
         self._translation = translation
         self._guard = guard
         self._policy = policy
+        self._budgets = budgets
         self._upstreams = upstreams
         self._subjects = subjects
         self._ledger = ledger
@@ -93,11 +94,13 @@ class Exchange:
             claim = proven = self._guard.claim(message)  # 4  once, everywhere
             grant = proven = self._policy.authorise(claim)  # 5  agreement and purpose
             self._signing.signing_key()  # nobody is asked for an answer that we could not sign
-            self._subjects.check(_handles(grant), party.name)  # nor about a child that the caller does not know
+            known = self._subjects.check(_handles(grant), party.name)  # nor about a child that the caller does not know
+            grant = proven = self._budgets.reserve(grant, known)  # and its cost is spent, whatever comes of it
             asked = self._as_known_there(grant)  # nor under a name that is not theirs
             reply = self._upstreams[message.upstream].call(asked)  # 6  verified upstream answer
             attempts = reply.attempts
             answer = self._reduce(grant, reply)  # 7  only what the agreement names
+            grant = proven = self._budgets.settle(grant, answer.subjects)  # spent on whom it really discloses
         except UpstreamRefusal as refusal:
             if isinstance(refusal.__cause__, Exception):
                 self._alarm(received, refusal.__cause__)
@@ -177,11 +180,20 @@ class Exchange:
 
     def _refuse(self, refused: Refused) -> Released:
         party, received = refused.party, refused.received
+        self._give_back(refused)
         # What was asked of another system is recorded, however many refusals there were.
         exceeded = party is not None and self._guard.refusals_exceeded(party, received.at)
         if exceeded and not refused.attempts:
             return self._once_a_minute(f"party {party}", received, party, Refusal(Code.TOO_MANY_REFUSALS))
         return self._sealed(refused, lambda: self._ledger.seal_refusal(refused))
+
+    def _give_back(self, refused: Refused) -> None:
+        """Whom a refusal did not disclose costs nothing; where that cannot be written, it stays spent."""
+        if isinstance(refused.proven, Grant) and refused.proven.reserved:
+            try:
+                self._budgets.settle(refused.proven, ())
+            except PasserelleError as fault:
+                self._alarm(refused.received, fault)
 
     def _sealed(self, failed: Refused, seal: Callable[[], Released]) -> Released:
         """What sealing gives; where it fails altogether, nothing was recorded and nothing is released."""

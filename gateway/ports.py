@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         CertificateProof,
         Claim,
         Content,
+        DisclosedSubject,
         Disclosure,
         Grant,
         Message,
@@ -158,6 +159,21 @@ class Policy(Protocol):
         ...
 
 
+class Budgets(Protocol):
+    """Of how many distinct subjects a party may learn (P4): taken in step 5, settled in step 7."""
+
+    def reserve(self, grant: Grant, known: Sequence[Sequence[str]]) -> Grant:
+        """The grant, what it can cost spent before anybody is asked; raises Refusal (``budget_spent``).
+
+        ``known`` are the subjects that the request names by handles, each by all its names (``Subjects.check``).
+        """
+        ...
+
+    def settle(self, grant: Grant, subjects: Sequence[DisclosedSubject]) -> Grant:
+        """The grant, what it held given back but for those who are disclosed."""
+        ...
+
+
 class Upstream(Protocol):
     """One outside system, behind its adapter (step 6)."""
 
@@ -169,8 +185,11 @@ class Upstream(Protocol):
 class Subjects(Protocol):
     """NIREC to subject, subject to handles, over the years (N2, N3)."""
 
-    def check(self, handles: Sequence[str], party: str) -> None:
-        """Returns if each of these handles was given to this party; raises Refusal, the same for all others (N4)."""
+    def check(self, handles: Sequence[str], party: str) -> tuple[tuple[str, ...], ...]:
+        """The subjects of these handles if each was given to this party; raises Refusal, the same for all others (N4).
+
+        Each by the ledger's hashes: its own first, then those of the ones that were merged into it.
+        """
         ...
 
     def named_for(self, handles: Sequence[str], party: str, other: str) -> tuple[str, ...]:

@@ -49,11 +49,14 @@ class DisclosedSubject:
     """A subject as evidence names it: by the ledger's keyed hash and by the caller's handle (N3).
 
     ``role`` is None where it is the only one; else the first is the ``survivor``, and the ``merged`` ones are that one.
+    ``formerly`` is in no evidence: at list, the ledger's hashes of those that were merged into it before, whom a budget
+    takes for one with it.
     """
 
     ledger: str
     handle: str
     role: SubjectRole | None = None
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

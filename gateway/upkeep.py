@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.errors import LedgerError
-from gateway.guard.storage import DatabaseClaims
+from gateway.guard.storage import DatabaseBudgets, DatabaseClaims
 from gateway.in_force import Follower
 from gateway.ledger.destruction import recorded_destructions
 from gateway.ledger.destruction_files import Destroyer
@@ -137,7 +137,7 @@ class Upkeep:
 
 @contextmanager
 def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop) -> Iterator[None]:
-    """While the block runs and ``stop`` is not set, old claims are forgotten, and the log is kept up.
+    """While the block runs and ``stop`` is not set, old claims and counts are forgotten, and the log is kept up.
 
     Over connections of its own, not durable ones, since all of it can be done again; in two threads.
     """
@@ -145,9 +145,9 @@ def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop)
     upkeep = threading.Thread(
         target=make_upkeep(database, settings, key, clock).run, args=(stop,), name="upkeep", daemon=True
     )
-    claims = DatabaseClaims(database, clock)
+    guarded = (DatabaseClaims(database, clock), DatabaseBudgets(database, clock))
     try:
-        threading.Thread(target=_expire, args=(claims, stop), name="expire", daemon=True).start()
+        threading.Thread(target=_expire, args=(guarded, stop), name="expire", daemon=True).start()
         upkeep.start()
         yield
     finally:
@@ -156,11 +156,12 @@ def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop)
         database.dispose()
 
 
-def _expire(claims: DatabaseClaims, stop: Stop) -> None:
-    """Forgets old claims from time to time; a failure is tried again, and stops nothing."""
+def _expire(guarded: Sequence[DatabaseClaims | DatabaseBudgets], stop: Stop) -> None:
+    """Forgets old claims and counts from time to time; a failure is tried again, and stops nothing."""
     while not stop.wait(_EXPIRE_SECONDS):
-        with suppress(Exception):
-            claims.expire()
+        for rows in guarded:
+            with suppress(Exception):
+                rows.expire()
 
 
 def make_upkeep(database: Database, settings: Settings, key: LogKey, clock: Clock) -> Upkeep:

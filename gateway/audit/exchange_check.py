@@ -44,7 +44,8 @@ _BY_UPSTREAM = frozenset(
 )
 _BY_HALT = frozenset({Code.TIMESTAMP_TOO_OLD})
 _BY_LEDGER = frozenset({Code.EXCHANGE_UNKNOWN, Code.ACKNOWLEDGEMENT_DIFFERS})
-_LATE = _BY_POLICY | _BY_HALT | _BY_UPSTREAM | _BY_LEDGER | SUBJECT_REFUSALS | {Code.INTERNAL}
+_BY_BUDGET = frozenset({Code.BUDGET_SPENT})
+_LATE = _BY_POLICY | _BY_HALT | _BY_BUDGET | _BY_UPSTREAM | _BY_LEDGER | SUBJECT_REFUSALS | {Code.INTERNAL}
 #: These answers have no leaf of their own.
 _NEVER_RECORDED = frozenset({Code.NOT_RECORDED, Code.RECEIPT_UNKNOWN})
 
@@ -177,6 +178,10 @@ def _check_outcome(evidence: Exchange, policy: Policy) -> None:
     stamps = policy.bundle.timestamping
     if evidence.outcome in _BY_HALT and (stamps is None or stamps.halt_after_minutes is None):
         raise Problem(Fault.REFUSAL_UNFOUNDED, "the policy never halts")
+    if evidence.outcome in _BY_BUDGET and policy.bundle.agreements[evidence.agreement].budget is None:
+        raise Problem(Fault.REFUSAL_UNFOUNDED, "the agreement has no budget")
+    if evidence.outcome in _BY_BUDGET and evidence.upstream:
+        raise Problem(Fault.EVIDENCE_DIFFERS, "asked after the budget was found spent")
 
 
 def _check_disclosure(evidence: Exchange, operation: Operation, policy: Policy) -> None:

@@ -5,6 +5,7 @@ A subject lives longer than a NIREC's pseudonym: it may be expected before birth
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.change import Change
@@ -89,13 +90,14 @@ class SubjectDirectory:
         self._newest = 0
         self._checked = -1
 
-    def check(self, handles: Sequence[str], party: str) -> None:
-        """Returns if each of these handles was given to this party; raises Refusal (handle_unknown).
+    def check(self, handles: Sequence[str], party: str) -> tuple[tuple[str, ...], ...]:
+        """The subjects of these handles if each was given to this party; raises Refusal (handle_unknown).
 
-        A handle that nobody has and one of another party's cannot be told apart (N4).
+        A handle that nobody has and one of another party's cannot be told apart (N4). Each subject by the ledger's
+        hashes: its own first, then those of the ones that were merged into it.
         """
-        for handle in handles:
-            self._named(handle, party)
+        found = [self._named(handle, party).survivor for handle in handles]
+        return tuple((self._in_ledger(subject), *self._formerly(subject)) for subject in found)
 
     def named_for(self, handles: Sequence[str], party: str, other: str) -> tuple[str, ...]:
         """What ``other`` calls the subjects that ``party`` names by these handles, in their order.
@@ -140,9 +142,12 @@ class SubjectDirectory:
 
     def _listed(self, request: SubjectRequest) -> Disclosure:
         """Those whom another party found, by its own handles; who stands there twice is written once."""
-        told = {handle: self._told(request, self._found_there(request, handle)) for handle in request.handles}
+        there = {handle: self._found_there(request, handle) for handle in request.handles}
+        told = {handle: self._told(request, subject) for handle, subject in there.items()}
         changes = tuple(change for one in told.values() for change in one.changes)
-        names = tuple(told[handle].subjects[0] for handle in request.handles)
+        names = tuple(
+            replace(told[handle].subjects[0], formerly=self._formerly(there[handle])) for handle in request.handles
+        )
         return Disclosure(names, changes)
 
     def _found_there(self, request: SubjectRequest, handle: str) -> bytes:
@@ -221,7 +226,14 @@ class SubjectDirectory:
         return Disclosure(tuple(names), (Change(tuple(writes), Code.SUBJECTS_CHANGED),) if writes else ())
 
     def _names(self, subject: bytes, handle: str, role: SubjectRole | None) -> DisclosedSubject:
-        return DisclosedSubject(ledger=self._keystore.mac(LEDGER_KEY, subject).hex(), handle=handle, role=role)
+        return DisclosedSubject(ledger=self._in_ledger(subject), handle=handle, role=role)
+
+    def _in_ledger(self, subject: bytes) -> str:
+        return self._keystore.mac(LEDGER_KEY, subject).hex()
+
+    def _formerly(self, subject: bytes) -> tuple[str, ...]:
+        """The ledger's hashes of those who became this subject."""
+        return tuple(self._in_ledger(each) for each in self._store.family(subject) if each != subject)
 
     def _known_as(self, subject: bytes, merged: Sequence[bytes], party: str) -> tuple[str, bool]:
         """The handle by which this party is told of a subject, and whether it was given it before.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gateway.ports import Waiting
-    from gateway.storage.database import Around, Write
+    from gateway.storage.database import Around, Execute, Write
 
 T = TypeVar("T")
 
@@ -130,6 +130,25 @@ class SqliteDatabase(Database):
 
         In all, the thread gives the interpreter's lock away for the one step that does the work.
         """
+        with self._straight() as connection:
+            return connection.execute(statement, parameters).rowcount
+
+    def write_steps(self, work: Callable[[Execute], T], *, alone: Sequence[bytes]) -> T:  # noqa: ARG002  as whoever writes is
+        """A transaction on the same connection; whoever has the turn to write is alone in any case."""
+        with self._straight() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                given = work(lambda statement, parameters: connection.execute(statement, parameters).fetchall())
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # some failures have rolled it back themselves
+                    connection.execute("ROLLBACK")
+                raise
+        return given
+
+    @contextmanager
+    def _straight(self) -> Iterator[sqlite3.Connection]:
+        """The connection that is kept for whoever has the turn."""
         self._check_process()
         with self.turn:
             try:
@@ -137,14 +156,13 @@ class SqliteDatabase(Database):
                     connection = self._hasty = self._hasty or self._connected(patience=0)
                 else:
                     connection = self._direct = self._direct or self._connected(patience=PATIENCE_SECONDS)
-                changed = connection.execute(statement, parameters).rowcount
+                yield connection
                 self._proven.add(connection)
             except sqlite3.OperationalError as error:
                 raise self._unavailable(error) from error
             except sqlite3.IntegrityError as error:
                 raise ConflictError(type(error).__name__) from error
             self._trouble_until = 0.0
-        return changed
 
     def _unavailable(self, error: Exception) -> StorageUnavailableError:
         if not self._in_haste:

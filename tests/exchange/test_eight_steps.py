@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PROOF = CertificateProof("aa", (), ())
 RULE = Reduction("nirec", "handle", "outcome", "confirmed", (("outcome", "not_found", "not_confirmed"),))
-STEPS = ["identify", "verify", "translate_in", "claim", "authorise", "call", "seal"]
+STEPS = ["identify", "verify", "translate_in", "claim", "authorise", "reserve", "call", "settle", "seal"]
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Everything:
     fields: frozenset[str] = frozenset({"outcome", "handle"})
     exceeded: bool = False
     recorded: UUID | None = None
+    holds: int = 0
     steps: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     repeated: list[UUID] = field(default_factory=list)
@@ -55,6 +56,8 @@ class Everything:
     answers: list[tuple[Answer, dict[str, object]]] = field(default_factory=list)
     alarms: list[Exception] = field(default_factory=list)
     sends: dict[str, object] = field(default_factory=dict)
+    known: list[Sequence[Sequence[str]]] = field(default_factory=list)
+    settled: list[tuple[int, tuple[DisclosedSubject, ...]]] = field(default_factory=list)
     _out: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,8 +95,19 @@ class Everything:
         self._step("call")
         return Reply("registry", {"outcome": self.outcome, "more": "than agreed", **self.sends}, ())
 
-    def check(self, handles: Sequence[str], party: str) -> None:
+    def check(self, handles: Sequence[str], party: str) -> tuple[tuple[str, ...], ...]:
         self._step("check")
+        return (("ledger", "merged"),)
+
+    def reserve(self, grant: Grant, known: Sequence[Sequence[str]]) -> Grant:
+        self._step("reserve")
+        self.known.append(known)
+        return replace(grant, reserved=self.holds)
+
+    def settle(self, grant: Grant, subjects: Sequence[DisclosedSubject]) -> Grant:
+        self.settled.append((grant.reserved, tuple(subjects)))
+        self._step("settle")
+        return replace(grant, reserved=0)
 
     def disclose(self, request: SubjectRequest) -> Disclosure:
         self._step("disclose")
@@ -139,7 +153,7 @@ class Everything:
     def handle(self) -> Released:
         one: Any = self
         exchange = Exchange(
-            identity=one, signing=one, translation=one, guard=one, policy=one, upstreams={"registry": one},
+            identity=one, signing=one, translation=one, guard=one, policy=one, budgets=one, upstreams={"registry": one},
             subjects=one, ledger=one, alarm=self.alarm,
         )  # fmt: skip
         return exchange.handle(self.received)
@@ -161,7 +175,7 @@ def test_a_refusal_at_a_step_is_sealed_and_no_later_step_is_reached(step: str) -
     assert [refused.refusal.code for refused in world.refused] == [Code.NOT_AGREED]
     # C6: a request is proven to the ledger's eyes only when its salt was claimed
     proven = world.refused[0].proven
-    assert isinstance(proven, Claim | Grant) is (step in ("authorise", "call"))
+    assert isinstance(proven, Claim | Grant) is (step in ("authorise", "reserve", "call"))
 
 
 @pytest.mark.parametrize("step", [*STEPS[1:6], "disclose", "translate_out"])
@@ -284,6 +298,36 @@ def test_a_handle_that_the_caller_was_not_given_is_refused_before_anybody_is_ask
     assert "call" not in world.steps
     assert [refused.refusal.code for refused in world.refused] == [Code.HANDLE_UNKNOWN]
     assert isinstance(world.refused[0].proven, Grant)
+
+
+def test_what_an_exchange_costs_is_spent_before_anybody_is_asked_and_settled_on_whom_it_discloses() -> None:
+    world = Everything(holds=3)
+    world.handle()
+    assert world.known == [(("ledger", "merged"),)]
+    assert world.settled == [(3, (DisclosedSubject("ledger", "handle of ministry"),))]
+
+
+@pytest.mark.parametrize("step", ["call", "disclose", "translate_out"])
+@pytest.mark.parametrize("fault", [Refusal(Code.SEARCH_TOO_WIDE), ValueError("ours")], ids=["refusal", "fault"])
+def test_what_a_refused_exchange_held_is_given_back(step: str, fault: Exception) -> None:
+    world = Everything(holds=3, fails={step: fault})
+    world.handle()
+    assert world.settled == [(3, ())]
+    assert len(world.refused) == 1
+
+
+def test_what_cannot_be_given_back_stays_spent_and_the_refusal_is_recorded() -> None:
+    lost = StorageUnavailableError("away")
+    world = Everything(holds=3, fails={"call": Refusal(Code.UPSTREAM_TIMEOUT), "settle": lost})
+    world.handle()
+    assert world.alarms == [lost]
+    assert [refused.refusal.code for refused in world.refused] == [Code.UPSTREAM_TIMEOUT]
+
+
+def test_nothing_is_given_back_twice() -> None:
+    world = Everything(holds=3, fails={"seal": Refusal(Code.SUBJECTS_CHANGED)})
+    world.handle()
+    assert len(world.settled) == 1
 
 
 def test_subjects_that_changed_before_the_commit_are_a_refusal_with_what_was_tried() -> None:
