@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING
 from figures import Figure, keep
 from run import Requests, _await, free_port, load, server
 
-from gateway.composition import DATABASE, Composition
+from gateway.composition import Composition
 from gateway.development import Development, Ports
 from gateway.ledger.purge import Purge
 from gateway.ledger.reader import LogReader
 from gateway.ledger.storage import Purging
+from gateway.places import DATABASE
 from gateway.settings import load_settings
 from gateway.storage import open_database
 from gateway.system import SystemClock, SystemRandomness

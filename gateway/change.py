@@ -26,8 +26,10 @@ class Change:
     """What an exchange changes at rest: written in the very transaction of its record, or neither of them is.
 
     ``conflict`` is what the caller is told where a statement touches other than its number of rows, since the exchange
-    rests on what was true a moment ago.
+    rests on what was true a moment ago. ``alone`` is False of one that rests on nothing read before, an insert of a row
+    of its own, so that others may write meanwhile.
     """
 
     statements: tuple[Statement, ...]
     conflict: Code
+    alone: bool = True

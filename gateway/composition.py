@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from contextlib import contextmanager, suppress
 from hashlib import sha256
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
-from gateway.errors import ConfigurationError, KeystoreError, LedgerError, NotRecordedError, StorageUnavailableError
+from gateway.errors import KeystoreError, NotRecordedError, StorageUnavailableError
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.guard.storage import DatabaseClaims
 from gateway.in_force import FILE_DIFFERS, Attempt, Follower
@@ -23,44 +19,38 @@ from gateway.keys.remote import BlockingChannel, RemoteKeystore
 from gateway.keys.service import SEQUENCER, SOCKET, WORKERS, KeyService, Supervised
 from gateway.keys.stores import TLS, Keys
 from gateway.known_contracts import known_contracts
-from gateway.ledger.beginning import begin_log, open_policy_log
+from gateway.ledger.beginning import begin_log
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.policy_published import PublishedActs
 from gateway.ledger.publish import Publisher
 from gateway.ledger.recover import check_not_behind
-from gateway.ledger.sequencer import Sequencer, is_led
+from gateway.ledger.sequencer import Sequencer
 from gateway.ledger.storage import Log, Lookup, PolicyRows, Records, lives
 from gateway.ledger.writer import Writer
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
 from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY, check_generations
 from gateway.outside import Outside
+from gateway.places import check_there, contracts_folder, database_url, log_key, policy_log, read_policy
 from gateway.policy.agreements import check_agreements
 from gateway.policy.bundle import read_bundle
 from gateway.signing.answer import SIGNING_KEY
 from gateway.signing.receipt import RECEIPT_KEY
-from gateway.storage import check_server, is_postgresql, migrate, open_database
+from gateway.storage import check_server, migrate, open_database
 from gateway.upkeep import kept_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from gateway.keys.make import KeyMaker
     from gateway.keys.stores import OpenKeystore
-    from gateway.ledger.locks import Lives
-    from gateway.ledger.policy_acts import By, PolicyLog
     from gateway.policy.bundle import Bundle
     from gateway.ports import Clock, Keystore, Randomness, Stop
     from gateway.settings import Settings
     from gateway.storage import Database
 
-DATABASE = "passerelle.sqlite"
 _TOKEN_SECONDS = 1.0
-
-
-def contracts_folder() -> Path:
-    """Where the contracts stand, in a checkout and in an installed wheel."""
-    return Path(str(files("contracts")))
 
 
 class Composition:
@@ -127,7 +117,7 @@ class Composition:
 
     def log_key(self) -> LogKey:
         """The log's public key and origin; raises ConfigurationError."""
-        return _log_key(self.settings)
+        return log_key(self.settings)
 
     def prepare(self) -> None:
         """Before the processes start: the keys can be used, the schema is there, what was tried is recorded (P1)."""
@@ -257,7 +247,7 @@ class Composition:
             database.dispose()
 
     def _check_database(self) -> None:
-        _check_there(self.settings)
+        check_there(self.settings)
 
     def _compare_copy(self) -> None:
         """policy.yaml is only a copy to read: one that differs is never adopted, and somebody has tried (P1)."""
@@ -310,58 +300,6 @@ class Composition:
             database.dispose()
 
 
-def _check_there(settings: Settings) -> None:
-    # SQLite would make an empty one
-    path = settings.folders.db / DATABASE
-    if not is_postgresql(database_url(settings)) and not path.is_file():
-        raise ConfigurationError("file_unreadable", path=path, detail=os.strerror(errno.ENOENT))
-
-
-def database_url(settings: Settings) -> str:
-    """The database's URL: a server's where one is set, and otherwise the embedded default."""
-    return settings.storage.database or f"sqlite:///{settings.folders.db / DATABASE}"
-
-
-def policy_log(settings: Settings, clock: Clock, randomness: Randomness, by: By = "command") -> PolicyLog:
-    """The acts about the policy, for a command; raises ConfigurationError where there is no database."""
-    _check_there(settings)
-    return open_policy_log(
-        database_url(settings),
-        published=PublishedActs(settings.folders.log, _log_key(settings)),
-        by=by,
-        locks=_lives(settings),
-        clock=clock,
-        randomness=randomness,
-    )
-
-
-def _log_key(settings: Settings) -> LogKey:
-    path = settings.folders.keys / "log.vkey"
-    try:
-        return LogKey.parse(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
-    except LedgerError as error:
-        raise ConfigurationError("key_malformed", path=path, detail=error) from None
-
-
-def _lives(settings: Settings) -> Lives:
-    return lives(database_url(settings), settings.folders.db / "writers")
-
-
-def is_sequenced(settings: Settings) -> bool:
-    """Whether a sequencer runs here, so that what is recorded is published."""
-    return is_led(_lives(settings))
-
-
-def write_copy(settings: Settings, content: bytes) -> None:
-    """Puts the policy in force where people read it; raises OSError."""
-    path = settings.folders.policy
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
 def begin(settings: Settings, clock: Clock, randomness: Randomness) -> str:
     """Makes the database and the genesis leaf of the policy in the file; gives its hex SHA-256.
 
@@ -381,11 +319,3 @@ def begin(settings: Settings, clock: Clock, randomness: Randomness) -> str:
         clock=clock,
         randomness=randomness,
     )
-
-
-def read_policy(path: Path) -> bytes:
-    """The bytes of a bundle in a file; raises ConfigurationError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from certs.authority import DevAuthority
 from certs.files import write_private, write_public
 from certs.profiles import Profile
-from gateway.composition import begin, contracts_folder
+from gateway.composition import begin
+from gateway.development_policy import AGREEMENTS, CALLERS, COOPERATIVE, GATEWAY, REGISTRY, TITLES, agreement
 from gateway.errors import ConfigurationError
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.keys.make import FileKeyMaker, handle_key, nirec_key
@@ -29,6 +30,7 @@ from gateway.known_contracts import known_contracts
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.sealing import new_period_key
 from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY
+from gateway.places import contracts_folder
 from gateway.sandboxes import create_births, fill_registrations
 from gateway.settings import KeystoreSettings, load_settings, of_storage
 from gateway.signing.answer import SIGNING_KEY
@@ -42,10 +44,6 @@ if TYPE_CHECKING:
     from gateway.keys.make import KeyMaker
     from gateway.ports import Clock, Randomness
 
-GATEWAY = "passerelle"
-REGISTRY = "civil-registry"
-COOPERATIVE = "cooperative"
-CALLERS = (COOPERATIVE, "ministry")
 ORIGIN = "passerelle.development"
 OFFICERS = ("officer-1", "officer-2", "officer-3")
 _THRESHOLD = 2
@@ -59,66 +57,6 @@ _EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "waitlist_region": {"as_of": "2026-10-31", "region": "13"},
 }
 _YEAR = timedelta(days=365)
-
-_TITLES = {
-    GATEWAY: ("gateway", "Passerelle (développement)", "Passerelle (development)"),
-    "cooperative": ("cooperative", "Coopérative Enfance Famille", "Coopérative Enfance Famille"),
-    "ministry": ("ministry", "Ministère de la Famille", "Ministère de la Famille"),
-    REGISTRY: ("civil-registry", "Directeur de l'état civil", "Registrar of civil status"),
-}
-
-#: agreement -> party, operation, purpose, fields, whether not_found is told apart, legal basis in both languages
-_AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
-    "ESSAI-COOP": ("cooperative", "echo", "essai", ["message"], False, "Aucune donnée personnelle", "No personal data"),
-    "ESSAI-MIN": ("ministry", "echo", "essai", ["message"], False, "Aucune donnée personnelle", "No personal data"),
-    "ENT-2026-01": (
-        "cooperative", "nirec.verify", "inscription", ["outcome", "handle"], False,
-        "Entente fictive: inscription au guichet unique", "Fictitious agreement: registration at the single window",
-    ),
-    "ENT-2026-02": (
-        "ministry", "nirec.verify", "admissibilite", ["outcome", "handle"], True,
-        "Entente fictive: admissibilité", "Fictitious agreement: eligibility",
-    ),
-    "ENT-2026-03": (
-        "cooperative", "subject.expect", "inscription", ["handle"], False,
-        "Entente fictive: enfants à naître", "Fictitious agreement: children to be born",
-    ),
-    "ENT-2026-04": (
-        "cooperative", "subject.birth", "inscription", ["outcome", "handle"], False,
-        "Entente fictive: naissances", "Fictitious agreement: births",
-    ),
-    "ENT-2026-05": (
-        "cooperative", "subject.merge", "inscription", ["handle"], False,
-        "Entente fictive: dossiers en double", "Fictitious agreement: duplicate files",
-    ),
-    "ENT-2026-06": (
-        "ministry", "subject.expect", "admissibilite", ["handle"], True,
-        "Entente fictive: enfants à naître", "Fictitious agreement: children to be born",
-    ),
-    "ENT-2026-07": (
-        "ministry", "subject.birth", "admissibilite", ["outcome", "handle"], True,
-        "Entente fictive: naissances", "Fictitious agreement: births",
-    ),
-    "ENT-2026-08": (
-        "ministry", "subject.merge", "admissibilite", ["handle"], True,
-        "Entente fictive: dossiers en double", "Fictitious agreement: duplicate files",
-    ),
-    "ENT-2026-09": (
-        "ministry", "waitlist.statistics", "planification",
-        ["as_of", "counted_at", "final", "waiting", "average_wait_months", "note", "regions"], False,
-        "Entente fictive: planification des places", "Fictitious agreement: planning of places",
-    ),
-    "ENT-2026-10": (
-        "ministry", "registration.get", "admissibilite",
-        ["outcome", "handle", "family_name", "given_names", "birth_date", "expected_date", "region", "registered_on",
-         "desired_on", "service_wanted", "service_held"], False,
-        "Entente fictive: dossiers d'inscription", "Fictitious agreement: registrations",
-    ),
-    "ENT-2026-11": (
-        "ministry", "registration.search", "admissibilite", ["outcome", "hits"], False,
-        "Entente fictive: recherche d'un dossier", "Fictitious agreement: search for a registration",
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +99,7 @@ class Development:
         here = [path for path in self._folder.iterdir() if path.name != MARKER] if self._folder.exists() else []
         if here:
             raise ConfigurationError("exists_already", path=min(here))
-        authorities = {name: DevAuthority(name, self._now) for name in _TITLES}
+        authorities = {name: DevAuthority(name, self._now) for name in TITLES}
         self._gateway_keys(authorities)
         for name in CALLERS:
             self._caller(name, authorities)
@@ -186,7 +124,7 @@ class Development:
         vkey = LogKey(ORIGIN, self._log_key(maker)).vkey
         write_public(keys / "log.vkey", f"{vkey}\n".encode())
         write_public(self._folder / "trust" / "log.vkey", f"{vkey}\n".encode())
-        for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, nirec_key(0), *(handle_key(party) for party in _TITLES)):
+        for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, nirec_key(0), *(handle_key(party) for party in TITLES)):
             maker.make_mac(name)
         maker.close()
         for name, authority in authorities.items():
@@ -218,7 +156,7 @@ class Development:
         contracts = known_contracts(contracts_folder(), [])
         called = {name: one.rest for contract in contracts for name, one in contract.operations.items()}
         lines = [f'name = "{name}"', f'origin = "{self._origin}"', 'authority = "gateway-root.pem"', ""]
-        for word, (party, operation, purpose, *_rest) in _AGREEMENTS.items():
+        for word, (party, operation, purpose, *_rest) in AGREEMENTS.items():
             # those of a contract that somebody adds by a folder, he calls by its own names
             if party == name and operation in called:
                 lines += [
@@ -335,9 +273,9 @@ control_port = {ports.cooperative_control}
                     "authority": name,
                     "names": ["gateway.passerelle.test" if name == GATEWAY else f"{name}.passerelle.test"],
                 }
-                for name, (role, french, english) in _TITLES.items()
+                for name, (role, french, english) in TITLES.items()
             },
-            "agreements": {word: _agreement(row, validity) for word, row in _AGREEMENTS.items()},
+            "agreements": {word: agreement(row, validity) for word, row in AGREEMENTS.items()},
             "guard": {"refusals_per_minute": 600, "canaries": []},
             "periods": periods,
         }
@@ -360,20 +298,6 @@ control_port = {ports.cooperative_control}
         genesis = begin(settings, self._clock, self._randomness)
         write_public(self._folder / "trust" / "genesis", f"{genesis}\n".encode())
         fill_registrations(settings, registrations, self._clock, self._randomness)
-
-
-def _agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Mapping[str, str]) -> dict[str, Any]:
-    party, operation, purpose, fields, tells, french, english = row
-    return {
-        "party": party,
-        "operation": operation,
-        "purposes": [purpose],
-        "legal_basis": {"fr": french, "en": english},
-        "fields": fields,
-        "tells_not_found": tells,
-        "budget": None,
-        "validity": dict(validity),
-    }
 
 
 def _write(stem: Path, issued: Issued, authority: DevAuthority | None = None) -> None:

@@ -134,9 +134,10 @@ class Exchange:
         message = grant.message
         content = Content(_OK, _CONTENT_TYPES[message.request.form], body, message.headers)
         if told is None:
-            return Answer(content, tuple(sorted(kept)), ())
+            return Answer(content, tuple(sorted(kept)), (), reply.changes)
         # a child who is registered twice is one subject
-        return Answer(content, tuple(sorted(kept)), tuple(dict.fromkeys(told.subjects)), told.change)
+        subjects = tuple(dict.fromkeys(told.subjects))
+        return Answer(content, tuple(sorted(kept)), subjects, (*reply.changes, *told.changes))
 
     def _disclosed(self, grant: Grant, rule: Reduction, fields: dict[str, object]) -> Disclosure | None:
         """The subjects that the answer is about, their handles put into ``fields``; raises Refusal."""

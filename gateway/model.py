@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gateway.errors import Refusal
 from gateway.signed import ApartPart, CertificateProof, RequestSignature, RestPart, SignedPart, SoapSignature, TlsPart
+from gateway.subject import DisclosedSubject, Disclosure, Nirec, SubjectAct, SubjectRequest, SubjectRole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,35 +22,11 @@ if TYPE_CHECKING:
     from gateway.change import Change
     from gateway.errors import Code
 
-#: Signatures and certificates have a module of their own, and are met here with the rest.
-__all__ = ["ApartPart", "CertificateProof", "RequestSignature", "RestPart", "SignedPart", "SoapSignature", "TlsPart"]
-
-
-class Nirec:
-    """A civil registry number in memory, on its way to the registry; it never shows itself (N1).
-
-    ``reveal()`` is the only way to its digits, so that every place that uses them can be found.
-    """
-
-    __slots__ = ("_digits",)
-
-    def __init__(self, digits: str) -> None:
-        self._digits = digits
-
-    def reveal(self) -> str:
-        """The digits, in the clear."""
-        return self._digits
-
-    def __repr__(self) -> str:
-        return "NIREC(•••)"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return repr(self)
-
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        raise TypeError("a NIREC is not serialised")
+#: Signatures, certificates and subjects have modules of their own, and are met here with the rest.
+__all__ = [
+    "ApartPart", "CertificateProof", "DisclosedSubject", "Disclosure", "Nirec", "RequestSignature", "RestPart",
+    "SignedPart", "SoapSignature", "SubjectAct", "SubjectRequest", "SubjectRole", "TlsPart",
+]  # fmt: skip
 
 
 #: In which form a request came, and its answer leaves: JSON by REST, or XML by SOAP 1.1 or 1.2 (C3).
@@ -128,11 +105,6 @@ class OperationRef:
     service: str
     version: str
     sha256: str
-
-
-#: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, names those that were found.
-SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "list"]
-SubjectRole = Literal["survivor", "merged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,50 +230,17 @@ class UpstreamRefusal(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Step 6: what the other system answered, its signature verified; ``upstream`` is its party's name."""
+    """Step 6: what the other system answered, its signature verified.
+
+    Attributes:
+        upstream: its party's name.
+        changes: what answering changes at rest here, where it is a room of ours that answers.
+    """
 
     upstream: str | None
     fields: Mapping[str, object] = field(repr=False)
     attempts: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DisclosedSubject:
-    """A subject as evidence names it: by the ledger's keyed hash and by the caller's handle (N3).
-
-    ``role`` is None where it is the only one; else the first is the ``survivor``, and the ``merged`` ones are that one.
-    """
-
-    ledger: str
-    handle: str
-    role: SubjectRole | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SubjectRequest:
-    """What step 7 asks of the subjects for one exchange.
-
-    Attributes:
-        handles: of the caller's, found in the request; at list the upstream's, found in its answer.
-        gives_handle: whether the agreement lets the caller have the subject's handle.
-        upstream: at list, whose handles they are.
-    """
-
-    act: SubjectAct
-    party: str
-    nirec: Nirec | None
-    handles: tuple[str, ...]
-    reason: str | None
-    gives_handle: bool
-    upstream: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Disclosure:
-    """The subjects, the one whose handle is given first (at list one per handle asked), and what changes of them."""
-
-    subjects: tuple[DisclosedSubject, ...]
-    change: Change | None
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,12 +260,12 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Step 7: what leaves, reduced to the agreement, its salt included."""
+    """Step 7: what leaves, reduced to the agreement, its salt included; ``changes`` are made with its record."""
 
     content: Content
     disclosed: tuple[str, ...]
     subjects: tuple[DisclosedSubject, ...]
-    change: Change | None = None
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from gateway.composition import read_policy
 from gateway.ledger.policy_acts import acts_of
 from gateway.ledger.recovered import read_recovery
 from gateway.ledger.storage import PolicyRows
 from gateway.losses import unnamed_recoveries
+from gateway.places import read_policy
 from gateway.policy.bundle import read_bundle
 from gateway.policy.recovery import NAMED_WITHIN
 from gateway.storage import open_database

@@ -9,7 +9,8 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.composition import Composition, policy_log
+from gateway.composition import Composition
+from gateway.places import policy_log
 from gateway.policy.acts import Act, ActKind, Approval
 from gateway.policy.bundle import read_bundle
 from gateway.settings import load_settings

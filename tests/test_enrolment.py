@@ -92,9 +92,9 @@ def test_more_are_added_and_a_child_that_is_known_is_no_second_one(
     which = next(index for index, number in enumerate(numbers) if number >= 30)
     nirec = Nirec(births[which].nirec)
     told = directory.disclose(SubjectRequest("disclose", "ministry", nirec, (), None, gives_handle=True))
-    assert told.change is not None
+    [change] = told.changes
     with database.writing() as connection:
-        make_change(connection, told.change)
+        make_change(connection, change)
     fill_registrations(settings, 60, CLOCK, RANDOMNESS)
     after = handles(settings, 60)
     assert after[:30] == before

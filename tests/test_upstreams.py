@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.composition import contracts_folder
 from gateway.errors import ConfigurationError
 from gateway.known_contracts import known_contracts
+from gateway.places import contracts_folder
 from gateway.settings import load_settings
 from gateway.upstreams import Ours, outside_systems
 from tests.adapters.fakes import ShiftedClock, SystemRandomness

@@ -12,13 +12,13 @@ from gateway.cli.archive import ArchiveWriter, extract, read_archive
 from gateway.cli.common import compose, settings_of
 from gateway.cli.output import Exit
 from gateway.cli.policy_words import local
-from gateway.composition import DATABASE
 from gateway.errors import ConfigurationError, RecoveryError
 from gateway.guard.storage import DatabaseClaims
 from gateway.ledger.backup import copy_of
 from gateway.ledger.note import verify_note
 from gateway.ledger.publish import CHECKPOINT
 from gateway.ledger.storage import Log
+from gateway.places import DATABASE
 from gateway.settings import load_settings
 from gateway.storage import is_postgresql, migrate, open_database
 from gateway.storage.copy import copy_database

@@ -12,9 +12,9 @@ from gateway.client.client import PartyClient, UnreachableError
 from gateway.client.party import PartyFolder
 from gateway.client.signer import SIGNING_KEY, RequestSigner
 from gateway.client.verifier import AnswerError
-from gateway.composition import contracts_folder
 from gateway.errors import ConfigurationError
 from gateway.keys.files import FileKeystore
+from gateway.places import contracts_folder
 from gateway.system import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from gateway.cli.policy_files import approval_file, loss_file
 from gateway.cli.policy_log import standing
 from gateway.cli.policy_publication import Publication, await_publication
 from gateway.cli.policy_words import refuse
-from gateway.composition import is_sequenced, policy_log
 from gateway.errors import ConfigurationError
 from gateway.ledger.recovered import read_recovery
 from gateway.losses import unnamed_recoveries
+from gateway.places import is_sequenced, policy_log
 from gateway.policy.reasons import PolicyRefused, Reason
 from gateway.policy.recovery import EXCHANGE_ID, LARGEST_LOSS, Cause, Loss, judge_loss
 from gateway.system import SystemClock, SystemRandomness

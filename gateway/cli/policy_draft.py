@@ -9,8 +9,8 @@ from certs.files import write_public
 from gateway.cli.common import settings_of
 from gateway.cli.output import Exit
 from gateway.cli.policy_log import standing
-from gateway.composition import policy_log
 from gateway.errors import ConfigurationError
+from gateway.places import policy_log
 from gateway.policy.bundle import read_bundle
 from gateway.system import SystemClock, SystemRandomness
 

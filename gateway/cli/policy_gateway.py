@@ -12,8 +12,8 @@ from gateway.cli.policy_files import approval_file, policy_file
 from gateway.cli.policy_log import standing
 from gateway.cli.policy_publication import await_publication, say_publication
 from gateway.cli.policy_words import as_json, local, readable, refuse, say_changes, warn_of_few
-from gateway.composition import is_sequenced, policy_log, write_copy
 from gateway.errors import ConfigurationError
+from gateway.places import is_sequenced, policy_log, write_copy
 from gateway.policy.acts import read_approval
 from gateway.policy.agreements import check_agreements
 from gateway.policy.judge import check_proposal, earliest, judge

@@ -14,12 +14,12 @@ from gateway.cli.policy_files import approval_file
 from gateway.cli.policy_log import standing
 from gateway.cli.policy_publication import Publication, await_publication
 from gateway.cli.policy_words import local, refuse
-from gateway.composition import is_sequenced, policy_log
 from gateway.errors import ConfigurationError
 from gateway.ledger.destruction import destruction_evidence
 from gateway.ledger.destruction_files import remaining
 from gateway.ledger.destruction_log import DestructionLog, open_destruction_log
 from gateway.ledger.reader import LogReader
+from gateway.places import is_sequenced, policy_log
 from gateway.policy.destruction import (
     BUNDLE,
     Destruction,

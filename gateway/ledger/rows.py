@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class NewRecord:
     """A leaf and its record on their way into the database, and what changes with them.
 
-    ``objects`` are hex SHA-256 of what evidence names; ``change`` is in if the record is, and only then.
+    ``objects`` are hex SHA-256 of what evidence names; ``changes`` are in if the record is, and only then.
     """
 
     exchange_id: UUID
@@ -28,7 +28,7 @@ class NewRecord:
     counter: int
     record: bytes = field(repr=False)
     objects: frozenset[str] = frozenset()
-    change: Change | None = None
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ class Sealer:
     def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
         """Records the exchange, then releases it; without a record, a 503 that holds no data.
 
-        Raises Refusal where the answer's change cannot be made any more: nothing of the exchange is in then.
+        Raises Refusal where one of the answer's changes cannot be made any more: nothing of the exchange is in then.
         """
         request = grant.message.request
         body = self._digested(request.received, answer.content)
@@ -140,7 +140,7 @@ class Sealer:
             signer=facts.signing.sha256,
             asked=_Asked(request.received, request),
             party=request.party.name,
-            change=answer.change,
+            changes=answer.changes,
         )
 
     def seal_refusal(self, refused: Refused) -> Released:
@@ -185,7 +185,7 @@ class Sealer:
         signer: str,
         asked: _Asked,
         party: str | None,
-        change: Change | None = None,
+        changes: tuple[Change, ...] = (),
     ) -> Released:
         received, exchange_id = asked.received, asked.received.exchange_id
         # the order of S3: evidence bound by the leaf, leaf named by the answer, answer signed, all of it durable
@@ -210,7 +210,7 @@ class Sealer:
                 answer_base=signed.base,
                 answer_signature=signed.signature,
                 objects=evidence.objects,
-                change=change,
+                changes=changes,
             )
         except NotRecordedError:
             return self._not_recorded(asked)

@@ -140,11 +140,11 @@ class Writer:
         answer_base: bytes = b"",
         answer_signature: bytes = b"",
         objects: frozenset[str] = frozenset(),
-        change: Change | None = None,
+        changes: tuple[Change, ...] = (),
     ) -> None:
         """Returns when the record is on the disk; raises NotRecordedError when it is not and never will be.
 
-        With it what it changes; raises Refusal where that cannot be made any more: then the counter is voided.
+        With it what it changes; raises Refusal where one of these cannot be made any more: then the counter is voided.
 
         Order: seal, INSERT record and objects, COMMIT (synced), return; only then may the answer leave.
         A crash before COMMIT leaves neither leaf nor answer: the closing leaf names the counter if others
@@ -158,7 +158,7 @@ class Writer:
                     answer_base=answer_base,
                     answer_signature=answer_signature,
                     objects=objects,
-                    change=change,
+                    changes=changes,
                 )
             )
         except Refusal:
@@ -185,7 +185,7 @@ class Writer:
         answer_base: bytes = b"",
         answer_signature: bytes = b"",
         objects: frozenset[str] = frozenset(),
-        change: Change | None = None,
+        changes: tuple[Change, ...] = (),
     ) -> NewRecord:
         """The draft's row, sealed where its kind is; for a transaction of the caller's own, then ``settled``."""
         record = Record(draft.salt32, draft.evidence, answer_base, answer_signature).pack()
@@ -203,7 +203,7 @@ class Writer:
             counter=draft.counter,
             record=record,
             objects=objects,
-            change=change,
+            changes=changes,
         )
 
     def settled(self, draft: Draft) -> None:

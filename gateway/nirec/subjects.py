@@ -141,9 +141,9 @@ class SubjectDirectory:
     def _listed(self, request: SubjectRequest) -> Disclosure:
         """Those whom another party found, by its own handles; who stands there twice is written once."""
         told = {handle: self._told(request, self._found_there(request, handle)) for handle in request.handles}
-        writes = [statement for one in told.values() if one.change for statement in one.change.statements]
+        changes = tuple(change for one in told.values() for change in one.changes)
         names = tuple(told[handle].subjects[0] for handle in request.handles)
-        return Disclosure(names, Change(tuple(writes), Code.SUBJECTS_CHANGED) if writes else None)
+        return Disclosure(names, changes)
 
     def _found_there(self, request: SubjectRequest, handle: str) -> bytes:
         found = self._store.named(self._lookup(handle, str(request.upstream)))
@@ -218,7 +218,7 @@ class SubjectDirectory:
         writes = [*statements]
         if request.gives_handle and not given:
             writes.append(self._store.new_handle(self._lookup(handle, party), subject))
-        return Disclosure(tuple(names), Change(tuple(writes), Code.SUBJECTS_CHANGED) if writes else None)
+        return Disclosure(tuple(names), (Change(tuple(writes), Code.SUBJECTS_CHANGED),) if writes else ())
 
     def _names(self, subject: bytes, handle: str, role: SubjectRole | None) -> DisclosedSubject:
         return DisclosedSubject(ledger=self._keystore.mac(LEDGER_KEY, subject).hex(), handle=handle, role=role)

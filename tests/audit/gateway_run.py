@@ -16,7 +16,8 @@ from adapters.loopback import Loopback
 from gateway.app import Worker
 from gateway.client.signer import RequestSigner
 from gateway.composition import Composition
-from gateway.development import REGISTRY, Development, Ports
+from gateway.development import Development, Ports
+from gateway.development_policy import REGISTRY
 from gateway.errors import Code
 from gateway.keys.files import FileKeystore
 from gateway.model import Attempt, Nirec, Received, Reply, UpstreamRefusal

@@ -15,7 +15,7 @@ from adapters.mapping.soap_form import soap_service
 from certs.files import write_private
 from contracts.names import soap_names, soap_path, versioned
 from gateway.app import Worker
-from gateway.development import REGISTRY
+from gateway.development_policy import REGISTRY
 from gateway.model import Attempt, Received, Reply
 from gateway.signing import soap_names as n
 from gateway.signing.digest import content_digest

@@ -14,7 +14,7 @@ from gateway.audit.questions.export import make_export
 from gateway.audit.questions.export_check import Limit, verify_export
 from gateway.audit.trust import load_trust
 from gateway.audit.verdict import Fault, Unproven
-from gateway.development import REGISTRY
+from gateway.development_policy import REGISTRY
 from gateway.errors import ConfigurationError
 from gateway.ledger.encoding import canonical_json, encode64
 from gateway.ledger.sealing import new_period_key, seal_apart

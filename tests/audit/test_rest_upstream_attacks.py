@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.audit.verdict import Fault
-from gateway.development import REGISTRY
+from gateway.development_policy import REGISTRY
 from gateway.ledger.encoding import encode64
 from gateway.signing.answer import keyid_of
 from gateway.signing.base import lines

@@ -16,7 +16,7 @@ from gateway.audit.translate import Retold
 from gateway.audit.verdict import Fault, Unproven, Verdict
 from gateway.cli.main import run as main
 from gateway.cli.translate import SoapSystem, retold
-from gateway.development import REGISTRY
+from gateway.development_policy import REGISTRY
 from gateway.errors import ConfigurationError
 from gateway.signing.xml import parse
 from gateway.system import SystemClock

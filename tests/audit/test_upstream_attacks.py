@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.audit.verdict import Fault
-from gateway.development import REGISTRY
+from gateway.development_policy import REGISTRY
 from gateway.keys.files import FileKeystore
 from gateway.ledger.encoding import decode64, encode64, timestamp
 from gateway.model import CertificateProof

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from gateway.cli.main import run
-from gateway.composition import policy_log
+from gateway.places import policy_log
 from gateway.settings import load_settings
 from gateway.system import SystemClock, SystemRandomness
 

@@ -13,7 +13,8 @@ import pytest
 from gateway.audit.audit import Beside, audit
 from gateway.audit.counts import ReceiptCount
 from gateway.audit.verdict import Unproven
-from gateway.composition import DATABASE, Composition, policy_log
+from gateway.composition import Composition
+from gateway.places import DATABASE, policy_log
 from gateway.policy.recovery import read_loss
 from gateway.settings import load_settings
 from gateway.storage.copy import copy_database

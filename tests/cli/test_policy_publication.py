@@ -10,9 +10,10 @@ import pytest
 
 from gateway.cli.output import Exit, Output
 from gateway.cli.policy_publication import PATIENCE_SECONDS, Publication, await_publication, say_publication
-from gateway.composition import Composition, is_sequenced
+from gateway.composition import Composition
 from gateway.ledger.locks import WriterLock
 from gateway.messages.catalogue import Catalogue
+from gateway.places import is_sequenced
 from gateway.settings import load_settings
 from gateway.system import SystemClock, SystemRandomness
 from tests.cli.desk import narrower

@@ -96,7 +96,7 @@ class Everything:
 
     def disclose(self, request: SubjectRequest) -> Disclosure:
         self._step("disclose")
-        return Disclosure((DisclosedSubject("ledger", f"handle of {request.party}"),), None)
+        return Disclosure((DisclosedSubject("ledger", f"handle of {request.party}"),))
 
     def translate_out(self, grant: Grant, fields: dict[str, object]) -> bytes:
         self._step("translate_out")

@@ -22,10 +22,10 @@ from certs.profiles import Profile, check_profile, dns_names
 from contracts.loader import load_contracts
 from gateway.client.signer import SignedRequest
 from gateway.client.verifier import AnswerError, AnswerVerifier
-from gateway.composition import contracts_folder
 from gateway.http.connection import PATIENCE_SECONDS
 from gateway.messages.table import load_table
 from gateway.model import CertificateProof, Party, Received, Signer
+from gateway.places import contracts_folder
 from gateway.settings import Listen
 from gateway.signing.base import DERIVED, FIELDS
 from gateway.signing.head import read_head

@@ -46,7 +46,7 @@ class DyingRecords(Records):
 
 def exchange(bench: Bench, writer: Writer, changes: Change) -> None:
     draft = writer.draft("exchange", uuid4(), bench.clock.now(), b"{}")
-    writer.commit(draft, party="ministry", change=changes)
+    writer.commit(draft, party="ministry", changes=(changes,))
 
 
 def subjects(database: Database) -> int:
@@ -95,8 +95,8 @@ def test_a_conflict_takes_nobody_else_of_its_batch_along(bench: Bench) -> None:
     records = Records(database, bench.objects.__getitem__)
     writer = bench.writer(records)
     drafts = [writer.draft("exchange", uuid4(), bench.clock.now(), b"{}") for _ in range(3)]
-    changes = [change(subject(1)), change(subject(1)), None]
-    rows = [writer.row(draft, change=each) for draft, each in zip(drafts, changes, strict=True)]
+    changes = [(change(subject(1)),), (change(subject(1)),), ()]
+    rows = [writer.row(draft, changes=each) for draft, each in zip(drafts, changes, strict=True)]
     with pytest.raises(Refusal):
         records.add(rows)
     assert subjects(database) == 0

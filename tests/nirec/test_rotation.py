@@ -165,15 +165,15 @@ def test_a_rotation_between_a_worker_s_look_and_its_insert(database: Database) -
 def test_a_birth_of_before_the_rotation_is_not_attached_under_the_old_key(database: Database) -> None:
     worker = directory(database, LateKeys(9))
     expected = worker.disclose(asked("expect"))
-    assert expected.change is not None
+    [change] = expected.changes
     with database.writing() as connection:
-        for statement in expected.change.statements:
+        for statement in change.statements:
             connection.exec_driver_sql(statement.text, statement.values)
     birth = worker.disclose(asked("attach", expected.subjects[0].handle, nirec=CHILDREN[0]))
-    assert birth.change is not None
+    [attached] = birth.changes
     rotate(database, LateKeys())
     with database.writing() as connection:
-        statement = birth.change.statements[0]
+        statement = attached.statements[0]
         assert connection.exec_driver_sql(statement.text, statement.values).rowcount == 0
 
 

@@ -32,9 +32,9 @@ class World:
         self.subjects: SubjectDirectory = directory(database, MacKeys(), self.clock)
 
     def write(self, told: Disclosure) -> None:
-        if told.change is not None:
-            with self.database.writing() as connection:
-                make_change(connection, told.change)
+        with self.database.writing() as connection:
+            for change in told.changes:
+                make_change(connection, change)
 
     def do(self, request: SubjectRequest) -> tuple[DisclosedSubject, ...]:
         told = self.subjects.disclose(request)
@@ -221,7 +221,7 @@ def test_a_repeated_merge_changes_nothing(world: World) -> None:
     one, other = world.expect(), world.expect()
     stays = world.merge(one, other)
     again = world.subjects.disclose(asked("merge", other, one, reason="duplicate_file"))
-    assert again.change is None
+    assert again.changes == ()
     assert (again.subjects[0].handle, again.subjects[0].role) == (stays, "survivor")
     assert (world.merge(one, one), world.count("merged_subjects")) == (stays, 1)
 

@@ -13,7 +13,7 @@ from adapters.sandboxing.behaviour import Switchboard
 from adapters.sandboxing.server import Listening, ServiceHandler, ServiceServer
 from certs.files import write_private, write_public
 from certs.profiles import Profile
-from gateway import development
+from gateway import development_policy
 from gateway.audit.audit import audit
 from tests.adapters.fakes import free_port
 from tests.adapters.test_foreign import PERMIT, PERMITS
@@ -67,8 +67,8 @@ class Register(ServiceHandler):
 
 @pytest.fixture
 def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
-    monkeypatch.setitem(development._TITLES, THEM, ("ministry", "Accréditation", "Accreditation"))
-    monkeypatch.setitem(development._AGREEMENTS, "ENT-2026-50", AGREEMENT)
+    monkeypatch.setitem(development_policy.TITLES, THEM, ("ministry", "Accréditation", "Accreditation"))
+    monkeypatch.setitem(development_policy.AGREEMENTS, "ENT-2026-50", AGREEMENT)
     monkeypatch.setattr(WithAccreditation, "port", free_port(), raising=False)
     made = Gateway(tmp_path / "gateway")
     yield made

@@ -64,15 +64,15 @@ class Records:
         """
         fresh = {name for record in batch for name in record.objects} - self._known
         writers = {record.writer.bytes for record in batch}
-        changes = any(record.change is not None for record in batch)
+        changes = [change for record in batch for change in record.changes]
         if not fresh and not changes and len(writers) == 1:
             return self._add_alike(batch, writers.pop())
         objects = [(name, self._resolve(name)) for name in sorted(fresh)]
-        with self._database.writing(alone=changes) as connection:
+        with self._database.writing(alone=any(change.alone for change in changes)) as connection:
             results = insert_records(connection, batch)
             for record, failed in zip(batch, results, strict=True):
-                if record.change is not None and failed is None:
-                    make_change(connection, record.change)
+                for change in record.changes if failed is None else ():
+                    make_change(connection, change)
             if objects:
                 connection.exec_driver_sql(PUT_OBJECT, objects)
         self._known |= fresh  # after the commit only: what was rolled back is not known

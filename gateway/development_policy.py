@@ -1,0 +1,88 @@
+"""Who is who in a development set-up, and who may do what there: fictitious, and one line each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GATEWAY = "passerelle"
+REGISTRY = "civil-registry"
+COOPERATIVE = "cooperative"
+CALLERS = (COOPERATIVE, "ministry")
+#: party -> role, title in both languages
+TITLES = {
+    GATEWAY: ("gateway", "Passerelle (développement)", "Passerelle (development)"),
+    "cooperative": ("cooperative", "Coopérative Enfance Famille", "Coopérative Enfance Famille"),
+    "ministry": ("ministry", "Ministère de la Famille", "Ministère de la Famille"),
+    REGISTRY: ("civil-registry", "Directeur de l'état civil", "Registrar of civil status"),
+}
+
+#: agreement -> party, operation, purpose, fields, whether not_found is told apart, legal basis in both languages
+AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
+    "ESSAI-COOP": ("cooperative", "echo", "essai", ["message"], False, "Aucune donnée personnelle", "No personal data"),
+    "ESSAI-MIN": ("ministry", "echo", "essai", ["message"], False, "Aucune donnée personnelle", "No personal data"),
+    "ENT-2026-01": (
+        "cooperative", "nirec.verify", "inscription", ["outcome", "handle"], False,
+        "Entente fictive: inscription au guichet unique", "Fictitious agreement: registration at the single window",
+    ),
+    "ENT-2026-02": (
+        "ministry", "nirec.verify", "admissibilite", ["outcome", "handle"], True,
+        "Entente fictive: admissibilité", "Fictitious agreement: eligibility",
+    ),
+    "ENT-2026-03": (
+        "cooperative", "subject.expect", "inscription", ["handle"], False,
+        "Entente fictive: enfants à naître", "Fictitious agreement: children to be born",
+    ),
+    "ENT-2026-04": (
+        "cooperative", "subject.birth", "inscription", ["outcome", "handle"], False,
+        "Entente fictive: naissances", "Fictitious agreement: births",
+    ),
+    "ENT-2026-05": (
+        "cooperative", "subject.merge", "inscription", ["handle"], False,
+        "Entente fictive: dossiers en double", "Fictitious agreement: duplicate files",
+    ),
+    "ENT-2026-06": (
+        "ministry", "subject.expect", "admissibilite", ["handle"], True,
+        "Entente fictive: enfants à naître", "Fictitious agreement: children to be born",
+    ),
+    "ENT-2026-07": (
+        "ministry", "subject.birth", "admissibilite", ["outcome", "handle"], True,
+        "Entente fictive: naissances", "Fictitious agreement: births",
+    ),
+    "ENT-2026-08": (
+        "ministry", "subject.merge", "admissibilite", ["handle"], True,
+        "Entente fictive: dossiers en double", "Fictitious agreement: duplicate files",
+    ),
+    "ENT-2026-09": (
+        "ministry", "waitlist.statistics", "planification",
+        ["as_of", "counted_at", "final", "waiting", "average_wait_months", "note", "regions"], False,
+        "Entente fictive: planification des places", "Fictitious agreement: planning of places",
+    ),
+    "ENT-2026-10": (
+        "ministry", "registration.get", "admissibilite",
+        ["outcome", "handle", "family_name", "given_names", "birth_date", "expected_date", "region", "registered_on",
+         "desired_on", "service_wanted", "service_held"], False,
+        "Entente fictive: dossiers d'inscription", "Fictitious agreement: registrations",
+    ),
+    "ENT-2026-11": (
+        "ministry", "registration.search", "admissibilite", ["outcome", "hits"], False,
+        "Entente fictive: recherche d'un dossier", "Fictitious agreement: search for a registration",
+    ),
+}  # fmt: skip
+
+
+def agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Mapping[str, str]) -> dict[str, Any]:
+    """A row of ``AGREEMENTS`` as a bundle has it."""
+    party, operation, purpose, fields, tells, french, english = row
+    return {
+        "party": party,
+        "operation": operation,
+        "purposes": [purpose],
+        "legal_basis": {"fr": french, "en": english},
+        "fields": fields,
+        "tells_not_found": tells,
+        "budget": None,
+        "validity": dict(validity),
+    }
