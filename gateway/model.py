@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
     from gateway.change import Change
+    from gateway.effect import Effect, States
     from gateway.errors import Code
 
 #: Signatures, certificates and subjects have modules of their own, and are met here with the rest.
@@ -166,6 +167,8 @@ class Message:
         reduction: how its answer is reduced; None where there is nothing of a subject in it.
         acknowledges: of an acknowledgement, the answer that it is about; None in every other message.
         headers: further header fields of its answer, such as Sunset.
+        key: the caller's Idempotency-Key of an operation that has an effect; None of every other.
+        states: the answer's fields that hold the state's digests before and after the effect (P5).
     """
 
     request: VerifiedRequest
@@ -179,6 +182,8 @@ class Message:
     reduction: Reduction | None
     acknowledges: Acknowledged | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    key: str | None = field(default=None, repr=False)
+    states: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,7 @@ class Grant:
         fields: names of the answer's fields that may be released.
         tells_not_found: whether not_found may be told apart from not_confirmed (N4).
         policy_sha256: hex digest of the bundle that granted it.
+        effect: what it will have done, once; None of an operation without effect.
     """
 
     message: Message
@@ -204,6 +210,7 @@ class Grant:
     fields: frozenset[str]
     tells_not_found: bool
     policy_sha256: str
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +273,7 @@ class Answer:
     disclosed: tuple[str, ...]
     subjects: tuple[DisclosedSubject, ...]
     changes: tuple[Change, ...] = ()
+    states: States | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +294,7 @@ class Refused:
     """A refusal on its way to be sealed, with as much as was proven before it.
 
     ``proven`` is the furthest proof: None before step 2, the request before its salt was claimed
-    (evidence then keeps no digest of it, C6), the claim or grant after.
+    (evidence then keeps no digest of it, C6), the claim or grant after. ``changes`` are made with its record.
     """
 
     received: Received
@@ -294,6 +302,7 @@ class Refused:
     refusal: Refusal
     proven: VerifiedRequest | Claim | Grant | None
     attempts: tuple[Attempt, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

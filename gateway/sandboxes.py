@@ -135,5 +135,6 @@ def _cooperative(sandbox: SandboxCooperative, *, keep: bool) -> CooperativeSetti
         caller_intermediates=(folder / "caller-issuing.pem",),
         caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
         database=_registry_url(sandbox),
+        state_key=folder / "state.key",
         kept=folder / _KEPT if keep else None,
     )

@@ -16,6 +16,9 @@ class Mode(StrEnum):
     WRONG_SIGNATURE = "wrong_signature"
     WRONG_CERTIFICATE = "wrong_certificate"
     MALFORMED = "malformed"
+    #: The connection is reset in the middle of the answer; it ends before the answer, what was asked being done.
+    RESET = "reset"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,17 @@ class PartyClient:
         self._session.cert = (str(party.folder / "tls.pem"), str(party.folder / "tls.key"))
 
     def prepare(
-        self, operation: str, fields: dict[str, Any], *, salted: bool, rest: RestBinding | None = None
+        self,
+        operation: str,
+        fields: dict[str, Any],
+        *,
+        salted: bool,
+        rest: RestBinding | None = None,
+        key: str | None = None,
     ) -> SignedRequest:
         """The signed request for an operation; ``salted`` adds a fresh salt where none is given (C4).
+
+        ``key``: the Idempotency-Key of the request that this one repeats, a UUID; a POST without it has a fresh one.
 
         ``rest``: how a version's contract says that it is called, instead of what the party's folder says. Raises
         ConfigurationError where that has no agreement for it, or a field that its address needs is not there.
@@ -103,7 +111,11 @@ class PartyClient:
         except (KeyError, LexicalError):
             raise ConfigurationError("fields_unfit_for_address", path=path) from None
         body = json.dumps(left, ensure_ascii=False, separators=(",", ":")).encode() if method != "GET" else b""
-        return self._signer.sign(method, target, body, agreement=agreed.agreement, purpose=agreed.purpose)
+        if key is None and method != "GET":
+            key = str(self._randomness.uuid())
+        return self._signer.sign(
+            method, target, body, agreement=agreed.agreement, purpose=agreed.purpose, idempotency_key=key
+        )
 
     def send(self, request: SignedRequest) -> VerifiedAnswer:
         """The verified answer; raises UnreachableError, AnswerError."""

@@ -52,10 +52,14 @@ class RequestSigner:
         self._key = key
         self._keyids: dict[bytes, str] = {}
 
-    def sign(self, method: str, target: str, body: bytes, *, agreement: str, purpose: str) -> SignedRequest:
-        """The request; raises KeystoreError."""
+    def sign(
+        self, method: str, target: str, body: bytes, *, agreement: str, purpose: str, idempotency_key: str | None = None
+    ) -> SignedRequest:
+        """The request; ``idempotency_key`` is a UUID, for what has an effect. Raises KeystoreError."""
         key = self._key()
         headers = {"exchange-agreement": agreement, "exchange-purpose": purpose}
+        if idempotency_key is not None:
+            headers["idempotency-key"] = idempotency_key
         if body:
             headers |= {"content-digest": content_digest(body), "content-type": "application/json"}
         pairs = [("@method", method), ("@target-uri", self._origin + target), *headers.items()]

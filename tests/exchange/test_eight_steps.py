@@ -110,6 +110,9 @@ class Everything:
         self._step("first_refusal")
         return self.recorded or received.exchange_id
 
+    def effect(self, grant: Grant) -> None:
+        self._step("effect")
+
     def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
         self._step("seal")
         self.answers.append((answer, self._out))
@@ -139,7 +142,7 @@ class Everything:
         one: Any = self
         exchange = Exchange(
             identity=one, signing=one, translation=one, guard=one, policy=one, upstreams={"registry": one},
-            subjects=one, ledger=one, alarm=self.alarm,
+            subjects=one, effects=one, ledger=one, alarm=self.alarm,
         )  # fmt: skip
         return exchange.handle(self.received)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import unicodedata
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from functools import lru_cache
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, inspect, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from sqlalchemy import Connection, Engine
@@ -69,6 +70,10 @@ _BY_HANDLE = "SELECT * FROM registrations WHERE handle = :handle AND until IS NU
 _PARENTS = """
 SELECT family_name, given_names, phone FROM parents WHERE number = :number AND version = :version ORDER BY place
 """
+_NEXT = "SELECT COALESCE(MAX(number) + 1, :first) FROM registrations WHERE number >= :first"
+_CLOSE = "UPDATE registrations SET until = :until WHERE number = :number AND version = :version"
+_EFFECT = "SELECT request, answer FROM effects WHERE key = :key"
+_KEEP_EFFECT = "INSERT INTO effects VALUES (:key, :request, :answer, :at)"
 #: A criterion of a search, and what holds of a registration that meets it; a parent's are met by one and the same.
 _OF_CHILD = {
     "family_name": "r.family_key = :family_name",
@@ -182,9 +187,73 @@ class Registry:
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(text(query), {**values, "most": most}).mappings()]
 
+    @contextmanager
+    def writing(self, at: datetime) -> Iterator[Writing]:
+        """A transaction in which registrations are changed at one instant; rolled back when the block raises."""
+        with self._engine.begin() as connection:
+            yield Writing(connection, at)
+
     def dispose(self) -> None:
         """Closes every connection."""
         self._engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What was done under a key: the digest of what was asked, and the answer as JSON."""
+
+    request: str
+    answer: str = field(repr=False)
+
+
+class Writing:
+    """One transaction over the registry: closes versions and adds others, all of them at the instant ``at``."""
+
+    def __init__(self, connection: Connection, at: datetime) -> None:
+        self._connection = connection
+        self.at = at
+
+    def in_force(self, handle: str) -> Kept | None:
+        """The registration in force under a handle, as this transaction sees it."""
+        return _in_force(self._connection, handle)
+
+    def enter(self, columns: Mapping[str, Any], parents: Sequence[Mapping[str, str]]) -> None:
+        """A registration that was not there, under the next number."""
+        number = self._connection.execute(text(_NEXT), {"first": ENTERED}).scalar_one()
+        empty = dict.fromkeys(("given_names", "birth_date", "expected_date"))
+        self._write({**empty, **columns, "number": number, "version": 0}, parents)
+
+    def close(self, kept: Kept) -> None:
+        """This version is in force no more."""
+        named = {name: kept.row[name] for name in ("number", "version")}
+        self._connection.execute(text(_CLOSE), {**named, "until": instant_text(self.at)})
+
+    def supersede(self, kept: Kept, columns: Mapping[str, Any], parents: Sequence[Mapping[str, str]]) -> None:
+        """The version after one that was closed, other in these columns."""
+        self._write({**kept.row, **columns, "version": kept.row["version"] + 1}, parents)
+
+    def effect(self, key: str) -> Effect | None:
+        """What was done under this key."""
+        row = self._connection.execute(text(_EFFECT), {"key": key}).one_or_none()
+        return None if row is None else Effect(*row)
+
+    def keep_effect(self, key: str, request: str, answer: str) -> None:
+        """From now on this key stands for this."""
+        values = {"key": key, "request": request, "answer": answer, "at": instant_text(self.at)}
+        self._connection.execute(text(_KEEP_EFFECT), values)
+
+    def _write(self, columns: Mapping[str, Any], parents: Sequence[Mapping[str, str]]) -> None:
+        row = {**columns, **_keys(columns), "since": instant_text(self.at), "until": None}
+        self._connection.execute(text(_ADD), row)
+        named = {name: row[name] for name in ("number", "version")}
+        rows = [{**named, "place": place, **one, **_keys(one)} for place, one in enumerate(parents)]
+        self._connection.execute(text(_ADD_PARENT), rows)
+
+
+def _keys(named: Mapping[str, Any]) -> dict[str, str | None]:
+    """Both names as they are looked up."""
+    given = named["given_names"]
+    return {"family_key": key_of(named["family_name"]), "given_key": None if given is None else key_of(given)}
 
 
 def _connecting(url: str, path: Path | None) -> Callable[[], Any]:
