@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gateway.effect import States
 from gateway.errors import (
     Code,
     ConfigurationError,
@@ -17,7 +18,6 @@ from gateway.errors import (
     Refusal,
     StorageUnavailableError,
 )
-from gateway.effect import States
 from gateway.model import Answer, Content, Grant, Nirec, Party, Refused, SubjectRequest, UpstreamRefusal
 
 if TYPE_CHECKING:

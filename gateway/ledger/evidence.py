@@ -124,9 +124,9 @@ def intent_evidence(grant: Grant, gateway: str) -> Evidence:
     return Evidence(canonical_json(fields), frozenset(named))
 
 
-def settlement_evidence(exchange_id: UUID, outcome: str, reason: str) -> bytes:
-    """Evidence that an operator says what became of an intent, and why that is known: words of fixed lists."""
-    return _plain("intent", settles=str(exchange_id), outcome=outcome, reason=reason)
+def settlement_evidence(exchange_id: UUID, key: bytes, outcome: str, reason: str) -> bytes:
+    """Evidence that an operator says what became of an intent, and how that is known: words of fixed lists."""
+    return _plain("intent", settles=str(exchange_id), effect={"key": key.hex()}, outcome=outcome, reason=reason)
 
 
 def opening_evidence(writer: UUID, period: int, role: str, period_key: str, sealed_data_key: bytes) -> bytes:

@@ -13,7 +13,12 @@ from tests.attacks.evidence import Book
 if TYPE_CHECKING:
     from tests.exchange.live import LiveGateway
 
-CREATE, CHANGE, WITHDRAW, GET = "registration.create", "registration.change", "registration.withdraw", "registration.get"
+CREATE, CHANGE, WITHDRAW, GET = (
+    "registration.create",
+    "registration.change",
+    "registration.withdraw",
+    "registration.get",
+)
 NOTHING = "0" * 64
 CHILD: dict[str, Any] = {
     "family_name": "Tremblay",
@@ -66,7 +71,11 @@ def test_a_registration_is_made_changed_and_withdrawn(town: LiveGateway) -> None
     assert ask(town, GET, {"handle": handle})["region"] == "03"
     reason = {"handle": handle, "if_state": changed["state_after"], "reason": "family_left"}
     gone = ask(town, WITHDRAW, reason)
-    assert (gone["outcome"], gone["state_before"], gone["state_after"]) == ("withdrawn", changed["state_after"], NOTHING)
+    assert (gone["outcome"], gone["state_before"], gone["state_after"]) == (
+        "withdrawn",
+        changed["state_after"],
+        NOTHING,
+    )
     assert ask(town, GET, {"handle": handle})["code"] == "not_registered"
     intent, exchange = evidence(town, made["exchange"])
     assert (intent["kind"], exchange["kind"]) == ("intent", "exchange")

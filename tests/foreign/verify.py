@@ -204,7 +204,7 @@ need(files.keys() == {f"objects/{name}" for name in objects})
 keyids = {name: base64.urlsafe_b64encode(bytes.fromhex(name)).decode()[:43] for name in objects}
 
 # 2  Each leaf, and the record behind it.
-once: list[object] = []
+once, done, intents = list[object](), list[tuple[UUID, str]](), dict[UUID, str | None]()
 keys: dict[UUID, AESGCM] = {}
 policies: list[tuple[datetime, str]] = []
 writers: dict[UUID, dict[int, datetime]] = {}
@@ -286,6 +286,7 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
         need(said["approvals"], *(subject in one and "\nact destruction\n" in f"\n{one}" for one in said["approvals"]))
         lawful.append((int(month), int(first), int(end)))
     if kind not in {"exchange", "refusal"}:
+        intents[exchange] = said.get("request", {}).get("signature")
         continue
 
     # 3  Who signed what: the caller its request, unless refused early; the gateway its answer, which covers this leaf.
@@ -297,7 +298,8 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
         need(" ".join(said) == EARLY)
     else:
         parties, signing, contract = said["parties"], request["signing"], said["contract"]
-        need(" ".join(said).removeprefix("acknowledges ") == FULL, contract["sha256"] in objects)
+        need({*said} - {"acknowledges", "effect"} == {*FULL.split()}, contract["sha256"] in objects)
+        done += [(exchange, request["signature"])] * ("effect" in said and bool(said["upstream"]))
         need(said["policy"] == policy, parties["gateway"] == gateway, said["fields"] == sorted({*said["fields"]}))
         need(kind == "refusal" or said["outcome"] == "released", said["upstream"] or not parties["upstream"])
         signed(parties["caller"], request["tls"], asked)
@@ -386,7 +388,7 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
 
 # 5  What only the whole can say: nothing stands twice, and every counter is there, or explained.
 last = max(at for counters in writers.values() for at in counters.values())
-need(len(set(once)) == len(once), closed.keys() <= writers.keys())
+need(len(set(once)) == len(once), closed.keys() <= writers.keys(), *(intents.get(one) == by for one, by in done))
 need(*(last - at <= timedelta(hours=96) for _, at in unnamed.values()))
 for period, index in gone:
     need(any(period == month and first <= index < end for month, first, end in lawful))
