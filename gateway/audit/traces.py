@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Traces:
-    """Rows of what may stand once (repeats.py) and of effects (effects.py); merges, which only their order can judge."""
+    """Rows of what may stand once (repeats.py), and of effects (effects.py); merges, judged by their order alone."""
 
     def __init__(self) -> None:
         self.once = bytearray()

@@ -143,7 +143,7 @@ def test_evidence_has_the_states_and_no_key_of_the_caller_s(bench: Bench, town: 
     }  # fmt: skip
     asked = exchange.evidence["upstream"][0]["request"]["base"]
     assert town.keys[0] not in asked
-    assert f'"idempotency-key": {town.gateway.counting.key[:0]}' in asked
+    assert '"idempotency-key": ' in asked
 
 
 def _void(bench: Bench, item: Item) -> None:
@@ -170,7 +170,9 @@ def _unkeyed(bench: Bench) -> None:
 
 #: Each spoils the log in one way, and what an audit finds then.
 _SPOILED: dict[str, tuple[Callable[[Bench], None], set[Fault]]] = {
-    "an_effect_without_intent": (lambda bench: _void(bench, bench.one(CREATE, "intent", nth=1)), {Fault.INTENT_MISSING}),
+    "an_effect_without_intent": (
+        lambda bench: _void(bench, bench.one(CREATE, "intent", nth=1)), {Fault.INTENT_MISSING},
+    ),
     "an_intent_of_another_key": (
         _changed("intent", lambda said: said["effect"].update(key="1" * 64)), {Fault.INTENT_MISSING},
     ),

@@ -51,6 +51,7 @@ WSS, DS = "http://docs.oasis-open.org/wss/", "{http://www.w3.org/2000/09/xmldsig
 WSA, WSU = "http://www.w3.org/2005/08/addressing", f"{WSS}2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 BLOCKS = {WSA: "To Action MessageID RelatesTo ReplyTo", WSU: "Timestamp"}
 BLOCKS |= {"urn:passerelle:exchange:v1": "Exchange-Agreement Exchange-Purpose Exchange-Id Ledger-Leaf Ledger-By"}
+BLOCKS["urn:passerelle:exchange:v1"] += " Idempotency-Key"
 BLOCKS |= {f"{WSS}2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd": "BinarySecurityToken"}
 BLOCKS |= {f"{WSS}oasis-wss-wssecurity-secext-1.1.xsd": "SignatureConfirmation"}
 NAMES = {f"{{{space}}}{name}": name for space, names in BLOCKS.items() for name in names.split()}
@@ -305,7 +306,7 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
         signed(parties["caller"], request["tls"], asked)
     if request and by_soap:
         heard = soap(parties["caller"], request, asked, request["signature"])
-        need(ASKED | TERMS <= heard.keys() <= ASKED | TERMS | {"ReplyTo", "BinarySecurityToken"})
+        need(ASKED | TERMS <= heard.keys() <= ASKED | TERMS | {"ReplyTo", "BinarySecurityToken", "Idempotency-Key"})
         need([heard[name] for name in sorted(TERMS)] == terms, MESSAGE_ID.fullmatch(heard["MessageID"]))
         created, expires = heard["Timestamp"]
         need(created - SKEW <= asked <= min(created + 5 * MINUTE, expires + SKEW))

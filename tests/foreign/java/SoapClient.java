@@ -106,6 +106,7 @@ public final class SoapClient {
         Xml.add(header, WsSecurity.WSA, "wsa:MessageID", "urn:uuid:" + UUID.randomUUID());
         Xml.add(header, WsSecurity.EXCHANGE, "px:Exchange-Agreement", own.get(terms + ".agreement"));
         Xml.add(header, WsSecurity.EXCHANGE, "px:Exchange-Purpose", own.get(terms + ".purpose"));
+        Xml.add(header, WsSecurity.EXCHANGE, "px:Idempotency-Key", UUID.randomUUID().toString());
         Element body = Xml.add(envelope, namespace, "env:Body", "");
         Element payload = Xml.add(body, operation.namespace(), "m:" + operation.element(), "");
         for (String field : operation.fields()) {

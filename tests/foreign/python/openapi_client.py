@@ -12,6 +12,7 @@ import importlib
 import json
 import secrets
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class SigningPool(urllib3.PoolManager):
             # in one form, as an acknowledgement must be
             said = json.loads(how["body"])
             body = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-            sent += ["Content-Type"]
+            sent += ["Content-Type", "Idempotency-Key"]
         request = self.client.signed(Request(method, url, {name: how["headers"][name] for name in sent}, body))
         found = super().request(method, url, body=body or None, headers=request.headers)
         answer = Answer(found.status, dict(found.headers), found.data, request)
@@ -78,6 +79,7 @@ class Operations:
         said = {
             "exchange_agreement": self.settings[f"{terms}.agreement"],
             "exchange_purpose": self.settings[f"{terms}.purpose"],
+            "idempotency_key": str(uuid.uuid4()),
         }
         try:
             answer = self.operations[name](**said, **UNSIGNED, **parameters)

@@ -61,6 +61,7 @@ class Addressing(Plugin):
             f"{{{WSA}}}MessageID": f"urn:uuid:{uuid.uuid4()}",
             f"{{{EXCHANGE}}}Exchange-Agreement": self.terms[0],
             f"{{{EXCHANGE}}}Exchange-Purpose": self.terms[1],
+            f"{{{EXCHANGE}}}Idempotency-Key": str(uuid.uuid4()),
         }
         for tag, text in blocks.items():
             etree.SubElement(header, tag).text = text
