@@ -115,7 +115,9 @@ class ServiceHandler(BaseHTTPRequestHandler):
         started = monotonic()
         self.server.board.count()
         behaviour = self.server.board.behaviour
-        sleep(behaviour.delay_ms / 1000)
+        held = behaviour.mode is Mode.HELD
+        if not held:
+            sleep(behaviour.delay_ms / 1000)
         if behaviour.mode is Mode.DOWN:
             self.close_connection = True
             self._log(0, "down", started)
@@ -124,6 +126,8 @@ class ServiceHandler(BaseHTTPRequestHandler):
         self._keep(asked, response.body)
         # First the line, then the answer: whoever has an answer finds it in the log.
         self._log(response.status, response.outcome, started)
+        if held:
+            sleep(behaviour.delay_ms / 1000)
         if behaviour.mode is Mode.LOST:
             self.close_connection = True
             return
