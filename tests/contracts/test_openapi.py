@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _METHODS = {"get", "post"}
 #: The operations that have an effect, which happens once per key.
-EFFECTS = {"registrationCreate", "registrationChange", "registrationWithdraw", "subjectExpect"}
+EFFECTS = {"registrationCreate", "registrationChange", "registrationWithdraw", "subjectExpect", "permitFileV2"}
 
 
 @pytest.fixture(scope="module")

@@ -172,7 +172,7 @@ def test_the_policy_asks_for_what_the_gateway_asks(contracts: tuple[Contract, ..
     assert https is not None
     bound = _definitions(next(one for one in contracts if one.service == "subjects"))
     for operation in bound.findall("wsdl:binding/wsdl:operation", _N):
-        headers = {str(one.get("part")) for one in operation.find("wsdl:input", _N) if one.get("part")}
+        headers = {str(one.get("part")) for one in operation.iterfind("wsdl:input/*", _N) if one.get("part")}
         assert ("Idempotency-Key" in headers) == (operation.get("name") == "SubjectExpect")
     named = {str(item.get("URI")).removeprefix("#") for item in root.iter(f"{{{_N['wsp']}}}PolicyReference")}
     assert named == policies.keys()

@@ -205,14 +205,13 @@ need(files.keys() == {f"objects/{name}" for name in objects})
 keyids = {name: base64.urlsafe_b64encode(bytes.fromhex(name)).decode()[:43] for name in objects}
 
 # 2  Each leaf, and the record behind it.
-once, done, intents = list[object](), list[tuple[UUID, str]](), dict[UUID, str | None]()
+once, done, moments, intents = list[object](), list[tuple[UUID, str]](), list[datetime](), dict[UUID, str | None]()
 keys: dict[UUID, AESGCM] = {}
 policies: list[tuple[datetime, str]] = []
 writers: dict[UUID, dict[int, datetime]] = {}
 closed: dict[UUID, tuple[int, list[int]]] = {}
 gone: list[tuple[int, int]] = []  # what is missing, and what officers destroyed, by period: both are known at the end
 lawful: list[tuple[int, int, int]] = []
-moments: list[datetime] = []
 unnamed: dict[str, tuple[str, datetime]] = {}  # recoveries of which nobody has said what they lost
 anchored, newest = 0, None  # up to which size the side files are named, and the newest timestamp among them
 for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, strict=True)):
