@@ -62,12 +62,15 @@ class RestClient:
         self._verifier = verifier
         self._unsigned = unsigned
 
-    def prepare(self, call: RestCall, agreement: str, purpose: str) -> RestRequest:
-        """A signed request with its own nonce; raises KeystoreError."""
+    def prepare(self, call: RestCall, grant: Grant) -> RestRequest:
+        """A signed request with its own nonce, and the key of its effect where it has one; raises KeystoreError."""
         target = self._below + call.target
-        signed = self._signer.sign(call.method, target, call.body, agreement=agreement, purpose=purpose)
-        key = self._prove(self._signer.certificate())
-        part = RestPart(signed.base, signed.signature, LABEL, signed.parameters, ECDSA_P256, key)
+        key = None if grant.effect is None else grant.effect.upstream
+        signed = self._signer.sign(
+            call.method, target, call.body, agreement=grant.agreement, purpose=grant.purpose, idempotency_key=key
+        )
+        proof = self._prove(self._signer.certificate())
+        part = RestPart(signed.base, signed.signature, LABEL, signed.parameters, ECDSA_P256, proof)
         return RestRequest(signed, part)
 
     def send(self, request: RestRequest, statuses: frozenset[int], timeout: float) -> HttpAnswer:
@@ -110,7 +113,7 @@ class RestDialogue:
         kept = keeping(self._operation.apart, self._officers)
         salt = self._salts.new()
         call = self._operation.request(grant.message.fields, salt)
-        request = self._client.prepare(call, grant.agreement, grant.purpose)
+        request = self._client.prepare(call, grant)
         return Question(kept.asked(request.part), lambda timeout: self._answer(request, salt, kept, timeout))
 
     def _answer(self, request: RestRequest, salt: bytes, kept: Keeping, timeout: float) -> Answered:

@@ -83,13 +83,14 @@ class Criteria(_Strict):
 class ReductionRule(_Strict):
     """How the answer is reduced: when a subject is disclosed, under which handle, and what becomes of it.
 
-    ``act`` disclose and attach need an identifier and the value of the answer that confirms it; attach, merge and read
-    name the request fields that hold handles of the caller's, and merge the one that says why. At read the upstream is
-    told its own handle in place of the caller's; at list the answer's field ``listed`` holds items, each with the
-    upstream's own handle, in whose place the caller gets its own (N3).
+    ``act`` disclose and attach need an identifier and the value of the answer that confirms it; attach, merge, read and
+    register name the request fields that hold handles of the caller's, and merge the one that says why. At read the
+    upstream is told its own handle in place of the caller's, and at register it is given one if it has none; at list
+    the answer's field ``listed`` holds items, each with the upstream's own handle, in whose place the caller gets its
+    own (N3).
     """
 
-    act: Literal["disclose", "expect", "attach", "merge", "read", "list"] = "disclose"
+    act: Literal["disclose", "expect", "attach", "merge", "read", "register", "list"] = "disclose"
     identifier: str | None = None
     handle: str
     field: str | None = None
@@ -99,6 +100,13 @@ class ReductionRule(_Strict):
     conceal: tuple[Concealment, ...] = ()
     listed: str | None = None
     refuse: tuple[RefusedValue, ...] = ()
+
+
+class EffectRule(_Strict):
+    """Which fields of the answer hold digests of a record's state before and after the effect (P5)."""
+
+    before: str
+    after: str
 
 
 class Operation(_Strict):
@@ -115,6 +123,7 @@ class Operation(_Strict):
     response: Schema
     criteria: Criteria | None = None
     reduction: ReductionRule | None = None
+    effect: EffectRule | None = None
     acknowledges: bool = False
     errors: tuple[str, ...]
 

@@ -22,7 +22,9 @@ _SENSITIVITIES = ("identifier", "personal", "public", SALT)
 _SECRET = ("identifier", "personal")
 #: What is done on a NIREC that the registry confirms, and how many handles of the caller's an act needs.
 _BY_NIREC = ("disclose", "attach")
-_HANDLES_OF = {"attach": 1, "merge": 2, "read": 1}
+_HANDLES_OF = {"attach": 1, "merge": 2, "read": 1, "register": 1}
+#: A digest, in hex.
+DIGEST = "^[0-9a-f]{64}$"
 #: As evidence names it, with a letter first: names of XML elements and of files are made of it.
 _OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 #: Segments that no client and no proxy would rewrite; a field's braces are a pair.
@@ -51,6 +53,7 @@ def _check_operation(name: str, operation: Operation) -> None:
     _check_message(name, "response", operation.response)
     _check_rest(name, operation, request)
     _check_criteria(name, operation)
+    _check_effect(name, operation)
     if operation.reduction is not None:
         try:
             _check_reduction(f"{name}.reduction", operation, operation.reduction)
@@ -140,6 +143,19 @@ def _check_criteria(name: str, operation: Operation) -> None:
     if not set(rule.of) <= operation.sensitivity("request").keys() or not rule.least <= len(optional) == len(rule.of):
         text = "criteria are fields of the request, each once, none required, and no fewer than the least"
         raise ContractError(f"{name}: {text}", ("criteria",))
+
+
+def _check_effect(name: str, operation: Operation) -> None:
+    """Whoever has an effect says what state it found and left; no digest of it tells anything (P5)."""
+    rule, answered = operation.effect, operation.sensitivity("response")
+    if rule is None:
+        return
+    shown = operation.response.get("properties", {})
+    digests = [shown.get(field, {}).get("pattern") == DIGEST for field in (rule.before, rule.after)]
+    public = answered.get(rule.before) == answered.get(rule.after) == "public"
+    if operation.idempotent or not all(digests) or not public or rule.before == rule.after:
+        text = f"an effect, of an operation that is not idempotent, has two public digests in the answer, {DIGEST}"
+        raise ContractError(f"{name}: {text}", ("effect",))
 
 
 def _check_reduction(where: str, operation: Operation, rule: ReductionRule) -> None:

@@ -14,6 +14,8 @@ from adapters.loopback import Absent, Loopback
 from certs.profiles import CertificateRefusedError
 from certs.revocation import RevocationFolder
 from contracts.generate.error_table import read_errors
+from gateway.effects.keys import EffectKeys
+from gateway.effects.storage import EffectRows
 from gateway.errors import ConfigurationError, NotRecordedError
 from gateway.exchange import Exchange
 from gateway.guard.budgets import BudgetGuard
@@ -45,7 +47,7 @@ from gateway.ledger.writer import Writer
 from gateway.messages.table import ErrorTable, table_content
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
-from gateway.nirec.subjects import SubjectDirectory
+from gateway.nirec.subjects import HANDLES_KEY, SubjectDirectory
 from gateway.nirec.unasked import Unasked
 from gateway.outside import Halt, anchor_rule
 from gateway.policy.authorise import Authoriser
@@ -129,6 +131,7 @@ class Worker:
             LEDGER: Acknowledgements(partial(self._lookup.find, KINDS["exchange"])),
             SUBJECTS: Unasked(),
         }
+        self._ours = frozenset({*ours, LOOPBACK})
         named = {one.upstream for contract in composition.contracts for one in contract.operations.values()}
         asked = self._ask_upstream() if upstreams is None else upstreams
         self._upstreams = {**dict.fromkeys(named, Absent()), **ours, **asked}
@@ -215,6 +218,7 @@ class Worker:
             budgets=self._budgets,
             upstreams=self._upstreams,
             subjects=SubjectDirectory(store, PseudonymChain(self._keystore, nirec_key), self._keystore, handle_key("")),
+            effects=EffectKeys(EffectRows(), self._keystore, HANDLES_KEY, self._ours),
             ledger=ledger,
             alarm=self._alarm,
         )

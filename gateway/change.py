@@ -33,3 +33,7 @@ class Change:
     statements: tuple[Statement, ...]
     conflict: Code
     alone: bool = True
+
+    def then(self, other: Change) -> Change:
+        """Both, in this order, under this one's conflict; alone if either must be."""
+        return Change((*self.statements, *other.statements), self.conflict, alone=self.alone or other.alone)

@@ -63,12 +63,24 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
     "ENT-2026-10": (
         "ministry", "registration.get", "admissibilite",
         ["outcome", "handle", "family_name", "given_names", "birth_date", "expected_date", "region", "registered_on",
-         "desired_on", "service_wanted", "service_held"], False,
+         "desired_on", "service_wanted", "service_held", "state"], False,
         "Entente fictive: dossiers d'inscription", "Fictitious agreement: registrations",
     ),
     "ENT-2026-11": (
         "ministry", "registration.search", "admissibilite", ["outcome", "hits"], False,
         "Entente fictive: recherche d'un dossier", "Fictitious agreement: search for a registration",
+    ),
+    "ENT-2026-12": (
+        "ministry", "registration.create", "inscription", ["outcome", "handle", "state_before", "state_after"], False,
+        "Entente fictive: inscription d'un enfant", "Fictitious agreement: registration of a child",
+    ),
+    "ENT-2026-13": (
+        "ministry", "registration.change", "inscription", ["outcome", "handle", "state_before", "state_after"], False,
+        "Entente fictive: modification d'un dossier", "Fictitious agreement: change of a registration",
+    ),
+    "ENT-2026-14": (
+        "ministry", "registration.withdraw", "inscription", ["outcome", "handle", "state_before", "state_after"], False,
+        "Entente fictive: retrait d'un dossier", "Fictitious agreement: withdrawal of a registration",
     ),
 }  # fmt: skip
 

@@ -38,6 +38,7 @@ class Code(StrEnum):
     FIELD_INVALID = "field_invalid"
     TOO_FEW_CRITERIA = "too_few_criteria"
     SALT_INVALID = "salt_invalid"
+    IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing"
 
     REPLAYED = "replayed"
     SALT_REPEATED = "salt_repeated"
@@ -54,6 +55,9 @@ class Code(StrEnum):
     HANDLE_UNKNOWN = "handle_unknown"
     NOT_REGISTERED = "not_registered"
     SEARCH_TOO_WIDE = "search_too_wide"
+    ALREADY_REGISTERED = "already_registered"
+    STATE_CHANGED = "state_changed"
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     MERGE_NEEDED = "merge_needed"
     MERGE_REFUSED = "merge_refused"
     SUBJECTS_CHANGED = "subjects_changed"

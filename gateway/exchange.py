@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gateway.effect import States
 from gateway.errors import (
     Code,
     ConfigurationError,
@@ -22,6 +23,7 @@ from gateway.model import Answer, Content, Grant, Nirec, Party, Refused, Subject
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from gateway.change import Change
     from gateway.model import (
         Attempt,
         Claim,
@@ -33,7 +35,18 @@ if TYPE_CHECKING:
         Reply,
         VerifiedRequest,
     )
-    from gateway.ports import Budgets, Guard, Identity, Ledger, Policy, Signing, Subjects, Translation, Upstream
+    from gateway.ports import (
+        Budgets,
+        Effects,
+        Guard,
+        Identity,
+        Ledger,
+        Policy,
+        Signing,
+        Subjects,
+        Translation,
+        Upstream,
+    )
 
 _CONTENT_TYPES: Mapping[Form, str] = {
     "rest": "application/json",
@@ -59,6 +72,7 @@ class Exchange:
         budgets: Budgets,
         upstreams: Mapping[str, Upstream],
         subjects: Subjects,
+        effects: Effects,
         ledger: Ledger,
         alarm: Callable[[Received, Exception], None],
     ) -> None:
@@ -70,6 +84,7 @@ class Exchange:
         self._budgets = budgets
         self._upstreams = upstreams
         self._subjects = subjects
+        self._effects = effects
         self._ledger = ledger
         self._alarm = alarm
 
@@ -96,7 +111,9 @@ class Exchange:
             self._signing.signing_key()  # nobody is asked for an answer that we could not sign
             known = self._subjects.check(_handles(grant), party.name)  # nor about a child that the caller does not know
             grant = proven = self._budgets.reserve(grant, known)  # and its cost is spent, whatever comes of it
-            asked = self._as_known_there(grant)  # nor under a name that is not theirs
+            if (effect := self._effects.effect(grant)) is not None:
+                grant = proven = replace(grant, effect=effect)
+            asked = self._intended(*self._as_known_there(grant))  # nor under a name that is not theirs
             reply = self._upstreams[message.upstream].call(asked)  # 6  verified upstream answer
             attempts = reply.attempts
             answer = self._reduce(grant, reply)  # 7  only what the agreement names
@@ -115,32 +132,49 @@ class Exchange:
         failed = Refused(received, party.name, Refusal(Code.NOT_RECORDED), proven, attempts)
         return self._sealed(failed, lambda: self._seal(grant, reply, answer))  # 8  durable, then released
 
-    def _as_known_there(self, grant: Grant) -> Grant:
-        """The same, a child under the handle that the upstream has for it: never under the caller's own (N3)."""
+    def _as_known_there(self, grant: Grant) -> tuple[Grant, tuple[Change, ...]]:
+        """The same, a child under the handle that the upstream has for it: never under the caller's own (N3).
+
+        Where the upstream has yet to be told of the child, with what makes it so.
+        """
         message, rule = grant.message, grant.message.reduction
-        if rule is None or rule.act != "read":
-            return grant
-        names = self._subjects.named_for(_handles(grant), message.request.party.name, message.upstream)
+        changes: tuple[Change, ...] = ()
+        asked = _handles(grant), message.request.party.name, message.upstream
+        if rule is not None and rule.act == "register":
+            names, changes = self._subjects.introduced(*asked)
+        elif rule is not None and rule.act == "read":
+            names = self._subjects.named_for(*asked)
+        else:
+            return grant, ()
         fields = {**message.fields, **dict(zip(rule.given, names, strict=True))}
-        return replace(grant, message=replace(message, fields=fields))
+        return replace(grant, message=replace(message, fields=fields)), changes
+
+    def _intended(self, grant: Grant, changes: tuple[Change, ...]) -> Grant:
+        """The same, once it is durable what another system is about to be asked to do: log before effect (L4)."""
+        if grant.effect is not None and grant.effect.outside:
+            self._ledger.intend(grant, (grant.effect.begun, *changes))
+        return grant
 
     def _reduce(self, grant: Grant, reply: Reply) -> Answer:
         fields = dict(reply.fields)
-        rule = grant.message.reduction
+        rule, states = grant.message.reduction, None
         told = None if rule is None else self._disclosed(grant, rule, fields)
         if rule is not None and not grant.tells_not_found:
             for name, value, said in rule.conceal:
                 if fields.get(name) == value:
                     fields[name] = said
+        if grant.message.states is not None:
+            states = _states(grant.message.states, fields)
         kept = {name: value for name, value in fields.items() if name in grant.fields}
         body = self._translation.translate_out(grant, dict(kept))
         message = grant.message
         content = Content(_OK, _CONTENT_TYPES[message.request.form], body, message.headers)
+        changes = (*_written_with(grant), *reply.changes)
         if told is None:
-            return Answer(content, tuple(sorted(kept)), (), reply.changes)
+            return Answer(content, tuple(sorted(kept)), (), changes, states)
         # a child who is registered twice is one subject
         subjects = tuple(dict.fromkeys(told.subjects))
-        return Answer(content, tuple(sorted(kept)), subjects, (*reply.changes, *told.changes))
+        return Answer(content, tuple(sorted(kept)), subjects, (*changes, *told.changes), states)
 
     def _disclosed(self, grant: Grant, rule: Reduction, fields: dict[str, object]) -> Disclosure | None:
         """The subjects that the answer is about, their handles put into ``fields``; raises Refusal."""
@@ -179,11 +213,12 @@ class Exchange:
             return self._refuse(Refused(request.received, request.party.name, changed, grant, reply.attempts))
 
     def _refuse(self, refused: Refused) -> Released:
+        refused = replace(refused, changes=_settled_by(refused))
         party, received = refused.party, refused.received
         self._give_back(refused)
-        # What was asked of another system is recorded, however many refusals there were.
+        # What was asked of another system, or was about to be, is recorded, however many refusals there were.
         exceeded = party is not None and self._guard.refusals_exceeded(party, received.at)
-        if exceeded and not refused.attempts:
+        if exceeded and not refused.attempts and not refused.changes:
             return self._once_a_minute(f"party {party}", received, party, Refusal(Code.TOO_MANY_REFUSALS))
         return self._sealed(refused, lambda: self._ledger.seal_refusal(refused))
 
@@ -238,4 +273,30 @@ def _subject_request(grant: Grant, rule: Reduction) -> SubjectRequest:
         handles=_handles(grant),
         reason=None if rule.reason is None else str(message.fields[rule.reason]),
         gives_handle=(rule.listed or rule.handle) in grant.fields,
+        seed=None if grant.effect is None else grant.effect.seed,
     )
+
+
+def _states(names: tuple[str, str], fields: Mapping[str, object]) -> States:
+    """Whoever has an effect says what state it found and left (P5); raises Refusal where it does not."""
+    before, after = (fields.get(name) for name in names)
+    if not isinstance(before, str) or not isinstance(after, str):
+        raise Refusal(Code.UPSTREAM_MALFORMED)
+    return States(before, after)
+
+
+def _written_with(grant: Grant) -> tuple[Change, ...]:
+    """What an exchange's record brings of its effect: it is settled, or comes with the record itself."""
+    if grant.effect is None:
+        return ()
+    return (grant.effect.settled,) if grant.effect.outside else (grant.effect.begun,)
+
+
+def _settled_by(refused: Refused) -> tuple[Change, ...]:
+    """A refusal says what became of an effect where nobody was asked, or whoever was asked has said no."""
+    grant = refused.proven
+    if not isinstance(grant, Grant) or grant.effect is None or not grant.effect.outside:
+        return ()
+    rule = grant.message.reduction
+    said_no = rule is not None and refused.refusal.code in {code for _, _, code in rule.refuse}
+    return (grant.effect.settled,) if said_no or not refused.attempts else ()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
     from gateway.change import Change
+    from gateway.effect import Effect, States
     from gateway.errors import Code
 
 #: Signatures, certificates and subjects have modules of their own, and are met here with the rest.
@@ -170,6 +171,8 @@ class Message:
         reduction: how its answer is reduced; None where there is nothing of a subject in it.
         acknowledges: of an acknowledgement, the answer that it is about; None in every other message.
         headers: further header fields of its answer, such as Sunset.
+        key: the caller's Idempotency-Key of an operation that has an effect; None of every other.
+        states: the answer's fields that hold the state's digests before and after the effect (P5).
     """
 
     request: VerifiedRequest
@@ -183,6 +186,8 @@ class Message:
     reduction: Reduction | None
     acknowledges: Acknowledged | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    key: str | None = field(default=None, repr=False)
+    states: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +215,7 @@ class Grant:
         policy_sha256: hex digest of the bundle that granted it.
         budget: the agreement's; None where it has none.
         reserved: so many subjects are held of it until it is known whom the exchange discloses.
+        effect: what it will have done, once; None of an operation without effect.
     """
 
     message: Message
@@ -220,6 +226,7 @@ class Grant:
     policy_sha256: str
     budget: Allowance | None = None
     reserved: int = 0
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +288,7 @@ class Answer:
     disclosed: tuple[str, ...]
     subjects: tuple[DisclosedSubject, ...]
     changes: tuple[Change, ...] = ()
+    states: States | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +309,7 @@ class Refused:
     """A refusal on its way to be sealed, with as much as was proven before it.
 
     ``proven`` is the furthest proof: None before step 2, the request before its salt was claimed
-    (evidence then keeps no digest of it, C6), the claim or grant after.
+    (evidence then keeps no digest of it, C6), the claim or grant after. ``changes`` are made with its record.
     """
 
     received: Received
@@ -309,6 +317,7 @@ class Refused:
     refusal: Refusal
     proven: VerifiedRequest | Claim | Grant | None
     attempts: tuple[Attempt, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

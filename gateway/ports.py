@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from gateway.change import Change
+    from gateway.effect import Effect
     from gateway.model import (
         Answer,
         AnswerToSign,
@@ -196,6 +198,10 @@ class Subjects(Protocol):
         """What another party calls the subjects that this one names; raises Refusal (``not_registered``)."""
         ...
 
+    def introduced(self, handles: Sequence[str], party: str, other: str) -> tuple[tuple[str, ...], tuple[Change, ...]]:
+        """The same, each that it was never told of under the handle that it is given now, and what that changes."""
+        ...
+
     def disclose(self, request: SubjectRequest) -> Disclosure:
         """The subject, named for this party and for the ledger, and the change that comes with the record.
 
@@ -204,8 +210,23 @@ class Subjects(Protocol):
         ...
 
 
+class Effects(Protocol):
+    """What an operation has done elsewhere, once per key (L4)."""
+
+    def effect(self, grant: Grant) -> Effect | None:
+        """The effect that this exchange will have; None of an operation without any."""
+        ...
+
+
 class Ledger(Protocol):
     """Step 8."""
+
+    def intend(self, grant: Grant, changes: tuple[Change, ...]) -> None:
+        """Records durably, with these changes, that the grant's effect is about to be asked for.
+
+        Raises NotRecordedError; Refusal where one of the changes cannot be made. Nothing may be asked for then.
+        """
+        ...
 
     def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
         """Recorded, then released; a failure to record is an answer without data (``not_recorded``).

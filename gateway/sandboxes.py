@@ -61,7 +61,7 @@ def fill_registrations(settings: Settings, count: int, clock: Clock, randomness:
     try:
         if not registry.exists():
             registry.create()
-        made = list(make_registrations(children, registry.count(), count))
+        made = list(make_registrations(children, registry.made(), count))
         nirecs = (None if one.known is None else known[one.known].nirec for one in made)
         handles = enrol(settings, _COOPERATIVE, nirecs, clock, randomness) if made else []
         registry.add(zip(handles, made, strict=True))
@@ -135,5 +135,6 @@ def _cooperative(sandbox: SandboxCooperative, *, keep: bool) -> CooperativeSetti
         caller_intermediates=(folder / "caller-issuing.pem",),
         caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
         database=_registry_url(sandbox),
+        state_key=folder / "state.key",
         kept=folder / _KEPT if keep else None,
     )

@@ -81,6 +81,7 @@ class SoapSignature:
         action: the Action, which is the SOAPAction.
         agreement, purpose: the header blocks Exchange-Agreement and Exchange-Purpose.
         body: the canonical Body; its digest is what the signature covers.
+        idempotency_key: the header block Idempotency-Key, where there is one.
     """
 
     part: SignedPart
@@ -91,6 +92,7 @@ class SoapSignature:
     agreement: str
     purpose: str
     body: bytes = field(repr=False)
+    idempotency_key: str | None = None
 
     @property
     def key(self) -> CertificateProof:

@@ -5,7 +5,7 @@ What lives here: values. What may not: behaviour, input and output, anything tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ class Nirec:
         raise TypeError("a NIREC is not serialised")
 
 
-#: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, names those that were found.
-SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "list"]
+#: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, has another party register
+#: it, names those that were found.
+SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "register", "list"]
 SubjectRole = Literal["survivor", "merged"]
 
 
@@ -67,6 +68,7 @@ class SubjectRequest:
         handles: of the caller's, found in the request; at list the upstream's, found in its answer.
         gives_handle: whether the agreement lets the caller have the subject's handle.
         upstream: at list, whose handles they are.
+        seed: at expect, 16 bytes that are the same whenever the same request is repeated; None: each is another child.
     """
 
     act: SubjectAct
@@ -76,6 +78,7 @@ class SubjectRequest:
     reason: str | None
     gives_handle: bool
     upstream: str | None = None
+    seed: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.effects.storage import DatabaseEffects
 from gateway.errors import LedgerError
 from gateway.guard.storage import DatabaseBudgets, DatabaseClaims
 from gateway.in_force import Follower
@@ -137,7 +138,7 @@ class Upkeep:
 
 @contextmanager
 def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop) -> Iterator[None]:
-    """While the block runs and ``stop`` is not set, old claims and counts are forgotten, and the log is kept up.
+    """While the block runs and ``stop`` is not set, old claims, counts and keys are forgotten, and the log is kept up.
 
     Over connections of its own, not durable ones, since all of it can be done again; in two threads.
     """
@@ -146,8 +147,9 @@ def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop)
         target=make_upkeep(database, settings, key, clock).run, args=(stop,), name="upkeep", daemon=True
     )
     guarded = (DatabaseClaims(database, clock), DatabaseBudgets(database, clock))
+    effects = DatabaseEffects(database)
     try:
-        threading.Thread(target=_expire, args=(guarded, stop), name="expire", daemon=True).start()
+        threading.Thread(target=_expire, args=(guarded, effects, clock, stop), name="expire", daemon=True).start()
         upkeep.start()
         yield
     finally:
@@ -156,9 +158,20 @@ def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop)
         database.dispose()
 
 
-def _expire(guarded: Sequence[DatabaseClaims | DatabaseBudgets], stop: Stop) -> None:
-    """Forgets old claims and counts from time to time; a failure is tried again, and stops nothing."""
-    while not stop.wait(_EXPIRE_SECONDS):
+def _expire(
+    guarded: Sequence[DatabaseClaims | DatabaseBudgets], effects: DatabaseEffects, clock: Clock, stop: Stop
+) -> None:
+    """Forgets old claims, counts and keys from time to time; a failure is tried again, and stops nothing.
+
+    At once after a start, and then as often, intents whose exchange has ended without an answer become unknown.
+    """
+    while True:
+        with suppress(Exception):
+            for exchange_id in effects.give_up(clock.now()):
+                structlog.get_logger("upkeep").error("effect_unknown", exchange_id=str(exchange_id))
+            effects.expire(clock.now())
+        if stop.wait(_EXPIRE_SECONDS):
+            return
         for rows in guarded:
             with suppress(Exception):
                 rows.expire()

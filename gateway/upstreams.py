@@ -81,6 +81,14 @@ def _system(ours: Ours, party: str, upstream: CivilRegistry | UpstreamSettings) 
     )
     if isinstance(upstream, UpstreamSettings) and system.name != party:
         raise ConfigurationError("contract_invalid", detail=f"{folder}: upstream: {system.name}, not {party}")
+    if kept := [
+        word
+        for one in ours.contracts
+        for word, what in one.operations.items()
+        if what.upstream == system.name and not what.idempotent
+    ]:
+        detail = f"{folder}: {kept[0]} has an effect, and a mapping says no key under which it happens once"
+        raise ConfigurationError("contract_invalid", detail=detail)
     asked = {
         versioned(name, one.version)
         for one in ours.contracts

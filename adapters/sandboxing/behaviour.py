@@ -16,11 +16,16 @@ class Mode(StrEnum):
     WRONG_SIGNATURE = "wrong_signature"
     WRONG_CERTIFICATE = "wrong_certificate"
     MALFORMED = "malformed"
+    #: The connection is reset in the middle of the answer; it ends before the answer, what was asked being done.
+    RESET = "reset"
+    LOST = "lost"
+    #: What was asked is done at once, and answered after the delay.
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """A mode; ``delay_ms`` is how long each answer waits, whatever the mode."""
+    """A mode; ``delay_ms`` is how long each answer waits: before anything is done, unless it is held."""
 
     mode: Mode = Mode.NORMAL
     delay_ms: int = 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
+import struct
 import sys
 import threading
 from contextlib import ExitStack
@@ -19,7 +21,6 @@ from adapters.sandboxing.control import control_server
 from certs.files import write_private
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -114,7 +115,9 @@ class ServiceHandler(BaseHTTPRequestHandler):
         started = monotonic()
         self.server.board.count()
         behaviour = self.server.board.behaviour
-        sleep(behaviour.delay_ms / 1000)
+        held = behaviour.mode is Mode.HELD
+        if not held:
+            sleep(behaviour.delay_ms / 1000)
         if behaviour.mode is Mode.DOWN:
             self.close_connection = True
             self._log(0, "down", started)
@@ -123,7 +126,28 @@ class ServiceHandler(BaseHTTPRequestHandler):
         self._keep(asked, response.body)
         # First the line, then the answer: whoever has an answer finds it in the log.
         self._log(response.status, response.outcome, started)
+        if held:
+            sleep(behaviour.delay_ms / 1000)
+        if behaviour.mode is Mode.LOST:
+            self.close_connection = True
+            return
+        if behaviour.mode is Mode.RESET:
+            self._reset(response)
+            return
         self.reply(response.status, response.headers, response.body)
+
+    def _reset(self, response: Response) -> None:
+        """Sends half of an answer, and breaks the connection off."""
+        self.send_response(response.status)
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        self.wfile.write(response.body[: len(response.body) // 2])
+        self.wfile.flush()
+        # no time to linger: what is closed so is reset, and not ended (socket(7), SO_LINGER)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
 
     def reply(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Sends an answer."""

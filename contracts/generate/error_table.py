@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: Codes that only the operations answer whose contract lists them; any other may come from each of them.
 _OF_SOME: Final = frozenset({
     "body_malformed", "body_not_canonical", "field_invalid", "too_few_criteria", "salt_invalid", "salt_repeated",
+    "idempotency_key_missing", "idempotency_conflict", "already_registered", "state_changed",
     "not_agreed", "purpose_not_agreed", "exchange_unknown", "acknowledgement_differs", "handle_unknown",
     "not_registered", "search_too_wide", "merge_needed", "merge_refused", "subjects_changed", "upstream_unavailable",
     "upstream_timeout", "upstream_untrusted", "upstream_malformed",

@@ -16,6 +16,8 @@ _HASH = "[A-Za-z0-9+/]{43}="
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 #: Header blocks by local name, with the pattern of their text: what a request signs, what an answer signs.
 REQUEST_BLOCKS: Final = {"Exchange-Agreement": _WORD, "Exchange-Purpose": _WORD}
+#: What a request of an operation with an effect signs too; any other may.
+KEY_BLOCKS: Final = {"Idempotency-Key": _UUID}
 ANSWER_BLOCKS: Final = {"Exchange-Id": _UUID, "Ledger-Leaf": _HASH, "Ledger-By": _TIME}
 #: The one entry of a Fault's detail: the words of problem+json, title and detail once in each language.
 PROBLEM: Final = "Problem"
@@ -28,7 +30,7 @@ def exchange_schema() -> _Element:
     """``xs:schema`` of the exchange's namespace."""
     attributes = {"targetNamespace": EXCHANGE_NAMESPACE, "elementFormDefault": "qualified"}
     schema = xml.root("xs:schema", ("xs",), attributes, {"x": EXCHANGE_NAMESPACE})
-    for name, pattern in (REQUEST_BLOCKS | ANSWER_BLOCKS).items():
+    for name, pattern in (REQUEST_BLOCKS | KEY_BLOCKS | ANSWER_BLOCKS).items():
         _header_block(schema, name, pattern)
     sequence = xml.add(xml.add(xml.add(schema, "xs:element", {"name": PROBLEM}), "xs:complexType"), "xs:sequence")
     for name, pattern in _ONCE.items():

@@ -78,7 +78,10 @@ def _operation(contract: Contract, name: str, operation: Operation) -> Json:
         "tags": [_tag_name(contract)],
         "summary": f"{operation.title.fr} / {operation.title.en}",
         "description": parts.both(operation.description.fr, operation.description.en),
-        "parameters": [*_in_target(operation, fields), *parts.request_headers(body=body is not None)],
+        "parameters": [
+            *_in_target(operation, fields),
+            *parts.request_headers(body=body is not None, keyed=not operation.idempotent),
+        ],
     }
     if contract.deprecated is not None:
         described["deprecated"] = True

@@ -17,6 +17,8 @@ SECURITY: Final = "mutualTLS"
 EXAMPLE_ID: Final = "3f0c9a52-6d1b-4e8a-9c47-2b5d8e1f0a36"
 
 _WORD = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"}
+#: As RFC 9562 writes it, of any version.
+_KEY = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
 _UUID = {"type": "string", "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"}
 _TEXT = {"type": "string"}
 _DIGEST = {"type": "string", "pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$"}
@@ -53,7 +55,12 @@ _REQUEST: Final[Mapping[str, tuple[Json, str, str, str]]] = {
     "Signature": (_TEXT, "sig1=:…:", "La signature (RFC 9421).", "The signature (RFC 9421)."),
 }
 _OPTIONAL: Final[Mapping[str, tuple[Json, str, str, str]]] = {
-    "Idempotency-Key": (_UUID, EXAMPLE_ID, "Facultatif; signé s'il est là.", "Optional; signed when present."),
+    "Idempotency-Key": (
+        _KEY,
+        EXAMPLE_ID,
+        "Un UUID neuf pour chaque effet voulu; signé s'il est là.",
+        "A fresh UUID for each effect that you want; signed when present.",
+    ),
     "Accept-Language": (_TEXT, "fr-CA", "La langue des erreurs: fr ou en.", "The errors' language: fr or en."),
 }
 _ANSWER: Final[dict[str, tuple[Json, str, str]]] = {
@@ -72,6 +79,9 @@ _ANSWER: Final[dict[str, tuple[Json, str, str]]] = {
     "Signature-Input": (_TEXT, "Ce que la signature couvre.", "What the signature covers."),
     "Signature": (_TEXT, "La signature de la passerelle.", "The gateway's signature."),
 }
+_KEYED: Final = "Idempotency-Key"
+#: The same header where an operation has an effect.
+REQUIRED_KEY: Final = "Idempotency-Key-Required"
 #: Headers that only some answers have.
 _PERHAPS: Final[dict[str, tuple[Json, str, str]]] = {
     "Retry-After": ({"type": "integer"}, "Secondes à attendre.", "Seconds to wait."),
@@ -93,6 +103,7 @@ def components(errors: Sequence[ErrorEntry]) -> Json:
     """Parameters, headers, the problem's schema and examples, and the security scheme, by name."""
     parameters = {name: _parameter(name, *row, required=True) for name, row in _REQUEST.items()}
     parameters |= {name: _parameter(name, *row, required=False) for name, row in _OPTIONAL.items()}
+    parameters[REQUIRED_KEY] = _parameter(_KEYED, *_OPTIONAL[_KEYED], required=True)
     headers = {
         name: {"description": both(fr, en), "schema": schema} for name, (schema, fr, en) in (_ANSWER | _PERHAPS).items()
     }
@@ -113,10 +124,14 @@ def components(errors: Sequence[ErrorEntry]) -> Json:
     }
 
 
-def request_headers(*, body: bool) -> list[Json]:
-    """References to the headers that an operation's request has; without a body none of its digest."""
+def request_headers(*, body: bool, keyed: bool) -> list[Json]:
+    """References to the headers that an operation's request has; without a body none of its digest.
+
+    ``keyed``: it has an effect, and so a key that must be there.
+    """
     names = [name for name in (*_REQUEST, *_OPTIONAL) if body or name != "Content-Digest"]
-    return [{"$ref": f"#/components/parameters/{name}"} for name in names]
+    named = {_KEYED: REQUIRED_KEY} if keyed else {}
+    return [{"$ref": f"#/components/parameters/{named.get(name, name)}"} for name in names]
 
 
 def answer_headers(*perhaps: str) -> Json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from contracts.generate import xml
-from contracts.generate.exchange_xsd import ANSWER_BLOCKS, REQUEST_BLOCKS
+from contracts.generate.exchange_xsd import ANSWER_BLOCKS, KEY_BLOCKS, REQUEST_BLOCKS
 from contracts.names import EXCHANGE_NAMESPACE
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_policies(definitions: _Element) -> None:
     """The four policies, each with the wsu:Id by which bindings, ports and messages refer to it."""
     _signature(definitions)
     _mutual_tls(definitions)
-    _signed_parts(definitions, REQUEST, tuple(REQUEST_BLOCKS))
+    _signed_parts(definitions, REQUEST, (*REQUEST_BLOCKS, *KEY_BLOCKS))
     _signed_parts(definitions, ANSWER, tuple(ANSWER_BLOCKS))
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from contracts.generate import policy, xml
-from contracts.generate.exchange_xsd import ANSWER_BLOCKS, PROBLEM, REQUEST_BLOCKS, exchange_schema
+from contracts.generate.exchange_xsd import (
+    ANSWER_BLOCKS,
+    KEY_BLOCKS,
+    PROBLEM,
+    REQUEST_BLOCKS,
+    exchange_schema,
+)
 from contracts.generate.xsd import schema_element
 from contracts.names import EXCHANGE_NAMESPACE, pascal_case, soap_names, soap_namespace, soap_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from lxml.etree import _Element
 
@@ -29,13 +36,15 @@ _ANSWER_HEADERS: Final = "AnswerHeaders"
 _SAID: Final = {
     "fr": (
         "La requête signe Body, Timestamp (au plus 5 minutes), To, Action, MessageID, Exchange-Agreement et"
-        " Exchange-Purpose: profil X.509 de WS-Security, C14N exclusive, SHA-256, ecdsa-sha256 (P-256) ou rsa-sha256."
+        " Exchange-Purpose, ainsi qu'Idempotency-Key où l'opération a un effet: profil X.509 de WS-Security, C14N"
+        " exclusive, SHA-256, ecdsa-sha256 (P-256) ou rsa-sha256."
         " Rien d'autre n'est admis, quoi que dise la suite d'algorithmes de la politique: la norme n'en nomme aucune"
         " qui signe avec SHA-256."
     ),
     "en": (
         "A request signs Body, Timestamp (5 minutes at most), To, Action, MessageID, Exchange-Agreement and"
-        " Exchange-Purpose: WS-Security's X.509 profile, exclusive C14N, SHA-256, ecdsa-sha256 (P-256) or rsa-sha256."
+        " Exchange-Purpose, and Idempotency-Key where the operation has an effect: WS-Security's X.509 profile,"
+        " exclusive C14N, SHA-256, ecdsa-sha256 (P-256) or rsa-sha256."
         " Nothing else is accepted, whatever the policy's algorithm suite says: the standard names none that signs"
         " with SHA-256."
     ),
@@ -52,10 +61,11 @@ def wsdl(contract: Contract, origin: str = ORIGIN) -> bytes:
     types = xml.add(definitions, "wsdl:types")
     types.extend([exchange_schema(), schema_element(contract)])
     operations = [soap_names(contract, operation) for operation in contract.operations]
+    keyed = {soap_names(contract, word).operation for word, one in contract.operations.items() if not one.idempotent}
     _messages(definitions, operations)
     _port_type(definitions, contract, name)
     for ending, prefix in _BINDINGS:
-        _binding(definitions, name, ending, prefix, operations)
+        _binding(definitions, f"{name}{ending}", prefix, operations, keyed)
     service = xml.add(definitions, "wsdl:service", {"name": name})
     for ending, prefix in _BINDINGS:
         attributes = {"name": f"{name}{ending}", "binding": f"tns:{name}{ending}"}
@@ -74,7 +84,7 @@ def _messages(definitions: _Element, operations: list[SoapNames]) -> None:
         for element in (names.request, names.response):
             message = xml.add(definitions, "wsdl:message", {"name": element})
             xml.add(message, "wsdl:part", {"name": "body", "element": f"tns:{element}"})
-    for name, blocks in ((_REQUEST_HEADERS, REQUEST_BLOCKS), (_ANSWER_HEADERS, ANSWER_BLOCKS)):
+    for name, blocks in ((_REQUEST_HEADERS, REQUEST_BLOCKS | KEY_BLOCKS), (_ANSWER_HEADERS, ANSWER_BLOCKS)):
         message = xml.add(definitions, "wsdl:message", {"name": name})
         for block in blocks:
             xml.add(message, "wsdl:part", {"name": block, "element": f"x:{block}"})
@@ -94,14 +104,19 @@ def _port_type(definitions: _Element, contract: Contract, name: str) -> None:
         xml.add(declared, "wsdl:fault", fault)
 
 
-def _binding(definitions: _Element, name: str, ending: str, prefix: str, operations: list[SoapNames]) -> None:
-    binding = xml.add(definitions, "wsdl:binding", {"name": f"{name}{ending}", "type": f"tns:{name}"})
+def _binding(
+    definitions: _Element, name: str, prefix: str, operations: list[SoapNames], keyed: AbstractSet[str]
+) -> None:
+    """``keyed``: the operations that have an effect, whose requests have its key."""
+    port_type = f"tns:{definitions.get('name')}"
+    binding = xml.add(definitions, "wsdl:binding", {"name": name, "type": port_type})
     policy.refer(binding, policy.BINDING)
     xml.add(binding, f"{prefix}:binding", {"style": "document", "transport": _HTTP})
     for names in operations:
         bound = xml.add(binding, "wsdl:operation", {"name": names.operation})
         xml.add(bound, f"{prefix}:operation", {"soapAction": names.action, "style": "document"})
-        _parts(xml.add(bound, "wsdl:input"), prefix, policy.REQUEST, _REQUEST_HEADERS, REQUEST_BLOCKS)
+        blocks = REQUEST_BLOCKS | KEY_BLOCKS if names.operation in keyed else REQUEST_BLOCKS
+        _parts(xml.add(bound, "wsdl:input"), prefix, policy.REQUEST, _REQUEST_HEADERS, blocks)
         _parts(xml.add(bound, "wsdl:output"), prefix, policy.ANSWER, _ANSWER_HEADERS, ANSWER_BLOCKS)
         xml.add(xml.add(bound, "wsdl:fault", {"name": PROBLEM}), f"{prefix}:fault", {"name": PROBLEM, "use": "literal"})
 

@@ -12,6 +12,7 @@ from gateway.audit import evidence_schema as schema
 from gateway.audit.acknowledgements import answer_rows, judge_acknowledgements, leaf_row
 from gateway.audit.certificates import Certificates
 from gateway.audit.exchange_check import ExchangeCheck
+from gateway.audit.intents import IntentCheck
 from gateway.audit.objects import Objects
 from gateway.audit.opening import DataKeys
 from gateway.audit.policies import Policy, Timeline
@@ -104,7 +105,9 @@ class Part:
         missing: indices of leaves whose record is not there, length 0.
         shown: of the wanted exchanges, index and evidence, which is None where it stays sealed.
         signers: what the gateway's certificates were checked with.
-        others: index and evidence of what is sealed and no exchange.
+        others: index and evidence of what is sealed and neither exchange nor intent.
+        effects: rows to be sorted.
+        intents: ids of the intents whose evidence stays sealed.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -115,6 +118,8 @@ class Part:
     shown: list[tuple[int, bytes | None]] = field(default_factory=list)
     signers: dict[schema.Proof, None] = field(default_factory=dict)
     others: list[tuple[int, bytes]] = field(default_factory=list)
+    effects: bytes = b""
+    intents: list[bytes] = field(default_factory=list)
 
 
 class BundleCheck:
@@ -145,7 +150,8 @@ class BundleCheck:
         exchanges = ExchangeCheck(
             self._objects, self._certificates, timeline, traces, contracts=self._contracts, apart=self._apart
         )
-        entries = _Entries(self._keys, self._objects, exchanges, self._wanted)
+        intents = IntentCheck(self._objects, self._certificates, timeline)
+        entries = _Entries(self._keys, self._objects, exchanges, intents, traces, self._wanted)
         records = read_bundle(self._folder, work.file, len(work.leaves), entries.part.tally)
         policies = list(reversed(work.policies))
         for at, packed in enumerate(work.leaves):
@@ -158,6 +164,7 @@ class BundleCheck:
                 entries.take(index, packed, None if records is None else records[at], work.file)
         part = entries.part
         part.once, part.merges = bytes(traces.once), tuple(traces.merges)
+        part.effects = bytes(traces.effects)
         return part
 
 
@@ -165,12 +172,20 @@ class _Entries:
     """The entries of one bundle, one after the other."""
 
     def __init__(
-        self, keys: DataKeys, objects: Objects, exchanges: ExchangeCheck, wanted: frozenset[str] | None
+        self,
+        keys: DataKeys,
+        objects: Objects,
+        exchanges: ExchangeCheck,
+        intents: IntentCheck,
+        traces: Traces,
+        wanted: frozenset[str] | None,
     ) -> None:
         self.part = Part()
         self._keys = keys
         self._objects = objects
         self._exchanges = exchanges
+        self._intents = intents
+        self._traces = traces
         self._wanted = wanted
 
     def take(self, index: int, packed: bytes, record: bytes | None, file: str) -> None:
@@ -197,6 +212,8 @@ class _Entries:
         wanted = leaf.kind in EXCHANGES and (self._wanted is None or str(leaf.exchange_id) in self._wanted)
         opened = self._keys.record(leaf, packed, record) if record else None
         if opened is None:
+            if leaf.kind == "intent":
+                self.part.intents.append(leaf.exchange_id.bytes)
             if record:
                 self.part.tally.unopened(leaf.kind)
             else:
@@ -205,6 +222,8 @@ class _Entries:
             self.part.shown.append((index, None if opened is None else opened.record.evidence))
         if opened is not None and leaf.kind in EXCHANGES:
             self._exchange(index, opened)
+        elif opened is not None and leaf.kind == "intent":
+            self._traces.effects += self._intents.check(index, leaf, opened.record.evidence)
         elif opened is not None:
             self.part.others.append((index, opened.record.evidence))
 

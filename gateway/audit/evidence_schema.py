@@ -125,7 +125,7 @@ class MessagePart(_Part):
     signing: Proof
 
 
-def _form(request: object) -> str:
+def request_form(request: object) -> str:
     """Which form a caller used: evidence of REST says none."""
     return "soap" if isinstance(request, Mapping) and "form" in request else "rest"
 
@@ -207,6 +207,14 @@ class AcknowledgedPart(_Part):
     body: Annotated[Bytes | None, BeforeValidator(_present)] = None
 
 
+class EffectPart(_Part):
+    """An effect's key, as its keyed hash; the record's state before and after it, where its owner says so (P5)."""
+
+    key: Hex
+    before: Annotated[Hex | None, BeforeValidator(_present)] = None
+    after: Annotated[Hex | None, BeforeValidator(_present)] = None
+
+
 class Exchange(Evidence):
     """An exchange, or a refusal once the request's salt was claimed."""
 
@@ -223,11 +231,12 @@ class Exchange(Evidence):
     fields: tuple[Word, ...]
     outcome: str
     request: Annotated[
-        Annotated[RequestPart, Tag("rest")] | Annotated[SoapRequestPart, Tag("soap")], Discriminator(_form)
+        Annotated[RequestPart, Tag("rest")] | Annotated[SoapRequestPart, Tag("soap")], Discriminator(request_form)
     ]
     upstream: tuple[AttemptPart, ...]
     answer: AnswerPart
     acknowledges: Annotated[AcknowledgedPart | None, BeforeValidator(_present)] = None
+    effect: Annotated[EffectPart | None, BeforeValidator(_present)] = None
 
 
 class EarlyRefusal(Evidence):

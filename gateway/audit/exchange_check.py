@@ -9,6 +9,7 @@ from contracts.loader import SALT
 from gateway.audit.acknowledgements import check_signed
 from gateway.audit.answer_check import check_answer
 from gateway.audit.apart import Apart
+from gateway.audit.effects import check_effect
 from gateway.audit.evidence_schema import Exchange
 from gateway.audit.policies import under_one_of
 from gateway.audit.request_check import check_request
@@ -45,7 +46,8 @@ _BY_UPSTREAM = frozenset(
 _BY_HALT = frozenset({Code.TIMESTAMP_TOO_OLD})
 _BY_LEDGER = frozenset({Code.EXCHANGE_UNKNOWN, Code.ACKNOWLEDGEMENT_DIFFERS})
 _BY_BUDGET = frozenset({Code.BUDGET_SPENT})
-_LATE = _BY_POLICY | _BY_HALT | _BY_BUDGET | _BY_UPSTREAM | _BY_LEDGER | SUBJECT_REFUSALS | {Code.INTERNAL}
+_BY_KEY = frozenset({Code.IDEMPOTENCY_CONFLICT})
+_LATE = _BY_KEY | _BY_POLICY | _BY_HALT | _BY_BUDGET | _BY_UPSTREAM | _BY_LEDGER | SUBJECT_REFUSALS | {Code.INTERNAL}
 #: These answers have no leaf of their own.
 _NEVER_RECORDED = frozenset({Code.NOT_RECORDED, Code.RECEIPT_UNKNOWN})
 
@@ -131,6 +133,10 @@ class ExchangeCheck:
         # 7  the upstream was asked, and answered
         upstream = None if operation.upstream in _OURSELVES else operation.upstream
         self._upstream.check(evidence, upstream, policy, leaf.time)
+        # and what it was to do, it did once
+        check_effect(evidence, operation, outside=upstream is not None)
+        if upstream is not None:
+            self._traces.effect(evidence, operation)
         # and what it acknowledges is what the caller signed
         if evidence.acknowledges is not None:
             check_signed(evidence, evidence.acknowledges, contract, asked)

@@ -6,6 +6,7 @@ Sealed records are not opened here but bundle by bundle elsewhere, perhaps by ot
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
@@ -17,6 +18,8 @@ from gateway.audit.ancestry import Ancestry
 from gateway.audit.bundle_check import EXCHANGES, AnswerRows, OnceRows, Work
 from gateway.audit.certificates import Certificates
 from gateway.audit.destruction import Destructions
+from gateway.audit.effects import ROW_SIZE as EFFECT_SIZE
+from gateway.audit.effects import judge_effects
 from gateway.audit.handover import check_handover
 from gateway.audit.objects import Objects
 from gateway.audit.opening import DataKeys
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
 
 _KIND = 1  # where a leaf has its kind
 _SEALED = frozenset(bytes([KINDS[kind]]) for kind in SEALED_KINDS)
+#: An intent and its exchange are seconds apart: so many intents of which only the leaf is known are remembered.
+_NEAR = 65_536
 #: Rows that an exchange leaves, at most as a rule: its id, its nonce, MessageIDs of two attempts.
 _ROWS = 4
 
@@ -124,15 +129,19 @@ class Leaves:
         self._ids = bytearray()
         self._once = Spill(ONCE_SIZE, size * _ROWS)
         self._answers = Spill(ANSWER_SIZE, size)
+        self._effects = Spill(EFFECT_SIZE, size)
+        self._sealed_intents: deque[bytes] = deque(maxlen=_NEAR)
 
     def __enter__(self) -> Self:
         self._once.__enter__()
         self._answers.__enter__()
+        self._effects.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._effects.__exit__(kind, error, trace)
         self._answers.__exit__(kind, error, trace)
         self._once.__exit__(kind, error, trace)
 
@@ -163,6 +172,8 @@ class Leaves:
         self._report.add(part.tally)
         self._once.add(part.once)
         self._answers.add(bytes(part.answers))
+        self._effects.add(part.effects)
+        self._sealed_intents.extend(part.intents)
         self._shown.signers |= part.signers
         for index, subjects in part.merges:
             try:
@@ -195,8 +206,16 @@ class Leaves:
                 self._late(Problem(found.fault, found.detail), found.index)
         for _, judged in pool.ordered((None, AnswerRows(rows)) for rows in self._answers.parts()):
             self._acknowledged(judged)
+        self._judge_effects()
         for watcher in self._watchers:
             watcher.finish(self._certificates, self._policies, self._shown)
+
+    def _judge_effects(self) -> None:
+        judged = judge_effects(self._effects.parts(), frozenset(self._sealed_intents))
+        for index, _, problem in judged.problems:
+            self._late(problem, index)
+        for intent in judged.unsettled:
+            self._report.unsettled(intent)
 
     def _take(self, entry: Entry, record: bytes | None) -> Leaf | None:
         """Checks one leaf, and its record where that is plain; gives it back if its sealed record is to be opened.
@@ -242,6 +261,8 @@ class Leaves:
 
     def _earlier(self, entry: Entry, leaf: Leaf) -> None:
         self._report.earlier(leaf.kind)
+        if leaf.kind == "intent":
+            self._sealed_intents.append(leaf.exchange_id.bytes)
         if leaf.kind == "exchange":
             self._answers.add(leaf_row(entry.index, leaf.exchange_id, entry.leaf))
         if leaf.kind in EXCHANGES:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         LogRecovery,
         PolicyAttempt,
         PolicyChange,
+        Unsettled,
     )
     from gateway.ledger.note import Checkpoint
 
@@ -47,6 +48,7 @@ class Report(Tally):
         self._attempts: list[PolicyAttempt] = []
         self._destructions: list[Destroyed] = []
         self._handovers: list[Handed] = []
+        self._unsettled: list[Unsettled] = []
         self.recoveries: list[LogRecovery] = []
         self._times: list[datetime] = []
 
@@ -80,6 +82,11 @@ class Report(Tally):
     def handover(self, handed: Handed) -> None:
         """Notes that a copy was handed over."""
         self._handovers.append(handed)
+
+    def unsettled(self, intent: Unsettled) -> None:
+        """Notes that nothing says what became of an effect."""
+        self._unsettled.append(intent)
+        self.unproven.add(Unproven.EFFECTS_UNSETTLED)
 
     def policy_change(self, change: PolicyChange) -> None:
         """Notes that another policy came into force."""
@@ -136,6 +143,7 @@ class Report(Tally):
             destructions=tuple(self._destructions),
             handovers=tuple(self._handovers),
             recoveries=tuple(self.recoveries),
+            unsettled=tuple(sorted(self._unsettled, key=lambda one: one.index)),
         )
 
     def _party(self, name: str) -> PartyCount:

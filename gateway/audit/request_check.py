@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contracts.loader import Contract, Operation
     from gateway.audit.certificates import Certificates
     from gateway.audit.evidence_schema import Exchange, RequestPart
+    from gateway.audit.intents import Intent
     from gateway.audit.policies import Policy
     from gateway.audit.soap_request import AskedBySoap
     from gateway.audit.traces import Traces
@@ -43,7 +44,7 @@ def keyid_of(sha256_hex: str) -> str:
 
 
 def check_request(
-    evidence: Exchange, contract: Contract, policy: Policy, certificates: Certificates, traces: Traces
+    evidence: Exchange | Intent, contract: Contract, policy: Policy, certificates: Certificates, traces: Traces
 ) -> AskedBySoap | None:
     """Returns if the caller signed this request: by SOAP, what its answer must be bound to. Raises Problem.
 
@@ -57,7 +58,7 @@ def check_request(
 
 
 def _check_rest(
-    evidence: Exchange,
+    evidence: Exchange | Intent,
     request: RequestPart,
     operation: Operation,
     policy: Policy,

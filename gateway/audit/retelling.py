@@ -120,7 +120,7 @@ class Retelling:
     def _renamed(self, fields: Fields) -> Fields:
         """The same question about another child, where the other system is asked about one (N3)."""
         rule = self._operation.reduction
-        if rule is None or rule.act != "read":
+        if rule is None or rule.act not in {"read", "register"}:
             return fields
         return {**fields, **{name: str(fields[name])[::-1] for name in rule.given}}
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from contracts.loader import Contract
     from gateway.audit.certificates import Certificates
     from gateway.audit.evidence_schema import Exchange, SoapRequestPart
+    from gateway.audit.intents import Intent
     from gateway.audit.policies import Policy
     from gateway.audit.traces import Traces
     from gateway.signing.soap_facts import SignedPartFacts
@@ -53,7 +54,7 @@ class AskedBySoap:
 
 
 def check_soap_request(
-    evidence: Exchange,
+    evidence: Exchange | Intent,
     request: SoapRequestPart,
     contract: Contract,
     policy: Policy,

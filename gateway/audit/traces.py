@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.audit.effects import exchange_row
 from gateway.audit.repeats import message_row, nonce_row
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from contracts.loader import Operation
+    from gateway.audit.evidence_schema import Exchange
+
 
 class Traces:
-    """Rows of what may stand once (repeats.py), and merges, which only their order can judge (subjects.py)."""
+    """Rows of what may stand once (repeats.py), and of effects (effects.py); merges, judged by their order alone."""
 
     def __init__(self) -> None:
         self.once = bytearray()
         self.merges: list[tuple[int, tuple[str, ...]]] = []
+        self.effects = bytearray()
         self._index = 0
 
     def stand_at(self, index: int) -> None:
@@ -29,6 +34,10 @@ class Traces:
     def message(self, message_id: str) -> None:
         """A MessageID of ours."""
         self.once += message_row(self._index, message_id)
+
+    def effect(self, evidence: Exchange, operation: Operation) -> None:
+        """What it says of an effect that another system has."""
+        self.effects += exchange_row(self._index, evidence, operation)
 
     def merged(self, subjects: tuple[str, ...]) -> None:
         """Subjects by the ledger's hash: the first survives the others."""

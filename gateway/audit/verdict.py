@@ -68,6 +68,8 @@ class Fault(StrEnum):
     REQUEST_DIFFERS = "request_differs"
     REQUEST_SIGNATURE_INVALID = "request_signature_invalid"
     REPLAYED = "replayed"
+    EFFECT_DIFFERS = "effect_differs"
+    INTENT_MISSING = "intent_missing"
     UPSTREAM_DIFFERS = "upstream_differs"
     UPSTREAM_SIGNATURE_INVALID = "upstream_signature_invalid"
     ANSWER_MALFORMED = "answer_malformed"
@@ -118,6 +120,7 @@ class Unproven(StrEnum):
     WRITERS_OPEN = "writers_open"
     COUNTERS_IN_FLIGHT = "counters_in_flight"
     LOSS_AWAITED = "loss_awaited"
+    EFFECTS_UNSETTLED = "effects_unsettled"
     EVIDENCE_SEALED = "evidence_sealed"
     BEFORE_SINCE = "before_since"
     LATER_FILES = "later_files"
@@ -291,6 +294,19 @@ class Handed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Another system was about to be asked for an effect, and nothing says what became of it.
+
+    Attributes:
+        index: of the intent's leaf.
+        exchange_id: of its exchange.
+    """
+
+    index: int
+    exchange_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the log holds, as far as it could be read.
 
@@ -310,6 +326,7 @@ class Facts:
         destructions: what officers destroyed, in order; the log holds all the same.
         handovers: copies that were handed over, of opened evidence only, in order.
         recoveries: in order; the log holds all the same, if officers named what was lost.
+        unsettled: effects of which nobody knows yet whether they happened, of opened evidence only.
     """
 
     origin: str = ""
@@ -331,6 +348,7 @@ class Facts:
     destructions: tuple[Destroyed, ...] = ()
     handovers: tuple[Handed, ...] = ()
     recoveries: tuple[LogRecovery, ...] = ()
+    unsettled: tuple[Unsettled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

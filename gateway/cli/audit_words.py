@@ -143,6 +143,7 @@ def unproven(t: Catalogue, verdict: Verdict) -> list[str]:
     counts = {
         "unacknowledged": verdict.facts.unacknowledged,
         "before": verdict.facts.before,
+        "unsettled": ", ".join(one.exchange_id for one in verdict.facts.unsettled),
         "sealed": kept.sealed,
         "uncovered": kept.uncovered,
         "incomplete": translated.incomplete,

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gateway.cli.effects import add_effects
 from gateway.cli.frame import reworded, speak
 from gateway.cli.keeping import add_keeping
 from gateway.cli.keys_commands import add_keys
@@ -48,6 +49,7 @@ def build(t: Catalogue) -> typer.Typer:
     _auditing(app, t)
     add_policy(app, t)
     add_retention(app, t)
+    add_effects(app, t)
     add_witness(app, t)
     return app
 

@@ -91,7 +91,7 @@ class PartyClient:
     ) -> SignedRequest:
         """The signed request for an operation; ``salted`` adds a fresh salt where none is given (C4).
 
-        ``idempotency_key``: a UUID, by which a repeat has no second effect.
+        ``idempotency_key``: that of the request which this one repeats, a UUID; a POST without it has a fresh one.
 
         ``rest``: how a version's contract says that it is called, instead of what the party's folder says. Raises
         ConfigurationError where that has no agreement for it, or a field that its address needs is not there.
@@ -111,6 +111,8 @@ class PartyClient:
         except (KeyError, LexicalError):
             raise ConfigurationError("fields_unfit_for_address", path=path) from None
         body = json.dumps(left, ensure_ascii=False, separators=(",", ":")).encode() if method != "GET" else b""
+        if idempotency_key is None and method != "GET":
+            idempotency_key = str(self._randomness.uuid())
         return self._signer.sign(
             method, target, body,
             agreement=agreed.agreement, purpose=agreed.purpose, idempotency_key=idempotency_key,

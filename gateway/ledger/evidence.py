@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
+    from gateway.effect import States
     from gateway.model import (
         Acknowledged,
         Answer,
@@ -58,15 +59,19 @@ def exchange_evidence(grant: Grant, reply: Reply, answer: Answer, facts: AnswerF
     """Evidence of an exchange that was granted and answered."""
     message = grant.message
     signed = message.request
-    fields = _common(message, "exchange", grant.policy_sha256, facts) | {
-        "agreement": grant.agreement,
-        "purpose": grant.purpose,
-        "outcome": "released",
-        "parties": {"caller": signed.party.name, "gateway": gateway, "upstream": reply.upstream},
-        "subjects": [_subject(subject) for subject in answer.subjects],
-        "fields": sorted(answer.disclosed),
-        "upstream": [_attempt(attempt, signed.received.exchange_id) for attempt in reply.attempts],
-    }
+    fields = (
+        _common(message, "exchange", grant.policy_sha256, facts)
+        | _effect(grant, answer.states)
+        | {
+            "agreement": grant.agreement,
+            "purpose": grant.purpose,
+            "outcome": "released",
+            "parties": {"caller": signed.party.name, "gateway": gateway, "upstream": reply.upstream},
+            "subjects": [_subject(subject) for subject in answer.subjects],
+            "fields": sorted(answer.disclosed),
+            "upstream": [_attempt(attempt, signed.received.exchange_id) for attempt in reply.attempts],
+        }
+    )
     named = _objects(message, grant.policy_sha256, reply.attempts, facts)
     return Evidence(canonical_json(fields), named)
 
@@ -79,16 +84,49 @@ def refusal_evidence(refused: Refused, facts: AnswerFacts, gateway: str, policy_
     message = proven.message
     upstream = message.upstream if refused.attempts else None
     policy = proven.policy_sha256 if isinstance(proven, Grant) else policy_sha256
-    fields = _common(message, "refusal", policy, facts) | {
-        "agreement": message.agreement,
-        "purpose": message.purpose,
-        "outcome": refused.refusal.code.value,
-        "parties": {"caller": message.request.party.name, "gateway": gateway, "upstream": upstream},
-        "subjects": [],
-        "fields": [],
-        "upstream": [_attempt(attempt, refused.received.exchange_id) for attempt in refused.attempts],
-    }
+    effect = _effect(proven, None) if isinstance(proven, Grant) else {}
+    fields = (
+        _common(message, "refusal", policy, facts)
+        | effect
+        | {
+            "agreement": message.agreement,
+            "purpose": message.purpose,
+            "outcome": refused.refusal.code.value,
+            "parties": {"caller": message.request.party.name, "gateway": gateway, "upstream": upstream},
+            "subjects": [],
+            "fields": [],
+            "upstream": [_attempt(attempt, refused.received.exchange_id) for attempt in refused.attempts],
+        }
+    )
     return Evidence(canonical_json(fields), _objects(message, policy, refused.attempts, facts))
+
+
+def intent_evidence(grant: Grant, gateway: str) -> Evidence:
+    """Evidence that another system is about to be asked for an effect, and by whom that was wanted (L4)."""
+    message = grant.message
+    received = message.request.received
+    fields = {
+        "v": VERSION,
+        "kind": "intent",
+        "exchange_id": str(received.exchange_id),
+        "received_at": timestamp(received.at),
+        **_operation(message),
+        "policy": grant.policy_sha256,
+        "agreement": grant.agreement,
+        "purpose": grant.purpose,
+        "parties": {"caller": message.request.party.name, "gateway": gateway, "upstream": message.upstream},
+        "request": _request(message.request),
+        **_effect(grant, None),
+    }
+    named = {grant.policy_sha256, message.operation.sha256}
+    for proof in (message.request.signature.key, message.request.party.tls):
+        named.update(_hashes(proof))
+    return Evidence(canonical_json(fields), frozenset(named))
+
+
+def settlement_evidence(exchange_id: UUID, key: bytes, outcome: str, reason: str) -> bytes:
+    """Evidence that an operator says what became of an intent, and how that is known: words of fixed lists."""
+    return _plain("intent", settles=str(exchange_id), effect={"key": key.hex()}, outcome=outcome, reason=reason)
 
 
 def opening_evidence(writer: UUID, period: int, role: str, period_key: str, sealed_data_key: bytes) -> bytes:
@@ -189,19 +227,33 @@ def _unclaimed_refusal(refused: Refused, facts: AnswerFacts) -> Evidence:
 
 def _common(message: Message, kind: str, policy_sha256: str, facts: AnswerFacts) -> dict[str, Any]:
     received = message.request.received
-    operation = message.operation
     acknowledged = {} if message.acknowledges is None else {"acknowledges": _acknowledged(message.acknowledges)}
     return acknowledged | {
         "v": VERSION,
         "kind": kind,
         "exchange_id": str(received.exchange_id),
         "received_at": timestamp(received.at),
-        "operation": operation.name,
-        "contract": {"service": operation.service, "version": operation.version, "sha256": operation.sha256},
+        **_operation(message),
         "policy": policy_sha256,
         "request": _request(message.request),
         "answer": _answer(facts),
     }
+
+
+def _operation(message: Message) -> dict[str, Any]:
+    one = message.operation
+    return {
+        "operation": one.name,
+        "contract": {"service": one.service, "version": one.version, "sha256": one.sha256},
+    }
+
+
+def _effect(grant: Grant, states: States | None) -> dict[str, Any]:
+    """The key of an effect, as its keyed hash, and the states that it found and left (P5); nothing without one."""
+    if grant.effect is None:
+        return {}
+    kept = {} if states is None else {"before": states.before, "after": states.after}
+    return {"effect": {"key": grant.effect.key.hex(), **kept}}
 
 
 def _request(request: VerifiedRequest) -> dict[str, Any]:

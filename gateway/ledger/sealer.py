@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import Code, NotRecordedError, Refusal, StorageUnavailableError
 from gateway.ledger.encoding import encode64, seconds_timestamp
-from gateway.ledger.evidence import AnswerFacts, exchange_evidence, kept_nonce, refusal_evidence
+from gateway.ledger.evidence import AnswerFacts, exchange_evidence, intent_evidence, kept_nonce, refusal_evidence
 from gateway.ledger.leaf import KINDS
 from gateway.ledger.merkle import leaf_hash
 from gateway.model import AnswerToSign, Claim, Grant
@@ -143,6 +143,16 @@ class Sealer:
             changes=answer.changes,
         )
 
+    def intend(self, grant: Grant, changes: tuple[Change, ...]) -> None:
+        """Records an intent durably, with these changes; raises NotRecordedError, or Refusal where one cannot be made.
+
+        A crash after it leaves an intent without an outcome, which is settled later; before it, nothing was asked for.
+        """
+        request = grant.message.request
+        evidence = intent_evidence(grant, self._gateway)
+        draft = self._writer.draft("intent", request.received.exchange_id, self._clock.now(), evidence.json)
+        self._writer.commit(draft, party=request.party.name, objects=evidence.objects, changes=changes)
+
     def seal_refusal(self, refused: Refused) -> Released:
         """The same for a refusal; before its salt was claimed, the answer covers no digest of the request (C6)."""
         body = self._refusal_body(refused.refusal, refused.received, refused.received.exchange_id)
@@ -155,6 +165,7 @@ class Sealer:
             signer=facts.signing.sha256,
             asked=_asked(refused),
             party=refused.party,
+            changes=refused.changes,
         )
 
     def repeat_refusal(self, refused: Refused, recorded: UUID) -> Released:

@@ -107,6 +107,20 @@ class SubjectDirectory:
         """
         return tuple(self._named_for(handle, party, other) for handle in handles)
 
+    def introduced(self, handles: Sequence[str], party: str, other: str) -> tuple[tuple[str, ...], tuple[Change, ...]]:
+        """The same, each that ``other`` was never told of under the handle that it is given now (N3).
+
+        What that changes is written before it is told, so that whatever it says of the child is known here. Raises
+        Refusal (handle_unknown).
+        """
+        subjects = [self._named(handle, party).survivor for handle in handles]
+        known = [(subject, *self._known_as(subject, (), other)) for subject in subjects]
+        writes = [
+            self._store.new_handle(self._lookup(name, other), subject) for subject, name, given in known if not given
+        ]
+        changes = (Change(tuple(writes), Code.SUBJECTS_CHANGED),) if writes else ()
+        return tuple(name for _, name, _ in known), changes
+
     def _named_for(self, handle: str, party: str, other: str) -> str:
         name, given = self._known_as(self._named(handle, party).survivor, (), other)
         if not given:
@@ -128,17 +142,25 @@ class SubjectDirectory:
             case "disclose":
                 return self._told(request, self._found_or_made(_given(request.nirec)).survivor)
             case "expect":
-                subject, created = self._store.fresh()
-                return self._told(request, subject, (), [self._store.new_subject(subject, created)])
+                return self._expected(request)
             case "attach":
                 return self._attached(request, self._named(request.handles[0], request.party))
             case "merge":
                 one, other = (self._named(handle, request.party) for handle in request.handles)
                 return self._merged(request, one, other)
-            case "read":
+            case "read" | "register":
                 return self._told(request, self._named(request.handles[0], request.party).survivor)
             case "list":
                 return self._listed(request)
+
+    def _expected(self, request: SubjectRequest) -> Disclosure:
+        """A child to be born; the one that this party was told of already, where the same request is repeated."""
+        fresh, created = self._store.fresh()
+        subject = request.seed or fresh
+        former = self._store.named(self._lookup(self._handle(subject, request.party), request.party))
+        if former is not None:
+            return self._told(request, former.survivor)
+        return self._told(request, subject, (), [self._store.new_subject(subject, created)])
 
     def _listed(self, request: SubjectRequest) -> Disclosure:
         """Those whom another party found, by its own handles; who stands there twice is written once."""

@@ -53,22 +53,15 @@ class RequestSigner:
         self._keyids: dict[bytes, str] = {}
 
     def sign(
-        self,
-        method: str,
-        target: str,
-        body: bytes,
-        *,
-        agreement: str,
-        purpose: str,
-        idempotency_key: str | None = None,
+        self, method: str, target: str, body: bytes, *, agreement: str, purpose: str, idempotency_key: str | None = None
     ) -> SignedRequest:
-        """The request, with that Idempotency-Key (a UUID) if one is given; raises KeystoreError."""
+        """The request; ``idempotency_key`` is a UUID, for what has an effect. Raises KeystoreError."""
         key = self._key()
         headers = {"exchange-agreement": agreement, "exchange-purpose": purpose}
-        if body:
-            headers |= {"content-digest": content_digest(body), "content-type": "application/json"}
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
+        if body:
+            headers |= {"content-digest": content_digest(body), "content-type": "application/json"}
         pairs = [("@method", method), ("@target-uri", self._origin + target), *headers.items()]
         names = " ".join(f'"{name}"' for name, _ in pairs)
         nonce = b64encode(self._randomness.bytes(_NONCE_BYTES)).decode()

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from gateway.model import Party, Received
     from gateway.ports import Signers
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: A UUID without room for words: lower case, hyphens.
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NO_KEY = "00000000-0000-0000-0000-000000000000"
 OLDEST = 300
 NEWEST = 30
@@ -103,7 +104,7 @@ def uncovered(received: Received, head: SignatureHead) -> list[str]:
 def check_body(received: Received) -> str | None:
     """The Content-Digest, which is the body's; None without a body. Raises Refusal."""
     # A free text here would enter evidence with the base.
-    if not _UUID.fullmatch(received.headers.get("idempotency-key", _NO_KEY)):
+    if not UUID_TEXT.fullmatch(received.headers.get("idempotency-key", _NO_KEY)):
         raise Refusal(Code.SIGNATURE_MALFORMED, component="idempotency-key")
     digest = received.headers.get("content-digest")
     if digest is None:

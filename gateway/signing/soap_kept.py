@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.signing.soap_open import OpenedSoap
 
 _UNDERSTOOD = frozenset(
-    {n.SECURITY, n.TO, n.ACTION, n.MESSAGE_ID, n.REPLY_TO, n.FAULT_TO, n.AGREEMENT, n.PURPOSE},
+    {n.SECURITY, n.TO, n.ACTION, n.MESSAGE_ID, n.REPLY_TO, n.FAULT_TO, n.AGREEMENT, n.PURPOSE, n.IDEMPOTENCY_KEY},
 )
 _WHERE_TO_ANSWER = frozenset({n.REPLY_TO, n.FAULT_TO})
 _MESSAGE_ID = re.compile(r"urn:uuid:[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")

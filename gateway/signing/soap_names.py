@@ -101,6 +101,7 @@ INCLUSIVE_NAMESPACES: Final = f"{{{EXCLUSIVE_C14N}}}InclusiveNamespaces"
 
 AGREEMENT: Final = f"{{{EXCHANGE}}}Exchange-Agreement"
 PURPOSE: Final = f"{{{EXCHANGE}}}Exchange-Purpose"
+IDEMPOTENCY_KEY: Final = f"{{{EXCHANGE}}}Idempotency-Key"
 EXCHANGE_ID: Final = f"{{{EXCHANGE}}}Exchange-Id"
 LEDGER_LEAF: Final = f"{{{EXCHANGE}}}Ledger-Leaf"
 LEDGER_BY: Final = f"{{{EXCHANGE}}}Ledger-By"
@@ -118,7 +119,7 @@ REQUEST_PARTS: Final = frozenset({TIMESTAMP, TO, ACTION, MESSAGE_ID})
 #: What a request to us must sign: agreement and purpose too (P3).
 CALLER_PARTS: Final = REQUEST_PARTS | {AGREEMENT, PURPOSE}
 #: What a request to us may sign: each of these has a form without room for words, and enters evidence as it stands.
-REQUEST_MAY_SIGN: Final = CALLER_PARTS | {REPLY_TO, TOKEN}
+REQUEST_MAY_SIGN: Final = CALLER_PARTS | {REPLY_TO, TOKEN, IDEMPOTENCY_KEY}
 #: What an answer must sign, Body apart.
 ANSWER_PARTS: Final = frozenset({TIMESTAMP, ACTION, MESSAGE_ID, RELATES_TO, CONFIRMATION})
 

@@ -11,7 +11,7 @@ from gateway.model import SignedPart, SoapSignature, VerifiedRequest
 from gateway.signing import soap_names as n
 from gateway.signing.algorithms import algorithm_of
 from gateway.signing.answer import keyid_of
-from gateway.signing.request import NEWEST, OLDEST, load
+from gateway.signing.request import NEWEST, OLDEST, UUID_TEXT, load
 from gateway.signing.soap_http import check_http
 from gateway.signing.soap_kept import check_kept, check_understood, message_id
 from gateway.signing.soap_open import open_soap, proven
@@ -70,6 +70,8 @@ class SoapRequestVerifier:
         if missing := sorted(n.CALLER_PARTS - facts.parts):
             raise Refusal(Code.COMPONENT_NOT_COVERED, component=missing[0].partition("}")[2])
         check_kept(opened)
+        if n.IDEMPOTENCY_KEY not in facts.parts and any(block.tag == n.IDEMPOTENCY_KEY for block in opened.header):
+            raise Refusal(Code.COMPONENT_NOT_COVERED, component="Idempotency-Key")
         created = _check_time(facts, received.at)
         if facts.to != self._origin + received.target:
             raise Refusal(Code.ADDRESSED_ELSEWHERE, component="To")
@@ -87,6 +89,7 @@ class SoapRequestVerifier:
             agreement=_word(facts, "Exchange-Agreement"),
             purpose=_word(facts, "Exchange-Purpose"),
             body=opened.body,
+            idempotency_key=_key(facts),
         )
         return VerifiedRequest(party, received, signature, None, body=opened.payload)
 
@@ -117,6 +120,14 @@ def _check_time(facts: SignedPartFacts, at: datetime) -> int:
     if created is None or not at - timedelta(seconds=OLDEST) <= created <= at + timedelta(seconds=NEWEST):
         raise Refusal(Code.CREATED_OUT_OF_WINDOW, component="Timestamp")
     return int(created.timestamp())
+
+
+def _key(facts: SignedPartFacts) -> str | None:
+    """The signed Idempotency-Key, where there is one; raises Refusal for what leaves room for words."""
+    value = facts.own.get("Idempotency-Key")
+    if value is not None and not UUID_TEXT.fullmatch(value):
+        raise Refusal(Code.SIGNATURE_MALFORMED, component="Idempotency-Key")
+    return value
 
 
 def _word(facts: SignedPartFacts, name: str) -> str:

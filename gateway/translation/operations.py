@@ -41,6 +41,7 @@ class CompiledOperation:
         identifiers: the request's fields that hold a NIREC.
         disclosable: the names of the answer's fields, without the salt.
         headers: that its answers carry, where the version is on its way out.
+        states: the answer's fields that say what state an effect found and left.
     """
 
     ref: OperationRef
@@ -52,6 +53,7 @@ class CompiledOperation:
     disclosable: frozenset[str]
     reduction: Reduction | None
     headers: tuple[tuple[str, str], ...]
+    states: tuple[str, str] | None
 
     def check(self, fields: Mapping[str, Any]) -> None:
         """Returns if these are the request's fields as the contract has them; raises Refusal naming one."""
@@ -75,6 +77,7 @@ class Asked(NamedTuple):
     agreement: str
     purpose: str
     acknowledges: Acknowledged | None
+    key: str | None
 
 
 def compile_operation(contract: Contract, name: str) -> CompiledOperation:
@@ -92,6 +95,7 @@ def compile_operation(contract: Contract, name: str) -> CompiledOperation:
         disclosable=frozenset(answered) - {SALT},
         reduction=_reduction(operation, operation.reduction),
         headers=deprecation_headers(contract),
+        states=None if operation.effect is None else (operation.effect.before, operation.effect.after),
     )
 
 

@@ -47,6 +47,7 @@ class RestForm:
             agreement=_word(received.headers, "exchange-agreement"),
             purpose=_word(received.headers, "exchange-purpose"),
             acknowledges=_acknowledged(route, received.body, in_target, fields),
+            key=received.headers.get("idempotency-key"),
         )
 
     def fields(self, method: str, target: str, body: bytes) -> dict[str, Any]:

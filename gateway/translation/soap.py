@@ -54,6 +54,7 @@ class SoapForm:
             agreement=signature.agreement,
             purpose=signature.purpose,
             acknowledges=acknowledged(fields, signature.body) if compiled.operation.acknowledges else None,
+            key=signature.idempotency_key,
         )
 
     def _operation(self, target: str, action: str) -> CompiledOperation:

@@ -46,6 +46,10 @@ class Translation:
         """The canonical message; raises Refusal naming the field, never its value."""
         asked = self._rest.read(request) if request.form == "rest" else self._soap.read(request)
         compiled, fields = asked.compiled, asked.fields
+        if asked.compiled.operation.idempotent:
+            key = None  # it would say nothing: whoever asks again is answered again
+        elif (key := asked.key) is None:
+            raise Refusal(Code.IDEMPOTENCY_KEY_MISSING, component="idempotency-key")
         salt = decode_salt(fields.pop(SALT), request.signature.public) if compiled.request.salted else None
         return Message(
             request=request,
@@ -59,6 +63,8 @@ class Translation:
             reduction=compiled.reduction,
             acknowledges=asked.acknowledges,
             headers=compiled.headers,
+            key=key,
+            states=compiled.states,
         )
 
     def _wrapped(self, compiled: CompiledOperation, fields: dict[str, Any]) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from gateway.change import Change
     from gateway.model import Answer, Received, Refused, Released, Reply
     from gateway.ports import Clock, Ledger, Upstream
     from gateway.watch.meters import Meters
@@ -34,6 +35,10 @@ class MeteredLedger:
         message = grant.message
         self._count(released, message.request.received, message.request.party.name, message.operation.name, None, began)
         return released
+
+    def intend(self, grant: Grant, changes: tuple[Change, ...]) -> None:
+        """As the ledger does it; its exchange is counted when it ends."""
+        self._ledger.intend(grant, changes)
 
     def seal_refusal(self, refused: Refused) -> Released:
         """As the ledger does it."""

@@ -118,6 +118,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         caller_intermediates=(theirs / "issuing.pem",),
         caller_crls=(theirs / "0.crl", theirs / "1.crl"),
         database=database,
+        state_key=own / "state.key",
     )
     stop, ready = threading.Event(), threading.Event()
     thread = threading.Thread(target=serve, args=(settings, stop, ready.set))
@@ -180,7 +181,7 @@ def test_another_library_verifies_the_answer_and_what_it_is_bound_to(world: Worl
     dialogue = world.system()._dialogues["waitlist.statistics/v1"]
     assert isinstance(dialogue, RestDialogue)
     call = dialogue._operation.request(ASKED, b"")
-    request = dialogue._client.prepare(call, "ENT-1", "essai")
+    request = dialogue._client.prepare(call, grant_of("waitlist.statistics", ASKED))
     answer = dialogue._client.send(request, frozenset({200}), 5)
     covered = verify_by_library(
         world.cooperative.signing, world.settings.origin, request.signed, answer.status, answer.headers, answer.body

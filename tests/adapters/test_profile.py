@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapters.mapping.rest_call import RestCall
+    from gateway.model import Grant
 
 VERIFY = profile_operations("civil-registry", CONTRACTS)["nirec.verify/v1"]
 SALT = bytes(range(32))
@@ -87,8 +88,8 @@ class Wire:
     def __init__(self, salt_of: Callable[[RestCall], str]) -> None:
         self._salt_of = salt_of
 
-    def prepare(self, call: RestCall, agreement: str, purpose: str) -> RestRequest:
-        assert (agreement, purpose) == ("ENT-1", "essai")
+    def prepare(self, call: RestCall, grant: Grant) -> RestRequest:
+        assert (grant.agreement, grant.purpose) == ("ENT-1", "essai")
         body = json.dumps({"outcome": "confirmed", "salt": self._salt_of(call)}).encode()
         signed = SignedRequest(call.method, call.target, {}, body, "", b"", b"")
         base = f'"@signature-params": ();nonce="{NONCE}"'.encode()

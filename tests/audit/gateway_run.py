@@ -117,9 +117,19 @@ class Gateway:
     def party(self, name: str) -> Path:
         return self.folder / "sandbox" / "parties" / name
 
-    def sign(self, party: str, target: str, fields: dict[str, str], *, agreement: str, purpose: str) -> SignedRequest:
+    def sign(
+        self,
+        party: str,
+        target: str,
+        fields: dict[str, Any],
+        *,
+        agreement: str,
+        purpose: str,
+        key: str | None = None,
+    ) -> SignedRequest:
         signer = RequestSigner(keystore(self.party(party)), self.clock, self.randomness, self.settings.listen.origin)
-        return signer.sign("POST", target, json.dumps(fields).encode(), agreement=agreement, purpose=purpose)
+        body = json.dumps(fields).encode()
+        return signer.sign("POST", target, body, agreement=agreement, purpose=purpose, idempotency_key=key)
 
     def send(self, party: str, request: SignedRequest, tls: Path | None = None) -> Released:
         certificate = x509.load_pem_x509_certificate((tls or self.party(party) / "tls.pem").read_bytes())

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from adapters.profile import profile_operations
 from contracts.names import versioned
+from gateway.errors import Code
 from gateway.ledger.encoding import encode64
-from gateway.model import Attempt, Reply
+from gateway.model import Attempt, Reply, UpstreamRefusal
 from gateway.signed import RestPart
 from gateway.signing.answer import keyid_of
 from gateway.signing.base import lines
@@ -40,6 +41,9 @@ class KeepingCooperative:
     ask: Callable[[dict[str, object]], dict[str, object]] = field(default=lambda fields: fields)
     says: Callable[[RestCall], bytes] = field(default=lambda _call: EXAMPLE.read_bytes())
     tell: Callable[[dict[str, object]], dict[str, object]] = field(default=lambda fields: fields)
+    #: The Idempotency-Key that it was last asked under; whether what it answers is lost on the way.
+    key: str = ""
+    lost: bool = False
 
     def call(self, grant: Grant) -> Reply:
         gateway, message = self.gateway, grant.message
@@ -49,12 +53,17 @@ class KeepingCooperative:
         ours = keystore(gateway.settings.folders.keys)
         signer = RequestSigner(ours, gateway.clock, gateway.randomness, ORIGIN)
         terms = {"agreement": grant.agreement, "purpose": grant.purpose}
-        asked = signer.sign(call.method, BELOW + call.target, call.body, **terms)
+        key = None if grant.effect is None else grant.effect.upstream
+        asked = signer.sign(call.method, BELOW + call.target, call.body, **terms, idempotency_key=key)
+        self.key = key or ""
         body = self.says(call)
         for kept in (call.body, body):
             (self.folder / f"{sha256(kept).hexdigest()}.json").write_bytes(kept)
         proof = gateway._prove_ours(ours.certificate("signing"))
         part = self._part(asked.base, asked.signature, asked.parameters, proof)
+        if self.lost:
+            lost = Attempt(at, Code.UPSTREAM_TIMEOUT, part, None)
+            raise UpstreamRefusal(Code.UPSTREAM_TIMEOUT, attempts=(lost,))
         attempt = Attempt(at, "answered", part, self._said(asked, body))
         return Reply(PARTY, self.tell(dict(operation.read(200, body).fields)), (attempt,))
 

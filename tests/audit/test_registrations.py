@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.cooperative.sandbox.answering import Call, answered
+from adapters.cooperative.sandbox.changing import Registrar
 from adapters.cooperative.sandbox.storage import Registry
 from gateway.audit.verdict import Fault
 from tests.audit.answered import KeepingParty
@@ -37,6 +38,7 @@ class Town:
         self.kept = self.party.bodies
         self.kept.mkdir()
         self.registry = Registry(f"sqlite:///{gateway.folder / 'sandbox' / 'cooperative' / 'registrations.sqlite'}")
+        self.registrar = Registrar(self.registry, b"of states", gateway.clock.now)
         gateway.counting.says = self.says
         # two of one family and a day: found together
         rows = [kept.row for handle in self.registry.handles() if (kept := self.registry.by_handle(handle))]
@@ -54,7 +56,7 @@ class Town:
         gateway.sequence()
 
     def says(self, call: RestCall, instead: dict[str, object] | None = None) -> bytes:
-        said = answered(Call(call.method, call.target, call.body), self.registry)
+        said = answered(Call(call.method, call.target, call.body), self.registry, self.registrar)
         return json.dumps(said if instead is None else instead | {"salt": fresh_salt()}).encode()
 
     def search(self, family: str, day: str, instead: dict[str, object] | None = None) -> dict[str, Any]:

@@ -156,7 +156,8 @@ def test_the_policy_asks_for_what_the_gateway_asks(contracts: tuple[Contract, ..
         name: {f"{{{header.get('Namespace')}}}{header.get('Name')}" for header in policy.iter(f"{{{_N['sp']}}}Header")}
         for name, policy in policies.items()
     }
-    assert signed["SignedRequest"] == n.CALLER_PARTS - {n.TIMESTAMP}
+    # what is listed is signed where it is there: the key stands in requests of operations with an effect
+    assert signed["SignedRequest"] == n.CALLER_PARTS - {n.TIMESTAMP} | {n.IDEMPOTENCY_KEY}
     assert signed["SignedAnswer"] == (n.ANSWER_PARTS - {n.TIMESTAMP, n.CONFIRMATION}) | {
         n.EXCHANGE_ID, n.LEDGER_LEAF, n.LEDGER_BY,
     }  # fmt: skip
@@ -169,6 +170,10 @@ def test_the_policy_asks_for_what_the_gateway_asks(contracts: tuple[Contract, ..
     assert message.find(".//sp:Wss11/wsp:Policy/sp:RequireSignatureConfirmation", _N) is not None
     https = policies["MutualTls"].find(".//sp:HttpsToken/wsp:Policy/sp:RequireClientCertificate", _N)
     assert https is not None
+    bound = _definitions(next(one for one in contracts if one.service == "subjects"))
+    for operation in bound.findall("wsdl:binding/wsdl:operation", _N):
+        headers = {str(one.get("part")) for one in operation.iterfind("wsdl:input/*", _N) if one.get("part")}
+        assert ("Idempotency-Key" in headers) == (operation.get("name") == "SubjectExpect")
     named = {str(item.get("URI")).removeprefix("#") for item in root.iter(f"{{{_N['wsp']}}}PolicyReference")}
     assert named == policies.keys()
 

@@ -125,6 +125,9 @@ class Everything:
         self._step("first_refusal")
         return self.recorded or received.exchange_id
 
+    def effect(self, grant: Grant) -> None:
+        self._step("effect")
+
     def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
         self._step("seal")
         self.answers.append((answer, self._out))
@@ -154,7 +157,7 @@ class Everything:
         one: Any = self
         exchange = Exchange(
             identity=one, signing=one, translation=one, guard=one, policy=one, budgets=one, upstreams={"registry": one},
-            subjects=one, ledger=one, alarm=self.alarm,
+            subjects=one, effects=one, ledger=one, alarm=self.alarm,
         )  # fmt: skip
         return exchange.handle(self.received)
 

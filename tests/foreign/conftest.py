@@ -37,6 +37,9 @@ TERMS = {
         ("subject.merge", "ENT-2026-08", "admissibilite"),
         ("registration.get", "ENT-2026-10", "admissibilite"),
         ("registration.search", "ENT-2026-11", "admissibilite"),
+        ("registration.create", "ENT-2026-12", "inscription"),
+        ("registration.change", "ENT-2026-13", "inscription"),
+        ("registration.withdraw", "ENT-2026-14", "inscription"),
     )
     for word, text in (("agreement", agreement), ("purpose", purpose))
 }
@@ -51,6 +54,9 @@ CALLED = {
     "waitlist.statistics": "statistics",
     "registration.get": "registered",
     "registration.search": "searched",
+    "registration.create": "created",
+    "registration.change": "changed",
+    "registration.withdraw": "withdrawn",
 }
 #: What the clients ask of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {

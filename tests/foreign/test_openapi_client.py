@@ -61,7 +61,10 @@ def test_a_generated_client_calls_every_operation(
     # and five the cooperative, four of them by a GET: what null is and what is absent came through the generated models
     asked = report.pop("statistics")
     assert {name: part["fields"] for name, part in asked.items()} == statistics
-    assert live.counter("cooperative") == counted + 5
+    states = [report[name]["fields"] for name in ("created", "changed", "withdrawn")]
+    assert [one["outcome"] for one in states] == ["registered", "changed", "withdrawn"]
+    assert [one["state_after"] for one in states[:2]] == [one["state_before"] for one in states[1:]]
+    assert live.counter("cooperative") == counted + 8
     for name, part in report.items():
         assert set(part["covered"]) == ITSELF | REQUEST | BODY, name
     for name, part in {**asked, "registered": looked_up}.items():

@@ -87,7 +87,12 @@ def test_a_stranger_s_soap_client_calls_every_operation(
     # five reached the cooperative, which speaks REST: lists, attributes and nulls are those of REST
     read = {name: said["fields"] for name, said in report["statistics"].items()}
     assert read == (as_zeep_reads(statistics) if language == "python" else statistics)
-    assert live.counter("cooperative") == counted + 5
+    # three more changed something there, each once: made, changed, gone
+    states = [report[name]["fields"] for name in ("created", "changed", "withdrawn")]
+    assert [one["outcome"] for one in states] == ["registered", "changed", "withdrawn"]
+    assert [one["state_after"] for one in states[:2]] == [one["state_before"] for one in states[1:]]
+    assert states[0]["state_before"] == states[2]["state_after"] == "0" * 64
+    assert live.counter("cooperative") == counted + 8
     # it verified Faults: one of a request that was proven, one of a request that was not
     assert report["refused"]["code"] == "purpose_not_agreed"
     assert report["replayed"]["code"] == "replayed"
@@ -96,6 +101,9 @@ def test_a_stranger_s_soap_client_calls_every_operation(
     proven = [
         "searched",
         "registered",
+        "created",
+        "changed",
+        "withdrawn",
         "echo",
         "verification",
         "acknowledgement",

@@ -51,6 +51,7 @@ WSS, DS = "http://docs.oasis-open.org/wss/", "{http://www.w3.org/2000/09/xmldsig
 WSA, WSU = "http://www.w3.org/2005/08/addressing", f"{WSS}2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 BLOCKS = {WSA: "To Action MessageID RelatesTo ReplyTo", WSU: "Timestamp"}
 BLOCKS |= {"urn:passerelle:exchange:v1": "Exchange-Agreement Exchange-Purpose Exchange-Id Ledger-Leaf Ledger-By"}
+BLOCKS["urn:passerelle:exchange:v1"] += " Idempotency-Key"
 BLOCKS |= {f"{WSS}2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd": "BinarySecurityToken"}
 BLOCKS |= {f"{WSS}oasis-wss-wssecurity-secext-1.1.xsd": "SignatureConfirmation"}
 NAMES = {f"{{{space}}}{name}": name for space, names in BLOCKS.items() for name in names.split()}
@@ -204,14 +205,13 @@ need(files.keys() == {f"objects/{name}" for name in objects})
 keyids = {name: base64.urlsafe_b64encode(bytes.fromhex(name)).decode()[:43] for name in objects}
 
 # 2  Each leaf, and the record behind it.
-once: list[object] = []
+once, done, moments, intents = list[object](), list[tuple[UUID, str]](), list[datetime](), dict[UUID, str | None]()
 keys: dict[UUID, AESGCM] = {}
 policies: list[tuple[datetime, str]] = []
 writers: dict[UUID, dict[int, datetime]] = {}
 closed: dict[UUID, tuple[int, list[int]]] = {}
 gone: list[tuple[int, int]] = []  # what is missing, and what officers destroyed, by period: both are known at the end
 lawful: list[tuple[int, int, int]] = []
-moments: list[datetime] = []
 unnamed: dict[str, tuple[str, datetime]] = {}  # recoveries of which nobody has said what they lost
 anchored, newest = 0, None  # up to which size the side files are named, and the newest timestamp among them
 for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, strict=True)):
@@ -286,6 +286,7 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
         need(said["approvals"], *(subject in one and "\nact destruction\n" in f"\n{one}" for one in said["approvals"]))
         lawful.append((int(month), int(first), int(end)))
     if kind not in {"exchange", "refusal"}:
+        intents[exchange] = said.get("request", {}).get("signature")
         continue
 
     # 3  Who signed what: the caller its request, unless refused early; the gateway its answer, which covers this leaf.
@@ -297,13 +298,14 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
         need(" ".join(said) == EARLY)
     else:
         parties, signing, contract = said["parties"], request["signing"], said["contract"]
-        need(" ".join(said).removeprefix("acknowledges ") == FULL, contract["sha256"] in objects)
+        need({*said} - {"acknowledges", "effect"} == {*FULL.split()}, contract["sha256"] in objects)
+        done += [(exchange, request["signature"])] * ("effect" in said and bool(said["upstream"]))
         need(said["policy"] == policy, parties["gateway"] == gateway, said["fields"] == sorted({*said["fields"]}))
         need(kind == "refusal" or said["outcome"] == "released", said["upstream"] or not parties["upstream"])
         signed(parties["caller"], request["tls"], asked)
     if request and by_soap:
         heard = soap(parties["caller"], request, asked, request["signature"])
-        need(ASKED | TERMS <= heard.keys() <= ASKED | TERMS | {"ReplyTo", "BinarySecurityToken"})
+        need(ASKED | TERMS <= heard.keys() <= ASKED | TERMS | {"ReplyTo", "BinarySecurityToken", "Idempotency-Key"})
         need([heard[name] for name in sorted(TERMS)] == terms, MESSAGE_ID.fullmatch(heard["MessageID"]))
         created, expires = heard["Timestamp"]
         need(created - SKEW <= asked <= min(created + 5 * MINUTE, expires + SKEW))
@@ -386,7 +388,7 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
 
 # 5  What only the whole can say: nothing stands twice, and every counter is there, or explained.
 last = max(at for counters in writers.values() for at in counters.values())
-need(len(set(once)) == len(once), closed.keys() <= writers.keys())
+need(len(set(once)) == len(once), closed.keys() <= writers.keys(), *(intents.get(one) == by for one, by in done))
 need(*(last - at <= timedelta(hours=96) for _, at in unnamed.values()))
 for period, index in gone:
     need(any(period == month and first <= index < end for month, first, end in lawful))

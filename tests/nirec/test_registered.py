@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import Code, Refusal
 from gateway.model import Nirec
+from gateway.storage import make_change
 from tests.nirec.test_subjects import NIREC, asked, database
 from tests.nirec.test_subjects_over_time import OTHER, World
 
@@ -111,3 +112,29 @@ def test_files_from_before_the_gateway(world: World) -> None:
     assert (again.handle, again.ledger) == (handles[1], known.ledger)
     assert world.count("subjects") == 3
     assert world.subjects.enrolled(numbers[0], REGISTRY) == (handles[0], ())
+
+
+def test_a_party_that_is_told_of_a_child_knows_it_from_then_on(world: World) -> None:
+    ours = world.verify().handle
+    names, changes = world.subjects.introduced((ours,), "ministry", REGISTRY)
+    assert names[0] != ours
+    with world.database.writing() as connection:
+        for change in changes:
+            make_change(connection, change)
+    assert named(world, ours) == names[0]
+    # told before, it is told the same, and nothing changes
+    assert world.subjects.introduced((ours,), "ministry", REGISTRY) == (names, ())
+    assert world.verify(party=REGISTRY).handle == names[0]
+    with pytest.raises(Refusal) as caught:
+        world.subjects.introduced(("0" * 64,), "ministry", REGISTRY)
+    assert caught.value.code is Code.HANDLE_UNKNOWN
+
+
+def test_a_child_that_is_expected_again_under_one_key_is_the_same(world: World) -> None:
+    seed = bytes(range(16))
+    first = world.do(asked("expect", seed=seed))
+    assert world.do(asked("expect", seed=seed)) == first != world.do(asked("expect"))
+    assert world.do(asked("expect", seed=seed[::-1])) != first
+    # born meanwhile, it is that child still
+    world.birth(first[0].handle)
+    assert world.do(asked("expect", seed=seed)) == first

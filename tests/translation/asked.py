@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from contracts.loader import Contract
     from gateway.model import Message
 
+KEY = "6f1c1e34-0000-4000-8000-00000000000a"
 PROOF = CertificateProof("00" * 32, (), ())
 NIREC = "1234567890123"
 SALT = b64encode(bytes(range(16))).decode()
@@ -46,6 +47,7 @@ def asked_by_rest(body: bytes, **changes: Any) -> VerifiedRequest:
     """A POST of JSON to the NIREC's operation, or what ``changes`` make of it."""
     given: dict[str, Any] = {"method": "POST", "target": "/v1/nirec/verifications"} | changes
     headers = {"content-type": "application/json", "exchange-agreement": "ENT-2026-02", "exchange-purpose": "p"}
+    headers["idempotency-key"] = KEY
     signature = RequestSignature("sig1", "", b"", b"", "ed25519", "n" * 24, 0, PROOF)
     return VerifiedRequest(Party("ministry", PROOF), _received(headers, body, given), signature, None)
 
@@ -66,7 +68,7 @@ def asked_by_soap(
     block = f"<MessageID>{given.pop('message_id')}</MessageID>".encode()
     part = SignedPart(b"<SignedInfo/>", b"", {"m": block}, PROOF)
     signature = SoapSignature(
-        part, "ecdsa-p256-sha256", "", 0, given.pop("action"), "ENT-2026-02", "p", canonical(body)
+        part, "ecdsa-p256-sha256", "", 0, given.pop("action"), "ENT-2026-02", "p", canonical(body), KEY
     )
     return VerifiedRequest(Party("ministry", PROOF), _received({}, data, given), signature, None, body[0])
 

@@ -71,7 +71,18 @@ def revealed(fields: Mapping[str, object]) -> dict[str, object]:
 def shown(message: Message) -> dict[str, object]:
     """All of a message but the request that it came in."""
     said = replace(message.acknowledges, body=None) if message.acknowledges else None
-    names = ("operation", "salt", "agreement", "purpose", "disclosable", "upstream", "reduction", "headers")
+    names = (
+        "operation",
+        "salt",
+        "agreement",
+        "purpose",
+        "disclosable",
+        "upstream",
+        "reduction",
+        "headers",
+        "key",
+        "states",
+    )
     return {name: getattr(message, name) for name in names} | {"fields": revealed(message.fields), "acknowledges": said}
 
 

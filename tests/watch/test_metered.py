@@ -34,6 +34,8 @@ from tests.watch.made import MovedClock
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from gateway.change import Change
+
 RECORDED = Released(200, (("Ledger-Leaf", "leaf"),), b"")
 NOT_RECORDED = Released(503, (("Exchange-Id", "id"),), b"", recorded=False)
 PROOF = CertificateProof("ab", (), ())
@@ -49,6 +51,9 @@ class FakeLedger:
 
     def seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
         return self._answer(grant, reply, answer)
+
+    def intend(self, grant: Grant, changes: tuple[Change, ...]) -> None:
+        self.asked += (grant, changes)
 
     def seal_refusal(self, refused: Refused) -> Released:
         return self._answer(refused)

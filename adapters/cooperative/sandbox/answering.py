@@ -8,34 +8,53 @@ import secrets
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from adapters.cooperative.sandbox.changing import Wish
 from adapters.cooperative.sandbox.records import LEAST, POINTING, REGION, found, registration
 from adapters.cooperative.sandbox.registrations import REGIONS
 from adapters.cooperative.sandbox.statistics import statistics
 from gateway.errors import Code, Refusal
 
 if TYPE_CHECKING:
+    from adapters.cooperative.sandbox.changing import Registrar
     from adapters.cooperative.sandbox.storage import Registry
 
 _STATISTICS = "/v1/waitlist/statistics"
 _SEARCH = "/v1/registrations/search"
 _ONE = re.compile(r"/v1/registrations/([0-9a-f]{64})")
+_NEW = "/v1/registrations"
+_CHANGING = re.compile(r"/v1/registrations/([0-9a-f]{64})/(changes|withdrawal)")
+_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OF_CHILD = {"family_name", "given_names", "birth_date", "expected_date"}
+_OF_PLACE = {"region", "desired_on", "service_wanted", "service_held", "parents"}
+#: What each act may be told; what it must be told, the reader of these finds missing.
+_TOLD = {
+    "create": {"handle"} | _OF_CHILD | _OF_PLACE,
+    "change": {"if_state"} | _OF_PLACE,
+    "withdraw": {"if_state", "reason"},
+}
+_MUST = {
+    "create": {"handle", "family_name"} | _OF_PLACE,
+    "change": {"if_state"},
+    "withdraw": {"if_state", "reason"},
+}
 _SALT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it stands on the wire; ``digest`` is its Content-Digest, empty without a body."""
+    """A request as it stands on the wire; ``digest`` is its Content-Digest, ``key`` its Idempotency-Key, or empty."""
 
     method: str
     target: str
     body: bytes = field(default=b"", repr=False)
     digest: str = ""
+    key: str = ""
 
 
-def answered(call: Call, registry: Registry) -> dict[str, object]:
+def answered(call: Call, registry: Registry, registrar: Registrar) -> dict[str, object]:
     """The answer's fields; raises Refusal for what is no question of ours."""
     path, _, query = call.target.partition("?")
     if (call.method, path) == ("GET", _STATISTICS):
@@ -44,7 +63,10 @@ def answered(call: Call, registry: Registry) -> dict[str, object]:
     if (call.method, path) == ("POST", _SEARCH):
         return found(registry, _criteria(call.body)) | _salt()
     if call.method == "GET" and (one := _ONE.fullmatch(call.target)):
-        return registration(registry, one[1]) | _salt()
+        kept = registry.by_handle(one[1])
+        return registration(kept, registrar.state(kept)) | _salt()
+    if call.method == "POST" and (wish := _wish(call)):
+        return registrar.done(wish)
     raise Refusal(Code.OPERATION_UNKNOWN)
 
 
@@ -52,15 +74,37 @@ def _salt() -> dict[str, object]:
     return {"salt": b64encode(secrets.token_bytes(_SALT_BYTES)).decode()}
 
 
-def _criteria(body: bytes) -> dict[str, str]:
-    """Its own judgement of what it is asked: another's care is no reason to have none."""
+def _wish(call: Call) -> Wish | None:
+    """The change that a request asks for; None where it asks for none."""
+    one = _CHANGING.fullmatch(call.target)
+    if one is None and call.target != _NEW:
+        return None
+    if not _KEY.fullmatch(call.key):
+        raise Refusal(Code.IDEMPOTENCY_KEY_MISSING, component="idempotency-key")
+    fields = _salted(call.body)
+    act = "create" if one is None else {"changes": "change", "withdrawal": "withdraw"}[one[2]]
+    known = _MUST[act] <= fields.keys() <= _TOLD[act] and fields.get("region", "06") in REGIONS
+    if not known or not isinstance(fields.get("parents", []), list):
+        raise Refusal(Code.FIELD_INVALID)
+    handle = one[1] if one else str(fields.pop("handle"))
+    return Wish(act, call.key, handle, fields)
+
+
+def _salted(body: bytes) -> dict[str, Any]:
+    """The fields of a request, whose salt is sound; raises Refusal."""
     try:
-        asked = json.loads(body)
+        asked: dict[str, Any] = json.loads(body)
         salt = b64decode(asked.pop("salt"), validate=True)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise Refusal(Code.SALT_INVALID, component="salt") from None
     if len(salt) < _SALT_BYTES:
         raise Refusal(Code.SALT_INVALID, component="salt")
+    return asked
+
+
+def _criteria(body: bytes) -> dict[str, str]:
+    """Its own judgement of what it is asked: another's care is no reason to have none."""
+    asked = _salted(body)
     if not all(isinstance(value, str) for value in asked.values()) or not asked.keys() <= {*POINTING, REGION}:
         raise Refusal(Code.FIELD_INVALID)
     if len(asked.keys() & POINTING) < LEAST:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from adapters.cooperative.sandbox.storage import Registry
+    from adapters.cooperative.sandbox.storage import Kept, Registry
 
 #: The criteria that point to a family, of which so many must be there; the one that only narrows; how much is told.
 POINTING = frozenset({"family_name", "given_names", "birth_date", "parent_family_name", "parent_given_names", "phone"})
@@ -27,13 +27,15 @@ _TOLD = {
 _HIT = ("handle", "family_name", "given_names", "birth_date", "region")
 
 
-def registration(registry: Registry, handle: str) -> dict[str, object]:
-    """The answer of ``registration.get``, without its salt."""
-    kept = registry.by_handle(handle)
-    if kept is None:
-        return {"outcome": "not_found"}
-    told = {name: kept.row[column] for name, column in _TOLD.items() if kept.row[column] is not None}
-    return {"outcome": "found", **told, "parents": [dict(one) for one in kept.parents]}
+def registration(kept: Kept | None, state: str) -> dict[str, object]:
+    """The answer of ``registration.get``, without its salt; ``state`` is the digest of what is told."""
+    return {"outcome": "not_found"} if kept is None else {"outcome": "found", **told(kept), "state": state}
+
+
+def told(kept: Kept) -> dict[str, object]:
+    """A registration's fields by the names under which they are told, its parents' among them."""
+    fields = {name: kept.row[column] for name, column in _TOLD.items() if kept.row[column] is not None}
+    return {**fields, "parents": [dict(one) for one in kept.parents]}
 
 
 def found(registry: Registry, criteria: Mapping[str, str]) -> dict[str, object]:

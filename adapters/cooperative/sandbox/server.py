@@ -12,6 +12,7 @@ from adapters.sandboxing.server import LARGEST, Response, ServiceHandler, System
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from adapters.cooperative.sandbox.changing import Registrar
     from adapters.cooperative.sandbox.settings import SandboxSettings
     from adapters.sandboxing.behaviour import Mode
     from gateway.ports import Clock, Stop
@@ -27,6 +28,7 @@ def serve(settings: SandboxSettings, stop: Stop, ready: Callable[[], None], cloc
     class Handler(_RestHandler):
         service = made
         registry = opened
+        registrar = made.registrar(opened)
         kept = settings.kept
 
     try:
@@ -38,6 +40,7 @@ def serve(settings: SandboxSettings, stop: Stop, ready: Callable[[], None], cloc
 class _RestHandler(ServiceHandler):
     service: Service
     registry: Registry
+    registrar: Registrar
     server_version = "CooperativeSandbox"
     system = "cooperative-sandbox"
 
@@ -54,9 +57,10 @@ class _RestHandler(ServiceHandler):
 
     def _answer(self, body: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        call = Call(self.command, self.path, body, headers.get("content-digest", "") if body else "")
+        digest = headers.get("content-digest", "") if body else ""
+        call = Call(self.command, self.path, body, digest, headers.get("idempotency-key", ""))
 
         def answer(mode: Mode) -> Response:
-            return self.service.answer(call, headers, self.registry, mode)
+            return self.service.answer(call, headers, self.registry, self.registrar, mode)
 
         self.exchange(answer, body)

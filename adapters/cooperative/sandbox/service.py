@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from adapters.cooperative.sandbox.answering import answered
+from adapters.cooperative.sandbox.changing import Registrar
+from adapters.cooperative.sandbox.state import state_key
 from adapters.sandboxing.behaviour import Mode
 from adapters.sandboxing.server import Response
 from certs.authority import DevAuthority
@@ -62,18 +64,25 @@ class Service:
         self._clock = clock
         self._verifier = RequestVerifier(settings.origin, _Callers(settings))
         self._origin = settings.origin
+        self._state_key = state_key(settings.state_key)
         certificate = x509.load_pem_x509_certificate(settings.signing_certificate.read_bytes())
         self._identity = _Identity(certificate.public_bytes(Encoding.DER), _p256(read_private(settings.signing_key)))
         wrong = DevAuthority("impostor", clock.now()).issue(Profile.SIGNING, ["impostor"])
         self._wrong = _Identity(wrong.der, _p256(wrong.key_pem))
 
-    def answer(self, call: Call, headers: Mapping[str, str], registry: Registry, mode: Mode) -> Response:
+    def registrar(self, registry: Registry) -> Registrar:
+        """Who changes this registry, by the service's clock and under its key of states."""
+        return Registrar(registry, self._state_key, self._clock.now)
+
+    def answer(
+        self, call: Call, headers: Mapping[str, str], registry: Registry, registrar: Registrar, mode: Mode
+    ) -> Response:
         """The answer to a request: signed, or an unsigned problem; ``headers`` by small names."""
         nobody = CertificateProof("", (), ())
         received = Received(uuid.uuid4(), call.method, call.target, headers, call.body, b"", self._clock.now())
         try:
             self._verifier.verify(received, Party(_CALLER, nobody))
-            head, fields = read_head(headers), answered(call, registry)
+            head, fields = read_head(headers), answered(call, registry, registrar)
         except Refusal as refusal:
             body = json.dumps({"error": refusal.code.value, "component": refusal.component}).encode()
             return Response(400, {"Content-Type": "application/problem+json"}, body, refusal.code.value)

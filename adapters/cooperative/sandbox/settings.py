@@ -24,6 +24,7 @@ class SandboxSettings:
         caller_intermediates: their issuing CAs.
         caller_crls: their revocation lists.
         database: its registrations, ``sqlite:///PATH`` or ``postgresql://...`` (storage.Registry).
+        state_key: the key of the digests of registrations' states (P5), in hex; made where there is none.
         kept: the folder for the messages that come and go; None for keeping none.
     """
 
@@ -36,6 +37,7 @@ class SandboxSettings:
     caller_intermediates: tuple[Path, ...]
     caller_crls: tuple[Path, ...]
     database: str
+    state_key: Path
     kept: Path | None = None
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.client.operations.echo import EchoOperations
 from gateway.client.operations.nirec import NirecOperations
+from gateway.client.operations.registration_changes import RegistrationChangesOperations
 from gateway.client.operations.registrations import RegistrationsOperations
 from gateway.client.operations.subjects import SubjectsOperations
 from gateway.client.operations.waitlist import WaitlistOperations
@@ -14,6 +15,7 @@ __all__ = ["Operations"]
 class Operations(
     EchoOperations,
     NirecOperations,
+    RegistrationChangesOperations,
     RegistrationsOperations,
     SubjectsOperations,
     WaitlistOperations,

@@ -65,6 +65,7 @@ class RegistrationGetAnswer:
             care.
         service_held: The service that the child has now; none where it has none.
         parents: Who registered the child.
+        state: Digest of the registration under a key of the cooperative's; whoever changes it repeats this.
     """
 
     outcome: Literal["found", "not_found"] | None = None
@@ -79,6 +80,7 @@ class RegistrationGetAnswer:
     service_wanted: Literal["cpe", "subsidised_daycare", "home_care"] | None = None
     service_held: Literal["none", "non_subsidised_daycare", "home_care", "temporary_place"] | None = None
     parents: tuple[RegistrationGetAnswerParent, ...] | None = None
+    state: str | None = None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> RegistrationGetAnswer:
@@ -96,6 +98,7 @@ class RegistrationGetAnswer:
             service_wanted=fields.get("service_wanted"),
             service_held=fields.get("service_held"),
             parents=each(RegistrationGetAnswerParent.of)(fields.get("parents")),
+            state=fields.get("state"),
         )
 
 

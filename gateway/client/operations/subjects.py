@@ -91,15 +91,15 @@ class SubjectsOperations(Asking):
         """Register a child to be born.
 
         Gives the caller a handle for a child that has no NIREC yet. The reference of the parents' file is covered by
-        the signature and is not kept. Each call gives another child.
+        the signature and is not kept. Each idempotency key gives another child.
 
         Args:
             reference: The parents' file at the caller.
             idempotency_key: A UUID of the caller's own, by which a repeat has no second effect.
 
         Raises:
-            RefusedError: body_malformed, field_invalid, salt_invalid, salt_repeated, not_agreed, purpose_not_agreed,
-                subjects_changed.
+            RefusedError: body_malformed, field_invalid, salt_invalid, salt_repeated, idempotency_key_missing,
+                idempotency_conflict, not_agreed, purpose_not_agreed, subjects_changed.
         """
         asked = Asked("subject.expect", SubjectExpectAnswer.of, salted=True, effects=True)
         fields = {

@@ -25,12 +25,23 @@ import org.w3c.dom.Element;
  */
 public final class SoapClient {
     private static final List<String> SERVICES = List.of(
-            "echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations");
+            "echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations", "registration_changes");
     /** Of the waiting list: every region, one of them, and a day before anything was counted. */
     private static final Map<String, Map<String, String>> QUESTIONS = Map.of(
             "all", Map.of("as_of", "2026-10-31"),
             "one", Map.of("as_of", "2027-06-01", "region", "13"),
             "none", Map.of("as_of", "2024-12-31"));
+    /** A child who is to be born, and who registers it. */
+    private static final Map<String, String> REGISTRATION = Map.of(
+            "family_name", "Tremblay", "expected_date", "2027-03-01", "region", "06", "desired_on", "2027-09-01",
+            "service_wanted", "cpe", "service_held", "none");
+    private static final Map<String, String> PARENT = new LinkedHashMap<>();
+
+    static {
+        PARENT.put("family_name", "Gagnon");
+        PARENT.put("given_names", "Marie-Ève");
+        PARENT.put("phone", "418-555-0100");
+    }
 
     private final Map<String, String> own = new HashMap<>();
     private final Map<String, Wsdl.Operation> operations = new HashMap<>();
@@ -106,10 +117,17 @@ public final class SoapClient {
         Xml.add(header, WsSecurity.WSA, "wsa:MessageID", "urn:uuid:" + UUID.randomUUID());
         Xml.add(header, WsSecurity.EXCHANGE, "px:Exchange-Agreement", own.get(terms + ".agreement"));
         Xml.add(header, WsSecurity.EXCHANGE, "px:Exchange-Purpose", own.get(terms + ".purpose"));
+        Xml.add(header, WsSecurity.EXCHANGE, "px:Idempotency-Key", UUID.randomUUID().toString());
         Element body = Xml.add(envelope, namespace, "env:Body", "");
         Element payload = Xml.add(body, operation.namespace(), "m:" + operation.element(), "");
         for (String field : operation.fields()) {
-            if (fields.containsKey(field)) {
+            if (field.equals("parents") && operation.element().equals("RegistrationCreateRequest")) {
+                Element parents = Xml.add(payload, operation.namespace(), "m:parents", "");
+                Element parent = Xml.add(parents, operation.namespace(), "m:parent", "");
+                for (String name : PARENT.keySet()) {
+                    Xml.add(parent, operation.namespace(), "m:" + name, PARENT.get(name));
+                }
+            } else if (fields.containsKey(field)) {
                 Xml.add(payload, operation.namespace(), "m:" + field, fields.get(field));
             }
         }
@@ -224,6 +242,14 @@ public final class SoapClient {
         found.put("merged", report(call("subject.merge", "SubjectMerge", Map.of(
                 "handle", handle, "other_handle", known, "reason", "duplicate_file"))));
         found.put("born", report(call("subject.birth", "SubjectBirth", with(child, "handle", handle))));
+        String newborn = call("subject.expect", "SubjectExpect", with(Map.of("reference", "dossier 13"))).field("handle");
+        Exchange made = call("registration.create", "RegistrationCreate", with(REGISTRATION, "handle", newborn));
+        found.put("created", report(made));
+        Exchange changed = call("registration.change", "RegistrationChange", with(Map.of(
+                "handle", newborn, "if_state", made.field("state_after"), "region", "03")));
+        found.put("changed", report(changed));
+        found.put("withdrawn", report(call("registration.withdraw", "RegistrationWithdraw", with(Map.of(
+                "handle", newborn, "if_state", changed.field("state_after"), "reason", "family_left")))));
         Map<String, String> statistics = new LinkedHashMap<>();
         for (String name : QUESTIONS.keySet()) {
             Exchange counted = call("waitlist.statistics", "WaitlistStatistics", QUESTIONS.get(name));

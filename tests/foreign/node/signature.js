@@ -29,6 +29,7 @@ function headerBlocks(to, action, id, agreement, purpose) {
   const blocks = [
     ...[['To', to], ['Action', action], ['MessageID', id]].map((one) => ['wsa', WSA, ...one]),
     ...[['Agreement', agreement], ['Purpose', purpose]].map(([name, text]) => ['px', EXCHANGE, `Exchange-${name}`, text]),
+    ['px', EXCHANGE, 'Idempotency-Key', crypto.randomUUID()],
   ];
   return blocks.map(([prefix, uri, name, text]) => (
     `<${prefix}:${name} xmlns:${prefix}="${uri}">${escaped(text)}</${prefix}:${name}>`
@@ -45,6 +46,7 @@ function security({ signing, certificate }) {
       + `<wsu:Expires>${instant(now + 120000)}</wsu:Expires></wsu:Timestamp>`,
     additionalReferences: [
       'wsu:Timestamp', 'wsa:To', 'wsa:Action', 'wsa:MessageID', 'px:Exchange-Agreement', 'px:Exchange-Purpose',
+      'px:Idempotency-Key',
     ],
     signatureAlgorithm: RSA,
     digestAlgorithm: SHA256,

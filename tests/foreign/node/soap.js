@@ -10,7 +10,8 @@ const axios = require('axios');
 const soap = require('soap');
 const { changes, headerBlocks, security, verify } = require('./signature.js');
 
-const SERVICES = ['echo', 'nirec', 'subjects', 'acknowledgement', 'waitlist', 'registrations'];
+const SERVICES = ['echo', 'nirec', 'subjects', 'acknowledgement', 'waitlist', 'registrations',
+  'registration_changes'];
 const CHILD = ['nirec', 'family_name', 'given_names', 'birth_date'];
 // Of the waiting list: every region, one of them, and a day before anything was counted.
 const QUESTIONS = {
@@ -40,6 +41,13 @@ const reading = {
   customDeserializer: { date: asWritten, dateTime: asWritten, decimal: asWritten }, handleNilAsNull: true,
 };
 const salt = () => crypto.randomBytes(16).toString('base64');
+
+// A child who is to be born.
+const REGISTRATION = {
+  family_name: 'Tremblay', expected_date: '2027-03-01', region: '06', desired_on: '2027-09-01',
+  service_wanted: 'cpe', service_held: 'none',
+  parents: { parent: [{ family_name: 'Gagnon', given_names: 'Marie-Ève', phone: '418-555-0100' }] },
+};
 
 // By operation: the client of its service, and what it sends it under.
 async function connect() {
@@ -157,6 +165,18 @@ async function main() {
     handle, other_handle: known, reason: 'duplicate_file',
   });
   found.born = await call(operations, 'subject.birth', 'SubjectBirth', born());
+  const { handle: newborn } = (await call(operations, 'subject.expect', 'SubjectExpect', {
+    reference: 'dossier 13', salt: salt(),
+  })).fields;
+  found.created = await call(operations, 'registration.create', 'RegistrationCreate', {
+    handle: newborn, ...REGISTRATION, salt: salt(),
+  });
+  found.changed = await call(operations, 'registration.change', 'RegistrationChange', {
+    handle: newborn, if_state: found.created.fields.state_after, region: '03', salt: salt(),
+  });
+  found.withdrawn = await call(operations, 'registration.withdraw', 'RegistrationWithdraw', {
+    handle: newborn, if_state: found.changed.fields.state_after, reason: 'family_left', salt: salt(),
+  });
   found.statistics = {};
   for (const [name, asked] of Object.entries(QUESTIONS)) {
     const answer = await call(operations, 'waitlist.statistics', 'WaitlistStatistics', asked);

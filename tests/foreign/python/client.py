@@ -95,7 +95,8 @@ class Client:
 
     def signed(self, request: Request) -> Request:
         """Section 4: the request, its signature's headers added."""
-        covered = (*FIRST, "content-type") if request.body else FIRST
+        covered: tuple[str, ...] = (*FIRST, "content-type") if request.body else FIRST
+        covered += ("idempotency-key",) if "Idempotency-Key" in request.headers else ()
         # the library computes Content-Digest of the body, and covers it
         self.signer.sign(
             request, key_id=self.keyid, label="sig1", tag="passerelle", nonce=secrets.token_hex(16),

@@ -12,11 +12,15 @@ import importlib
 import json
 import secrets
 import sys
+import uuid
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 from client import Answer, Client, Request  # type: ignore[import-not-found]  # beside this script, which is run as such
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CHILD = ("nirec", "family_name", "given_names", "birth_date")
 #: Of the waiting list: every region, one of them, and a day before anything was counted.
@@ -28,6 +32,13 @@ QUESTIONS = {
 #: The document asks for these two in each request, and for the third where there is a body; the pool has the true ones.
 UNSIGNED = {"signature_input": "-", "signature": "-"}
 DIGEST = {"content_digest": "-"}
+
+
+REGISTRATION: dict[str, Any] = {
+    "family_name": "Tremblay", "expected_date": "2027-03-01", "region": "06", "desired_on": "2027-09-01",
+    "service_wanted": "cpe", "service_held": "none",
+    "parents": [{"family_name": "Gagnon", "given_names": "Marie-Ève", "phone": "418-555-0100"}],
+}  # fmt: skip
 
 
 class SigningPool(urllib3.PoolManager):
@@ -44,7 +55,7 @@ class SigningPool(urllib3.PoolManager):
             # in one form, as an acknowledgement must be
             said = json.loads(how["body"])
             body = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-            sent += ["Content-Type"]
+            sent += ["Content-Type", "Idempotency-Key"]
         request = self.client.signed(Request(method, url, {name: how["headers"][name] for name in sent}, body))
         found = super().request(method, url, body=body or None, headers=request.headers)
         answer = Answer(found.status, dict(found.headers), found.data, request)
@@ -78,12 +89,29 @@ class Operations:
         said = {
             "exchange_agreement": self.settings[f"{terms}.agreement"],
             "exchange_purpose": self.settings[f"{terms}.purpose"],
+            "idempotency_key": str(uuid.uuid4()),
         }
         try:
             answer = self.operations[name](**said, **UNSIGNED, **parameters)
         except self.refused as problem:
             return self.pool.report | {"code": json.loads(problem.body)["code"]}  # type: ignore[attr-defined]  # generated
         return self.pool.report | {"fields": json.loads(answer.to_json())}
+
+
+def registering(api: Operations, salt: Callable[[], str]) -> dict[str, Any]:
+    """The reports of a registration that is made, changed and withdrawn, of a child to be born."""
+    expected = api.call("subject.expect", "subject_expect", reference="dossier 13", salt=salt())
+    handle = expected["fields"]["handle"]
+    made = api.call("registration.create", "registration_create", handle=handle, **REGISTRATION, salt=salt())
+    path, state = {"handle": handle}, made["fields"]["state_after"]
+    changed = api.call(
+        "registration.change", "registration_change", path, if_state=state, region="03", salt=salt()
+    )  # fmt: skip
+    state = changed["fields"]["state_after"]
+    gone = api.call(
+        "registration.withdraw", "registration_withdraw", path, if_state=state, reason="family_left", salt=salt()
+    )
+    return {"created": made, "changed": changed, "withdrawn": gone}
 
 
 def main(folder: Path, generated: Path) -> int:
@@ -111,6 +139,7 @@ def main(folder: Path, generated: Path) -> int:
         "subject.merge", "subject_merge", handle=handle, other_handle=known, reason="duplicate_file"
     )
     report["born"] = api.call("subject.birth", "subject_birth", **child, handle=handle, salt=salt())
+    report |= registering(api, salt)
     for part in report.values():
         part.get("fields", {}).pop("salt", None)
     report["registered"] = api.ask("registration.get", "registration_get", handle=known)

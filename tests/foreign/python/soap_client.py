@@ -32,7 +32,7 @@ from zeep.helpers import serialize_object
 from zeep.plugins import Plugin
 from zeep.transports import Transport
 
-SERVICES = ("echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations")
+SERVICES = ("echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations", "registration_changes")
 CHILD = ("nirec", "family_name", "given_names", "birth_date")
 #: Of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {
@@ -61,6 +61,7 @@ class Addressing(Plugin):
             f"{{{WSA}}}MessageID": f"urn:uuid:{uuid.uuid4()}",
             f"{{{EXCHANGE}}}Exchange-Agreement": self.terms[0],
             f"{{{EXCHANGE}}}Exchange-Purpose": self.terms[1],
+            f"{{{EXCHANGE}}}Idempotency-Key": str(uuid.uuid4()),
         }
         for tag, text in blocks.items():
             etree.SubElement(header, tag).text = text
@@ -172,6 +173,14 @@ def _request(envelope: Any) -> None:
 CHANGES = {"body": _body, "header": _header, "wrapped": _wrapped, "request": _request}
 
 
+#: A child who is to be born.
+REGISTRATION: dict[str, Any] = {
+    "family_name": "Tremblay", "expected_date": "2027-03-01", "region": "06", "desired_on": "2027-09-01",
+    "service_wanted": "cpe", "service_held": "none",
+    "parents": {"parent": [{"family_name": "Gagnon", "given_names": "Marie-Ève", "phone": "418-555-0100"}]},
+}  # fmt: skip
+
+
 def digest(body: bytes) -> str:
     """SHA-256 of the canonical Body, as an acknowledgement says it."""
     return f"sha-256=:{b64encode(sha256(body).digest()).decode()}:"
@@ -211,12 +220,21 @@ def main(folder: Path) -> int:
     report["registered"] = client.call("registration.get", "RegistrationGet", handle=known)
     report["expected"] = client.call("subject.expect", "SubjectExpect", **salted(reference="dossier 12"))
     expected = report["expected"]["fields"]["handle"]
+    newborn = client.call("subject.expect", "SubjectExpect", **salted(reference="dossier 13"))["fields"]["handle"]
     born = {"handle": expected} | child
     report["known_already"] = client.call("subject.birth", "SubjectBirth", **salted(**born))
     report["merged"] = client.call(
         "subject.merge", "SubjectMerge", handle=expected, other_handle=known, reason="duplicate_file"
     )
     report["born"] = client.call("subject.birth", "SubjectBirth", **salted(**born))
+    made = client.call("registration.create", "RegistrationCreate", **salted(handle=newborn, **REGISTRATION))
+    report["created"] = made
+    state = {"handle": newborn, "if_state": made["fields"]["state_after"]}
+    report["changed"] = client.call("registration.change", "RegistrationChange", **salted(**state, region="03"))
+    state["if_state"] = report["changed"]["fields"]["state_after"]
+    report["withdrawn"] = client.call(
+        "registration.withdraw", "RegistrationWithdraw", **salted(**state, reason="family_left")
+    )
     report["statistics"] = {name: client.statistics(**asked) for name, asked in QUESTIONS.items()}
     for part in report.values():
         if isinstance(fields := part.get("fields"), dict):
