@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.batches.storage import DatabaseBatches
 from gateway.errors import LedgerError
 from gateway.guard.storage import DatabaseClaims
 from gateway.in_force import Follower
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 PACE_SECONDS = 5.0
 _EXPIRE_SECONDS = 600
+#: What was asked stays in the ledger; here it only serves whoever was stopped in the middle of a batch.
+_BATCHES_KEPT = timedelta(days=90)
 _PATIENCE_SECONDS = 5.0
 
 
@@ -147,7 +150,8 @@ def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop)
     )
     claims = DatabaseClaims(database, clock)
     try:
-        threading.Thread(target=_expire, args=(claims, stop), name="expire", daemon=True).start()
+        forgotten = (claims, DatabaseBatches(database), clock, stop)
+        threading.Thread(target=_expire, args=forgotten, name="expire", daemon=True).start()
         upkeep.start()
         yield
     finally:
@@ -156,11 +160,13 @@ def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop)
         database.dispose()
 
 
-def _expire(claims: DatabaseClaims, stop: Stop) -> None:
-    """Forgets old claims from time to time; a failure is tried again, and stops nothing."""
+def _expire(claims: DatabaseClaims, batches: DatabaseBatches, clock: Clock, stop: Stop) -> None:
+    """Forgets old claims and batches from time to time; a failure is tried again, and stops nothing."""
     while not stop.wait(_EXPIRE_SECONDS):
         with suppress(Exception):
             claims.expire()
+        with suppress(Exception):
+            batches.forget(clock.now() - _BATCHES_KEPT)
 
 
 def make_upkeep(database: Database, settings: Settings, key: LogKey, clock: Clock) -> Upkeep:
