@@ -117,7 +117,7 @@ def agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Ma
         "operation": operation,
         "purposes": [purpose],
         "legal_basis": {"fr": french, "en": english},
-        "fields": fields,
+        "fields": list(fields),  # one that two agreements share would be an alias
         "tells_not_found": tells,
         "budget": None,
         "validity": dict(validity),

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gateway.cli.batch import add_batch
 from gateway.cli.frame import reworded, speak
 from gateway.cli.keeping import add_keeping
 from gateway.cli.keys_commands import add_keys
@@ -43,6 +44,7 @@ def build(t: Catalogue) -> typer.Typer:
     _configuring(app, t)
     _using(app, t)
     _explaining(app, t)
+    add_batch(app, t)
     add_keys(app, t)
     add_keeping(app, t)
     _auditing(app, t)
