@@ -37,6 +37,10 @@ TERMS = {
         ("subject.merge", "ENT-2026-08", "admissibilite"),
         ("registration.get", "ENT-2026-10", "admissibilite"),
         ("registration.search", "ENT-2026-11", "admissibilite"),
+        ("batch.open", "ENT-2026-18-OUVRIR", "admissibilite"),
+        ("batch.verify", "ENT-2026-18", "admissibilite"),
+        ("batch.answer", "ENT-2026-18-REPRENDRE", "admissibilite"),
+        ("batch.get", "ENT-2026-18-SUIVRE", "admissibilite"),
     )
     for word, text in (("agreement", agreement), ("purpose", purpose))
 }
@@ -51,6 +55,10 @@ CALLED = {
     "waitlist.statistics": "statistics",
     "registration.get": "registered",
     "registration.search": "searched",
+    "batch.open": "batch",
+    "batch.verify": "record",
+    "batch.answer": "again",
+    "batch.get": "progress",
 }
 #: What the clients ask of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {
