@@ -13,7 +13,7 @@ from gateway.errors import PasserelleError
 if TYPE_CHECKING:
     from gateway.ports import Clock, Randomness
 
-_FIRST_SECONDS, _LONGEST_SECONDS = 0.5, 30.0
+_FIRST_SECONDS, _LONGEST_SECONDS = 0.5, 10.0
 _LOOK_SECONDS = 0.2
 _HALF = 2**31
 

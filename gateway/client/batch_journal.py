@@ -119,7 +119,7 @@ class Journal:
     def alone(self) -> Iterator[None]:
         """Holds the batch for this process; raises ConfigurationError where another one has it."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        with (self.folder / "verrou").open("ab") as lock:
+        with _append(self.folder / "verrou") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

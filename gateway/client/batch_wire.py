@@ -97,17 +97,19 @@ class BatchWire:
             "batch_refused", code=code, title=_titled(problem, "fr"), title_en=_titled(problem, "en")
         )
 
-    def close(self) -> None:
-        """Ends the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def _sent(self, operation: str, place: int, record: FileRecord) -> tuple[VerifiedAnswer, bytes, SignedRequest]:
         drawn = self._randomness.bytes(_DRAWN_BYTES)
         where = {"batch": self._batch, "line": str(place + 1), "salt": salt(self._key, record.line, drawn)}
         request = self._client.prepare(operation, {**record.fields, **where}, salted=False)
-        return self._exchange(request), drawn, request
+        reused = self._connection is not None
+        try:
+            answer = self._exchange(request)
+        except LaterError:
+            if not reused:
+                raise
+            # the gateway had ended a connection that was idle: another one is tried at once, with a message of its own
+            return self._sent(operation, place, record)
+        return answer, drawn, request
 
     def _exchange(self, request: SignedRequest) -> VerifiedAnswer:
         """Sent once: whoever cannot tell whether it arrived asks again, and is told what was recorded."""
@@ -125,6 +127,12 @@ class BatchWire:
             self.close()
             raise LaterError(f"unreachable ({type(error).__name__})") from None
         return self._client.verify(request, response.status, headers, body)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def tls_context(party: PartyFolder) -> ssl.SSLContext:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.model import Grant
 
 NIREC, OTHER = "1234567890123", "1234567890124"
-CHILD = {"nirec": Nirec(NIREC), "family_name": "Roy", "given_names": "Léa", "birth_date": "2024-02-29"}
+CHILD: dict[str, Any] = {"nirec": Nirec(NIREC), "family_name": "Roy", "given_names": "Léa", "birth_date": "2024-02-29"}
 LONGEST = 5.0
 
 
@@ -129,8 +129,8 @@ def test_a_line_is_asked_once_and_answered_again(world: World) -> None:
 def test_an_answer_is_for_the_same_record_alone(world: World, field: str) -> None:
     batch = world.open()
     world.verify(batch, 1)
-    another: object = Nirec(OTHER) if field == "nirec" else "2024-03-01"
-    assert refused(lambda: world.again(batch, 1, **{field: another})) is Code.LINE_DIFFERS
+    another: dict[str, Any] = {field: Nirec(OTHER) if field == "nirec" else "2024-03-01"}
+    assert refused(lambda: world.again(batch, 1, **another)) is Code.LINE_DIFFERS
 
 
 def test_lines_that_are_not_there(world: World) -> None:

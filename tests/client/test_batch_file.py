@@ -50,7 +50,7 @@ def test_a_record(tmp_path: Path, name: str) -> None:
     assert "1234567890123" not in repr(record)
 
 
-BAD = {
+BAD: dict[str, tuple[str, str | bytes]] = {
     "a digit less": ("nirec", GOOD.replace("1234567890123", "123456789012")),
     "digits of another script": ("nirec", GOOD.replace("1234567890123", "١٢٣٤٥٦٧٨٩٠١٢٣")),
     "a space after": ("nirec", GOOD.replace("0123", "0123 ")),

@@ -34,7 +34,8 @@ _SETTINGS = {
     "autovacuum": "off",
 }
 _EMPTY = """
-TRUNCATE batches, batch_lines, batch_pace, writers, records, log_state, objects, claims, first_refusals, subjects, pseudonyms, handles, merged_subjects,
+TRUNCATE batches, batch_lines, batch_pace,
+writers, records, log_state, objects, claims, first_refusals, subjects, pseudonyms, handles, merged_subjects,
 nirec_generations, runs RESTART IDENTITY;
 INSERT INTO nirec_generations (generation, state) VALUES (0, 'complete');
 """
