@@ -55,6 +55,8 @@ AIMS: Mapping[str, Aim] = {
     "disclosures_query_s_1m": Aim(2, at_most=True),
     "translation_cpu_over_zeep": Aim(0.34, at_most=True),
     "budget_cpu_share": Aim(0.05, at_most=True),
+    "batch_over_sandbox_alone": Aim(0.5),
+    "batch_rss_growth": Aim(1.2, at_most=True),
 }
 
 

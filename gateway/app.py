@@ -14,6 +14,10 @@ from adapters.loopback import Absent, Loopback
 from certs.profiles import CertificateRefusedError
 from certs.revocation import RevocationFolder
 from contracts.generate.error_table import read_errors
+from gateway.batches.batches import Batches
+from gateway.batches.pace import Pace
+from gateway.batches.sealing import Sealing
+from gateway.batches.storage import DatabaseBatches
 from gateway.effects.keys import EffectKeys
 from gateway.effects.storage import EffectRows
 from gateway.errors import ConfigurationError, NotRecordedError
@@ -82,6 +86,7 @@ if TYPE_CHECKING:
 LOOPBACK = "loopback"
 LEDGER = "ledger"
 SUBJECTS = "subjects"
+BATCHES = "batches"
 _TURNED_AWAY_AT_ONCE = 8
 
 
@@ -127,19 +132,43 @@ class Worker:
             self._claims_keys,
             self._meters.budgeted,
         )
+        self._batches = self._make_batches()
         ours: dict[str, Upstream] = {
             LEDGER: Acknowledgements(partial(self._lookup.find, KINDS["exchange"])),
             SUBJECTS: Unasked(),
+            BATCHES: self._batches,
         }
         self._ours = frozenset({*ours, LOOPBACK})
         named = {one.upstream for contract in composition.contracts for one in contract.operations.values()}
         asked = self._ask_upstream() if upstreams is None else upstreams
-        self._upstreams = {**dict.fromkeys(named, Absent()), **ours, **asked}
+        self._upstreams = {**dict.fromkeys(named, Absent()), **ours, **self._with_batches(asked)}
         self._halt = Halt(
             lambda: anchor_rule(composition.bundle), Anchors(AnchorRows(self._relaxed)), composition.clock
         )
         self._exchange = self._switch()
         self._warmth = Warmth(lambda: self._parties, composition.clock)
+
+    def _make_batches(self) -> Batches:
+        base = self._base
+        self._batch_rows = DatabaseBatches(self._relaxed)
+        sealing = Sealing(self._keystore, HANDLES_KEY, base.randomness)
+        per_second = self._settings.civil_registry.batch_per_second
+        return Batches(self._batch_rows, sealing, base.clock, self._waiting, per_second)
+
+    def _with_batches(self, asked: Mapping[str, Upstream]) -> Mapping[str, Upstream]:
+        """The same; the civil registry also answers for batches, at their pace, with half of its calls at most."""
+        registry = self._settings.civil_registry
+        if registry.party not in asked:
+            return asked
+        pace = Pace(
+            self._batch_rows,
+            self._base.clock,
+            self._waiting,
+            upstream=registry.party,
+            per_second=registry.batch_per_second,
+            at_once=max(1, registry.concurrency // 2),
+        )
+        return {**asked, registry.party: self._batches.asked(asked[registry.party], pace, registry.deadline_seconds)}
 
     def _opened_keystore(self) -> OpenKeystore:
         """The keys themselves, or the way to the process that has them (S7)."""

@@ -19,6 +19,10 @@ TITLES = {
     REGISTRY: ("civil-registry", "Directeur de l'état civil", "Registrar of civil status"),
 }
 
+_BATCH_REPORT = [
+    "records", "rejected", "commitment", "opened_at", "answered", "confirmed", "not_confirmed", "not_found", "complete",
+    "first_exchange", "first_at", "last_exchange", "last_at",
+]  # fmt: skip
 #: agreement -> party, operation, purpose, fields, whether not_found is told apart, legal basis in both languages
 AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
     "ESSAI-COOP": ("cooperative", "echo", "essai", ["message"], False, "Aucune donnée personnelle", "No personal data"),
@@ -82,6 +86,38 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
         "ministry", "registration.withdraw", "inscription", ["outcome", "handle", "state_before", "state_after"], False,
         "Entente fictive: retrait d'un dossier", "Fictitious agreement: withdrawal of a registration",
     ),
+    "ENT-2026-16-OUVRIR": (
+        "cooperative", "batch.open", "inscription", ["batch", "per_second"], False,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-16": (
+        "cooperative", "batch.verify", "inscription", ["outcome", "handle"], False,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-16-REPRENDRE": (
+        "cooperative", "batch.answer", "inscription", ["outcome", "handle"], False,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-16-SUIVRE": (
+        "cooperative", "batch.get", "inscription", _BATCH_REPORT, False,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-18-OUVRIR": (
+        "ministry", "batch.open", "admissibilite", ["batch", "per_second"], True,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-18": (
+        "ministry", "batch.verify", "admissibilite", ["outcome", "handle"], True,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-18-REPRENDRE": (
+        "ministry", "batch.answer", "admissibilite", ["outcome", "handle"], True,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-18-SUIVRE": (
+        "ministry", "batch.get", "admissibilite", _BATCH_REPORT, True,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
 }  # fmt: skip
 
 
@@ -106,7 +142,7 @@ def agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Ma
         "operation": operation,
         "purposes": [purpose],
         "legal_basis": {"fr": french, "en": english},
-        "fields": fields,
+        "fields": list(fields),  # one that two agreements share would be an alias
         "tells_not_found": tells,
         "budget": _budget(operation),
         "validity": dict(validity),

@@ -67,6 +67,13 @@ class Code(StrEnum):
     UPSTREAM_UNTRUSTED = "upstream_untrusted"
     UPSTREAM_MALFORMED = "upstream_malformed"
 
+    BATCH_UNKNOWN = "batch_unknown"
+    LINE_UNKNOWN = "line_unknown"
+    LINE_ANSWERED = "line_answered"
+    LINE_IN_HAND = "line_in_hand"
+    LINE_DIFFERS = "line_differs"
+    BATCH_TOO_FAST = "batch_too_fast"
+
     NOT_RECORDED = "not_recorded"
     TOO_MANY_REFUSALS = "too_many_refusals"
     RECEIPT_UNKNOWN = "receipt_unknown"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.batches.storage import DatabaseBatches
 from gateway.effects.storage import DatabaseEffects
 from gateway.errors import LedgerError
 from gateway.guard.storage import DatabaseBudgets, DatabaseClaims
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 PACE_SECONDS = 5.0
 _EXPIRE_SECONDS = 600
+#: What was asked stays in the ledger; here it only serves whoever was stopped in the middle of a batch.
+_BATCHES_KEPT = timedelta(days=90)
 _PATIENCE_SECONDS = 5.0
 
 
@@ -149,7 +152,8 @@ def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop)
     guarded = (DatabaseClaims(database, clock), DatabaseBudgets(database, clock))
     effects = DatabaseEffects(database)
     try:
-        threading.Thread(target=_expire, args=(guarded, effects, clock, stop), name="expire", daemon=True).start()
+        expiring = (guarded, effects, DatabaseBatches(database), clock, stop)
+        threading.Thread(target=_expire, args=expiring, name="expire", daemon=True).start()
         upkeep.start()
         yield
     finally:
@@ -159,9 +163,13 @@ def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop)
 
 
 def _expire(
-    guarded: Sequence[DatabaseClaims | DatabaseBudgets], effects: DatabaseEffects, clock: Clock, stop: Stop
+    guarded: Sequence[DatabaseClaims | DatabaseBudgets],
+    effects: DatabaseEffects,
+    batches: DatabaseBatches,
+    clock: Clock,
+    stop: Stop,
 ) -> None:
-    """Forgets old claims, counts and keys from time to time; a failure is tried again, and stops nothing.
+    """Forgets old claims, counts, keys and batches from time to time; a failure is tried again, and stops nothing.
 
     At once after a start, and then as often, intents whose exchange has ended without an answer become unknown.
     """
@@ -175,6 +183,8 @@ def _expire(
         for rows in guarded:
             with suppress(Exception):
                 rows.expire()
+        with suppress(Exception):
+            batches.forget(clock.now() - _BATCHES_KEPT)
 
 
 def make_upkeep(database: Database, settings: Settings, key: LogKey, clock: Clock) -> Upkeep:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.ledger.leaf import Leaf
 
 #: The upstreams that are no party: an echo, our own subjects, the ledger, which acknowledgements are held against.
-_OURSELVES = frozenset({"loopback", "ledger", "subjects"})
+_OURSELVES = frozenset({"loopback", "ledger", "subjects", "batches"})
 RELEASED = "released"
 _OK = range(200, 300)
 _LEAST_ERROR = 400
@@ -47,7 +47,12 @@ _BY_HALT = frozenset({Code.TIMESTAMP_TOO_OLD})
 _BY_LEDGER = frozenset({Code.EXCHANGE_UNKNOWN, Code.ACKNOWLEDGEMENT_DIFFERS})
 _BY_BUDGET = frozenset({Code.BUDGET_SPENT})
 _BY_KEY = frozenset({Code.IDEMPOTENCY_CONFLICT})
-_LATE = _BY_KEY | _BY_POLICY | _BY_HALT | _BY_BUDGET | _BY_UPSTREAM | _BY_LEDGER | SUBJECT_REFUSALS | {Code.INTERNAL}
+_BY_BATCH = frozenset(
+    {Code.BATCH_UNKNOWN, Code.LINE_UNKNOWN, Code.LINE_ANSWERED, Code.LINE_IN_HAND, Code.LINE_DIFFERS,
+     Code.BATCH_TOO_FAST}
+)  # fmt: skip
+_BY_ROOMS = _BY_KEY | _BY_BUDGET | _BY_BATCH | _BY_LEDGER
+_LATE = _BY_POLICY | _BY_HALT | _BY_ROOMS | _BY_UPSTREAM | SUBJECT_REFUSALS | {Code.INTERNAL}
 #: These answers have no leaf of their own.
 _NEVER_RECORDED = frozenset({Code.NOT_RECORDED, Code.RECEIPT_UNKNOWN})
 
@@ -124,6 +129,8 @@ class ExchangeCheck:
             raise Problem(Fault.CONTRACT_DIFFERS, "acknowledges where the contract does not, or the reverse")
         if evidence.outcome in _BY_LEDGER and not operation.acknowledges:
             raise Problem(Fault.EVIDENCE_DIFFERS, "refused as an acknowledgement, and is none")
+        if evidence.outcome in _BY_BATCH and evidence.outcome not in operation.errors:
+            raise Problem(Fault.EVIDENCE_DIFFERS, "refused as a batch's, and is of none")
         # 5  the agreement allowed what was released, or rightly did not
         _check_outcome(evidence, policy)
         _check_disclosure(evidence, operation, policy)

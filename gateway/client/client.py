@@ -22,6 +22,7 @@ from gateway.translation.address import address, path_fields
 from gateway.translation.xml_error import LexicalError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from contracts.declaration import RestBinding
@@ -122,7 +123,11 @@ class PartyClient:
         """The verified answer; raises UnreachableError, AnswerError."""
         response = self._get(request.method, request.target, dict(request.headers), request.body)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return self._verifier.verify(request, response.status_code, headers, response.content)
+        return self.verify(request, response.status_code, headers, response.content)
+
+    def verify(self, request: SignedRequest, status: int, headers: Mapping[str, str], body: bytes) -> VerifiedAnswer:
+        """An answer that came another way, its headers in small letters; raises AnswerError."""
+        return self._verifier.verify(request, status, headers, body)
 
     def _get(self, method: str, target: str, headers: dict[str, str], body: bytes) -> requests.Response:
         try:

@@ -40,6 +40,10 @@ TERMS = {
         ("registration.create", "ENT-2026-12", "inscription"),
         ("registration.change", "ENT-2026-13", "inscription"),
         ("registration.withdraw", "ENT-2026-14", "inscription"),
+        ("batch.open", "ENT-2026-18-OUVRIR", "admissibilite"),
+        ("batch.verify", "ENT-2026-18", "admissibilite"),
+        ("batch.answer", "ENT-2026-18-REPRENDRE", "admissibilite"),
+        ("batch.get", "ENT-2026-18-SUIVRE", "admissibilite"),
     )
     for word, text in (("agreement", agreement), ("purpose", purpose))
 }
@@ -57,6 +61,10 @@ CALLED = {
     "registration.create": "created",
     "registration.change": "changed",
     "registration.withdraw": "withdrawn",
+    "batch.open": "batch",
+    "batch.verify": "record",
+    "batch.answer": "again",
+    "batch.get": "progress",
 }
 #: What the clients ask of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {

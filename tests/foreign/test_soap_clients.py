@@ -68,7 +68,7 @@ def test_a_stranger_s_soap_client_calls_every_operation(
     before, counted = live.counter(), live.counter("cooperative")
     report = call(live, request, tmp_path / "party", language, (soap, algorithm, reference))
     assert set(CALLED.values()) <= report.keys()
-    # it signed each operation, and verified each answer: three of them reached the registry
+    # it signed each operation, and verified each answer: four of them reached the registry
     assert report["echo"]["fields"] == {"message": "d'ailleurs: été"}
     known = report["verification"]["fields"]
     assert (known["outcome"], len(bytes.fromhex(known["handle"]))) == ("confirmed", 32)
@@ -78,7 +78,12 @@ def test_a_stranger_s_soap_client_calls_every_operation(
     assert report["known_already"]["code"] == "merge_needed"
     assert report["merged"]["fields"]["handle"] in {known["handle"], report["expected"]["fields"]["handle"]}
     assert report["born"]["fields"] == {"outcome": "confirmed"} | report["merged"]["fields"]
-    assert live.counter() == before + 3
+    assert live.counter() == before + 4
+    # a record of a batch, whose answer is given again without the registry
+    told = [report[name]["fields"] for name in ("record", "again")]
+    assert told[0] == told[1]
+    assert told[0]["handle"] in {known["handle"], report["merged"]["fields"]["handle"]}
+    assert str(report["progress"]["fields"]["answered"]) == "1"
     # a child is found, and looked up by the handle that this party has for it
     assert known["handle"] in json.dumps(report["searched"]["fields"])
     found = report["registered"]["fields"]
@@ -112,6 +117,10 @@ def test_a_stranger_s_soap_client_calls_every_operation(
         "merged",
         "born",
         "refused",
+        "batch",
+        "record",
+        "again",
+        "progress",
     ]
     for said in [*(report[name] for name in proven), *report["statistics"].values()]:
         assert set(said["covered"]) == ANSWERS, said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.client.operations.batches import BatchesOperations
 from gateway.client.operations.echo import EchoOperations
 from gateway.client.operations.nirec import NirecOperations
 from gateway.client.operations.registration_changes import RegistrationChangesOperations
@@ -13,6 +14,7 @@ __all__ = ["Operations"]
 
 
 class Operations(
+    BatchesOperations,
     EchoOperations,
     NirecOperations,
     RegistrationChangesOperations,
