@@ -87,6 +87,14 @@ def test_an_operation_that_nothing_of_theirs_serves_is_refused(tmp_path: Path) -
         systems(tmp_path, upstream("accreditation", folder))
 
 
+def test_an_effect_that_a_mapping_cannot_have_happen_once_is_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(PERMITS, tmp_path / "theirs")
+    contract = folder / "contract.yaml"
+    contract.write_text(contract.read_text(encoding="utf-8").replace("idempotent: true", "idempotent: false"), "utf-8")
+    with pytest.raises(ConfigurationError, match="no key under which it happens once"):
+        systems(tmp_path, upstream("accreditation", folder))
+
+
 def test_two_contracts_of_one_name_are_refused(tmp_path: Path) -> None:
     nirec = contracts_folder() / "nirec" / "v1"
     with pytest.raises(ConfigurationError, match="nirec v1: two contracts"):

@@ -182,6 +182,7 @@ def _deep(levels: int) -> bytes:
 
 OWN_HEADER = _add("Header", "{urn:x}Own", "words")
 _WIDE = b"<d " + b" ".join(b'a%d="1"' % number for number in range(17)) + b"/>"
+_KEY = "6f1c1e34-0000-4000-8000-00000000000a"
 _USERNAME = f"{{{WSSE}}}UsernameToken"
 
 #: Attack -> how it is made, and the code, component and reason of its refusal ("-": none).
@@ -201,6 +202,14 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     ),
     "signature_value_not_base64": (after(_text("SignatureValue", "AB=")), "signature_malformed base64 *"),
     "header_repeated": (after(_add("Header", f"{{{PX}}}Exchange-Purpose", "autre")), "signature_malformed Header *"),
+    # the key of an effect, which enters evidence
+    "key_not_signed": (
+        before(_add("Header", f"{{{PX}}}Idempotency-Key", _KEY)), "component_not_covered Idempotency-Key -",
+    ),
+    "key_of_words": (
+        before(_add("Header", f"{{{PX}}}Idempotency-Key", "Tremblay"), "Idempotency-Key"),
+        "signature_malformed Idempotency-Key -",
+    ),
     # XML
     "comment_in_the_text": (in_bytes(b"Bonjour", b"Bon<!---->jour"), "body_malformed - xml_comment"),
     "comment_in_a_digest": (in_bytes(b"DigestValue>", b"DigestValue><!---->"), "body_malformed - xml_comment"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gateway.audit.verdict import Fault
+    from gateway.audit.verdict import Fault, Verdict
     from gateway.model import LeafKind
     from tests.audit.forge import Forger, Item
 
@@ -61,8 +62,11 @@ class Bench:
         return self.forger.append(self.items, kind)
 
     def faults(self) -> set[Fault]:
-        log = self.forger.write(self.items, self._folder, self._objects)
-        return {finding.code for finding in audit(log, self._trust).findings}
+        return {finding.code for finding in self.verdict().findings}
+
+    def verdict(self) -> Verdict:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return audit(self.forger.write(self.items, self._folder, self._objects), self._trust)
 
 
 def rebase(old: str, new: str, **evidence_too: object) -> Change:

@@ -60,7 +60,11 @@ final class Wsdl {
                 .filter(each -> each.getAttribute("name").equals(element)).findFirst().orElseThrow();
         List<String> names = new ArrayList<>();
         Element sequence = Xml.all(declared, XSD, "sequence").get(0);
-        Xml.children(sequence, XSD, "element").forEach(each -> names.add(each.getAttribute("name")));
+        for (Element each : Xml.children(sequence)) {
+            // one of a choice, or itself
+            List<Element> named = each.getLocalName().equals("choice") ? Xml.children(each, XSD, "element") : List.of(each);
+            named.forEach(one -> names.add(one.getAttribute("name")));
+        }
         return names;
     }
 
