@@ -136,14 +136,18 @@ def test_what_a_kill_left_half_written_is_asked_again(desk: Desk, torn: bytes) -
     assert all(json.loads(one) for one in kept)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [lambda text: text.replace("Roy", "Roi", 1), lambda text: text.replace("d7", "d8", 1),
-     lambda text: text + "0000000000999,Roy,Léa,2024-02-29,x\n", lambda text: text.rpartition("\n0")[0] + "\n",
-     lambda text: text.replace("\n", "\n\n", 1)],
-)  # fmt: skip
-def test_a_file_that_has_changed_is_not_gone_on_with(desk: Desk, change: Callable[[str], str]) -> None:
-    desk.file.write_text(change(desk.file.read_text(encoding="utf-8")), encoding="utf-8")
+CHANGES: dict[str, Callable[[str], str]] = {
+    "a name": lambda text: text.replace("Roy", "Roi", 1),
+    "a reference": lambda text: text.replace("d7", "d8", 1),
+    "one more": lambda text: text + "0000000000999,Roy,Léa,2024-02-29,x\n",
+    "one less": lambda text: text.rpartition("\n0")[0] + "\n",
+    "an empty line": lambda text: text.replace("\n", "\n\n", 1),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_has_changed_is_not_gone_on_with(desk: Desk, change: str) -> None:
+    desk.file.write_text(CHANGES[change](desk.file.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:
         desk.begin()
     assert caught.value.key == "batch_file_changed"
