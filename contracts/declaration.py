@@ -86,10 +86,11 @@ class ReductionRule(_Strict):
     ``act`` disclose and attach need an identifier and the value of the answer that confirms it; attach, merge and read
     name the request fields that hold handles of the caller's, and merge the one that says why. At read the upstream is
     told its own handle in place of the caller's; at list the answer's field ``listed`` holds items, each with the
-    upstream's own handle, in whose place the caller gets its own (N3).
+    upstream's own handle, in whose place the caller gets its own (N3). At view the gateway itself answers about the
+    child whom the caller's handle names.
     """
 
-    act: Literal["disclose", "expect", "attach", "merge", "read", "list"] = "disclose"
+    act: Literal["disclose", "expect", "attach", "merge", "read", "list", "view"] = "disclose"
     identifier: str | None = None
     handle: str
     field: str | None = None

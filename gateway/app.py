@@ -16,6 +16,10 @@ from certs.revocation import RevocationFolder
 from contracts.generate.error_table import read_errors
 from gateway.errors import ConfigurationError, NotRecordedError
 from gateway.exchange import Exchange
+from gateway.family.notes import FamilyNotes
+from gateway.family.storage import DatabaseNotes
+from gateway.family.view import FamilyView
+from gateway.family_words import family_words
 from gateway.guard.claims import CLAIMS_KEY, OVERLAP, ClaimGuard
 from gateway.guard.storage import DatabaseClaims
 from gateway.http.app import Face, create_app
@@ -79,6 +83,7 @@ if TYPE_CHECKING:
 LOOPBACK = "loopback"
 LEDGER = "ledger"
 SUBJECTS = "subjects"
+FAMILY = "family"
 _TURNED_AWAY_AT_ONCE = 8
 
 
@@ -118,9 +123,15 @@ class Worker:
             period_key=self._period_key,
         )
         self._claims = DatabaseClaims(self._relaxed, composition.clock)
+        subjects = DatabaseSubjects(self._durable, composition.clock, composition.randomness)
+        chain = PseudonymChain(self._keystore, nirec_key)
+        self._subjects = SubjectDirectory(subjects, chain, self._keystore, handle_key(""))
+        notes = DatabaseNotes(self._durable)
+        self._family = FamilyNotes(notes, composition.randomness)
         ours: dict[str, Upstream] = {
             LEDGER: Acknowledgements(partial(self._lookup.find, KINDS["exchange"])),
             SUBJECTS: Unasked(),
+            FAMILY: FamilyView(notes, self._subjects.secrets, family_words(composition.contracts, self._durable)),
         }
         named = {one.upstream for contract in composition.contracts for one in contract.operations.values()}
         asked = self._ask_upstream() if upstreams is None else upstreams
@@ -198,7 +209,6 @@ class Worker:
         signing = self._signing(parties, partial(self._prove, parties, policy.bundle.gateway))
         guard = ClaimGuard(self._claims, self._keystore, policy.bundle.guard.refusals_per_minute, self._claims_keys)
         ledger = MeteredLedger(self._sealer(policy, signing), self._meters, base.clock)
-        store = DatabaseSubjects(self._durable, base.clock, base.randomness)
         exchange = Exchange(
             identity=parties,
             signing=signing,
@@ -206,7 +216,8 @@ class Worker:
             guard=guard,
             policy=Authoriser(policy.bundle, policy.sha256, self._halt.holds),
             upstreams=self._upstreams,
-            subjects=SubjectDirectory(store, PseudonymChain(self._keystore, nirec_key), self._keystore, handle_key("")),
+            subjects=self._subjects,
+            family=self._family,
             ledger=ledger,
             alarm=self._alarm,
         )

@@ -70,6 +70,11 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
         "ministry", "registration.search", "admissibilite", ["outcome", "hits"], False,
         "Entente fictive: recherche d'un dossier", "Fictitious agreement: search for a registration",
     ),
+    "ENT-2026-17": (
+        "cooperative", "family.view", "acces_famille", ["handle", "disclosures", "more"], False,
+        "Loi sur l'accès, art. 67.3 et 83: accès de la personne concernée (entente fictive)",
+        "Act respecting access, s. 67.3 and 83: access by the person concerned (fictitious agreement)",
+    ),
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Reply,
         VerifiedRequest,
     )
-    from gateway.ports import Guard, Identity, Ledger, Policy, Signing, Subjects, Translation, Upstream
+    from gateway.ports import FamilyNotes, Guard, Identity, Ledger, Policy, Signing, Subjects, Translation, Upstream
 
 _CONTENT_TYPES: Mapping[Form, str] = {
     "rest": "application/json",
@@ -59,6 +59,7 @@ class Exchange:
         policy: Policy,
         upstreams: Mapping[str, Upstream],
         subjects: Subjects,
+        family: FamilyNotes,
         ledger: Ledger,
         alarm: Callable[[Received, Exception], None],
     ) -> None:
@@ -69,6 +70,7 @@ class Exchange:
         self._policy = policy
         self._upstreams = upstreams
         self._subjects = subjects
+        self._family = family
         self._ledger = ledger
         self._alarm = alarm
 
@@ -137,7 +139,8 @@ class Exchange:
             return Answer(content, tuple(sorted(kept)), (), reply.changes)
         # a child who is registered twice is one subject
         subjects = tuple(dict.fromkeys(told.subjects))
-        return Answer(content, tuple(sorted(kept)), subjects, (*reply.changes, *told.changes))
+        changes = (*reply.changes, *told.changes, *self._family.noted(grant, told, kept))
+        return Answer(content, tuple(sorted(kept)), subjects, changes)
 
     def _disclosed(self, grant: Grant, rule: Reduction, fields: dict[str, object]) -> Disclosure | None:
         """The subjects that the answer is about, their handles put into ``fields``; raises Refusal."""

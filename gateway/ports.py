@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from gateway.change import Change
     from gateway.model import (
         Answer,
         AnswerToSign,
@@ -182,6 +183,14 @@ class Subjects(Protocol):
 
         Raises Refusal.
         """
+        ...
+
+
+class FamilyNotes(Protocol):
+    """What a child's family can be told later: beside step 7."""
+
+    def noted(self, grant: Grant, told: Disclosure, fields: Iterable[str]) -> tuple[Change, ...]:
+        """What comes with the record, so that each of these children's families can be told of it."""
         ...
 
 

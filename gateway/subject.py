@@ -5,7 +5,7 @@ What lives here: values. What may not: behaviour, input and output, anything tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ class Nirec:
         raise TypeError("a NIREC is not serialised")
 
 
-#: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, names those that were found.
-SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "list"]
+#: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, names those that were found,
+#: tells its family.
+SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "list", "view"]
 SubjectRole = Literal["survivor", "merged"]
 
 
@@ -77,7 +78,11 @@ class SubjectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """The subjects, the one whose handle is given first (at list one per handle asked), and what changes of them."""
+    """The subjects, the one whose handle is given first (at list one per handle asked), and what changes of them.
+
+    ``secrets`` are the children's own, by which their families' notes are kept (gateway.family), one or more of a kind.
+    """
 
     subjects: tuple[DisclosedSubject, ...]
     changes: tuple[Change, ...] = ()
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)

@@ -130,6 +130,25 @@ class SqliteDatabase(Database):
 
         In all, the thread gives the interpreter's lock away for the one step that does the work.
         """
+        return self._written(lambda connection: connection.execute(statement, parameters).rowcount)
+
+    def write_together(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
+        """Several statements between a BEGIN and a COMMIT, on the same connection."""
+
+        def together(connection: sqlite3.Connection) -> int:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                changed = [connection.execute(text, values).rowcount for text, values in statements]
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            return changed[0]
+
+        return self._written(together)
+
+    def _written(self, work: Callable[[sqlite3.Connection], int]) -> int:
         self._check_process()
         with self.turn:
             try:
@@ -137,7 +156,7 @@ class SqliteDatabase(Database):
                     connection = self._hasty = self._hasty or self._connected(patience=0)
                 else:
                     connection = self._direct = self._direct or self._connected(patience=PATIENCE_SECONDS)
-                changed = connection.execute(statement, parameters).rowcount
+                changed = work(connection)
                 self._proven.add(connection)
             except sqlite3.OperationalError as error:
                 raise self._unavailable(error) from error

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from gateway.change import Change
 from gateway.errors import Code, ConfigurationError, KeystoreError, NotRecordedError, Refusal, StorageUnavailableError
 from gateway.exchange import Exchange
 from gateway.model import (
@@ -29,7 +30,7 @@ from tests.adapters.fakes import ShiftedClock
 from tests.guard.test_claims import message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gateway.model import Answer, Message, Received, SubjectRequest, VerifiedRequest
 
@@ -98,6 +99,10 @@ class Everything:
         self._step("disclose")
         return Disclosure((DisclosedSubject("ledger", f"handle of {request.party}"),))
 
+    def noted(self, grant: Grant, told: Disclosure, fields: Iterable[str]) -> tuple[Change, ...]:
+        self._step("noted")
+        return (Change((), Code.INTERNAL, alone=False),)
+
     def translate_out(self, grant: Grant, fields: dict[str, object]) -> bytes:
         self._step("translate_out")
         self._out = fields
@@ -139,7 +144,7 @@ class Everything:
         one: Any = self
         exchange = Exchange(
             identity=one, signing=one, translation=one, guard=one, policy=one, upstreams={"registry": one},
-            subjects=one, ledger=one, alarm=self.alarm,
+            subjects=one, family=one, ledger=one, alarm=self.alarm,
         )  # fmt: skip
         return exchange.handle(self.received)
 
