@@ -61,7 +61,7 @@ def fill_registrations(settings: Settings, count: int, clock: Clock, randomness:
     try:
         if not registry.exists():
             registry.create()
-        made = list(make_registrations(children, registry.count(), count))
+        made = list(make_registrations(children, registry.made(), count))
         nirecs = (None if one.known is None else known[one.known].nirec for one in made)
         handles = enrol(settings, _COOPERATIVE, nirecs, clock, randomness) if made else []
         registry.add(zip(handles, made, strict=True))

@@ -46,7 +46,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     shared = cluster.database()
     yield shared
     with psycopg.connect(shared) as connection:
-        connection.execute("DROP TABLE parents, registrations")
+        connection.execute("DROP TABLE parents, registrations, effects")
     cluster.give_back(shared)
 
 

@@ -1,6 +1,8 @@
 """The sandbox registry's own database, SQLite or PostgreSQL: registrations by the cooperative's handles, never a NIREC.
 
-Names are kept twice: as they are written, and as they are looked up, so that an accent more or less finds them.
+Nothing of a registration is overwritten: each version of it is a row, in force from ``since`` (included) until
+``until`` (not included; NULL for the one in force), so that what stood at a past instant can be counted again. Names
+are kept twice: as they are written, and as they are looked up, so that an accent more or less finds them.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import unicodedata
 from dataclasses import dataclass, field
+from datetime import UTC
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -17,49 +20,55 @@ from sqlalchemy import create_engine, inspect, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from adapters.cooperative.sandbox.registrations import Registration
 
 _SCHEMA = (
     """
     CREATE TABLE registrations (
-        number INTEGER PRIMARY KEY, handle TEXT NOT NULL UNIQUE, family_name TEXT NOT NULL, family_key TEXT NOT NULL,
-        given_names TEXT, given_key TEXT, birth_date TEXT, expected_date TEXT, region TEXT NOT NULL,
-        registered_on TEXT NOT NULL, registered_day INTEGER NOT NULL, desired_on TEXT NOT NULL, wanted TEXT NOT NULL,
-        held TEXT NOT NULL
+        number INTEGER NOT NULL, version INTEGER NOT NULL, since TEXT NOT NULL, until TEXT, handle TEXT NOT NULL,
+        family_name TEXT NOT NULL, family_key TEXT NOT NULL, given_names TEXT, given_key TEXT, birth_date TEXT,
+        expected_date TEXT, region TEXT NOT NULL, registered_on TEXT NOT NULL, registered_day INTEGER NOT NULL,
+        desired_on TEXT NOT NULL, wanted TEXT NOT NULL, held TEXT NOT NULL, PRIMARY KEY (number, version)
     )
     """,
     """
     CREATE TABLE parents (
-        number INTEGER NOT NULL, place INTEGER NOT NULL, family_name TEXT NOT NULL, family_key TEXT NOT NULL,
-        given_names TEXT NOT NULL, given_key TEXT NOT NULL, phone TEXT NOT NULL, PRIMARY KEY (number, place)
+        number INTEGER NOT NULL, version INTEGER NOT NULL, place INTEGER NOT NULL, family_name TEXT NOT NULL,
+        family_key TEXT NOT NULL, given_names TEXT NOT NULL, given_key TEXT NOT NULL, phone TEXT NOT NULL,
+        PRIMARY KEY (number, version, place)
     )
     """,
+    "CREATE TABLE effects (key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, at TEXT NOT NULL)",
+    "CREATE UNIQUE INDEX registrations_in_force ON registrations (handle) WHERE until IS NULL",
     "CREATE INDEX registrations_by_name ON registrations (family_key, given_key)",
     "CREATE INDEX registrations_by_birth ON registrations (birth_date)",
     "CREATE INDEX parents_by_name ON parents (family_key, given_key)",
     "CREATE INDEX parents_by_phone ON parents (phone)",
 )
 _ADD = """
-INSERT INTO registrations VALUES (:number, :handle, :family_name, :family_key, :given_names, :given_key, :birth_date,
-:expected_date, :region, :registered_on, :registered_day, :desired_on, :wanted, :held)
+INSERT INTO registrations VALUES (:number, :version, :since, :until, :handle, :family_name, :family_key, :given_names,
+:given_key, :birth_date, :expected_date, :region, :registered_on, :registered_day, :desired_on, :wanted, :held)
 """
-_ADD_PARENT = (
-    "INSERT INTO parents VALUES (:number, :place, :family_name, :family_key, :given_names, :given_key, :phone)"
-)
-_COUNT = "SELECT COUNT(*) FROM registrations"
-_HANDLES = "SELECT handle FROM registrations ORDER BY number"
+_ADD_PARENT = """
+INSERT INTO parents VALUES (:number, :version, :place, :family_name, :family_key, :given_names, :given_key, :phone)
+"""
+_COUNT = "SELECT COUNT(*) FROM registrations WHERE until IS NULL"
+_HANDLES = "SELECT handle FROM registrations WHERE until IS NULL ORDER BY number"
+_MADE = "SELECT COALESCE(MAX(number) + 1, 0) FROM registrations WHERE number < :first"
 _COUNTED = """
 SELECT region, COUNT(*), SUM(CASE WHEN birth_date <= :day THEN 1 ELSE 0 END),
 SUM(CASE WHEN desired_on <= :day THEN 1 ELSE 0 END), SUM(CASE WHEN held = 'none' THEN 1 ELSE 0 END),
 SUM(:ordinal - registered_day)
-FROM registrations WHERE registered_on <= :day GROUP BY region ORDER BY region
+FROM registrations WHERE since <= :instant AND (until IS NULL OR until > :instant) GROUP BY region ORDER BY region
 """
-_BY_HANDLE = "SELECT * FROM registrations WHERE handle = :handle"
-_PARENTS = "SELECT family_name, given_names, phone FROM parents WHERE number = :number ORDER BY place"
+_BY_HANDLE = "SELECT * FROM registrations WHERE handle = :handle AND until IS NULL"
+_PARENTS = """
+SELECT family_name, given_names, phone FROM parents WHERE number = :number AND version = :version ORDER BY place
+"""
 #: A criterion of a search, and what holds of a registration that meets it; a parent's are met by one and the same.
 _OF_CHILD = {
     "family_name": "r.family_key = :family_name",
@@ -74,6 +83,8 @@ _OF_PARENT = {
 }
 _BY_KEY = frozenset({"family_name", "given_names", "parent_family_name", "parent_given_names"})
 _BATCH = 5000
+#: Registrations of this number or above were entered by somebody; those below are synthetic.
+ENTERED = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,7 @@ class Registry:
                 connection.execute(text(statement))
 
     def add(self, registrations: Iterable[tuple[str, Registration]]) -> None:
-        """Registrations, each with its handle, in one transaction."""
+        """Registrations, each with its handle and in force since the beginning of its day, in one transaction."""
         rows = iter(registrations)
         with self._engine.begin() as connection:
             while batch := list(islice(rows, _BATCH)):
@@ -127,29 +138,31 @@ class Registry:
                 connection.execute(text(_ADD_PARENT), [row for _, one in batch for row in _parent_rows(one)])
 
     def count(self) -> int:
-        """How many there are."""
+        """How many are in force."""
         with self._engine.connect() as connection:
             return int(connection.execute(text(_COUNT)).scalar_one())
 
+    def made(self) -> int:
+        """How many synthetic ones were ever added: the number of the next one."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(text(_MADE), {"first": ENTERED}).scalar_one())
+
     def handles(self) -> list[str]:
-        """The handles of all registrations, in the order of their numbers."""
+        """The handles of all registrations in force, in the order of their numbers."""
         with self._engine.connect() as connection:
             return list(connection.execute(text(_HANDLES)).scalars())
 
     def counted(self, day: date) -> list[Counted]:
         """What is counted at the end of a day, by region."""
         with self._engine.connect() as connection:
-            found = connection.execute(text(_COUNTED), {"day": day.isoformat(), "ordinal": day.toordinal()})
+            asked = {"day": day.isoformat(), "ordinal": day.toordinal(), "instant": end_of(day)}
+            found = connection.execute(text(_COUNTED), asked)
             return [Counted(*row) for row in found]
 
     def by_handle(self, handle: str) -> Kept | None:
-        """The registration of the child that the cooperative knows by this handle."""
+        """The registration in force of the child that the cooperative knows by this handle."""
         with self._engine.connect() as connection:
-            row = connection.execute(text(_BY_HANDLE), {"handle": handle}).mappings().one_or_none()
-            if row is None:
-                return None
-            parents = connection.execute(text(_PARENTS), {"number": row["number"]}).mappings().all()
-        return Kept(dict(row), [dict(one) for one in parents])
+            return _in_force(connection, handle)
 
     def search(self, criteria: Mapping[str, str], most: int) -> list[Mapping[str, Any]]:
         """The columns of those that meet every criterion, up to so many, in the order of their numbers.
@@ -157,12 +170,13 @@ class Registry:
         Raises LookupError where there is no criterion that it knows.
         """
         of_parent = [said for name, said in _OF_PARENT.items() if name in criteria]
-        conditions = [said for name, said in _OF_CHILD.items() if name in criteria]
+        of_child = [said for name, said in _OF_CHILD.items() if name in criteria]
         if of_parent:
-            theirs = " AND ".join(["p.number = r.number", *of_parent])
-            conditions.append(f"EXISTS (SELECT 1 FROM parents p WHERE {theirs})")  # noqa: S608  our own constants only
-        if not conditions:
+            theirs = " AND ".join(["p.number = r.number", "p.version = r.version", *of_parent])
+            of_child.append(f"EXISTS (SELECT 1 FROM parents p WHERE {theirs})")  # noqa: S608  our own constants only
+        if not of_child:
             raise LookupError("a search without a criterion would be a listing")
+        conditions = ["r.until IS NULL", *of_child]
         values = {name: key_of(value) if name in _BY_KEY else value for name, value in criteria.items()}
         query = f"SELECT r.* FROM registrations r WHERE {' AND '.join(conditions)} ORDER BY r.number LIMIT :most"  # noqa: S608  the same
         with self._engine.connect() as connection:
@@ -196,10 +210,31 @@ def key_of(name: str) -> str:
     return " ".join("".join(" " if one == "-" else one for one in plain if not unicodedata.combining(one)).split())
 
 
+def instant_text(at: datetime) -> str:
+    """An instant as it is kept: UTC, RFC 3339 with microseconds, so that texts sort as instants do."""
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def end_of(day: date) -> str:
+    """The last instant of a day, in UTC, as it is kept."""
+    return f"{day.isoformat()}T23:59:59.999999Z"
+
+
+def _in_force(connection: Connection, handle: str) -> Kept | None:
+    row = connection.execute(text(_BY_HANDLE), {"handle": handle}).mappings().one_or_none()
+    if row is None:
+        return None
+    parents = connection.execute(text(_PARENTS), {"number": row["number"], "version": row["version"]}).mappings()
+    return Kept(dict(row), [dict(one) for one in parents])
+
+
 def _row(handle: str, one: Registration) -> dict[str, object]:
     child = one.child
     return {
         "number": one.number,
+        "version": 0,
+        "since": f"{one.registered_on.isoformat()}T00:00:00.000000Z",
+        "until": None,
         "handle": handle,
         "family_name": child.family_name,
         "family_key": key_of(child.family_name),
@@ -220,6 +255,7 @@ def _parent_rows(one: Registration) -> list[dict[str, object]]:
     return [
         {
             "number": one.number,
+            "version": 0,
             "place": place,
             "family_name": parent.family_name,
             "family_key": key_of(parent.family_name),
