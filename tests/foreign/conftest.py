@@ -52,6 +52,8 @@ CALLED = {
     "registration.get": "registered",
     "registration.search": "searched",
 }
+#: What a ministry, which these clients are, may never ask.
+NOT_A_MINISTRY_S = {"family.view"}
 #: What the clients ask of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {
     "all": {"as_of": "2026-10-31"},

@@ -96,6 +96,7 @@ _TERMS = {
     ("ministry", "registration.search"): ("ENT-2026-11", "admissibilite"),
     ("cooperative", "echo"): ("ESSAI-COOP", "essai"),
     ("cooperative", "nirec.verify"): ("ENT-2026-01", "inscription"),
+    ("cooperative", "family.view"): ("ENT-2026-17", "acces_famille"),
 }
 
 
