@@ -70,6 +70,12 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
         "ministry", "registration.search", "admissibilite", ["outcome", "hits"], False,
         "Entente fictive: recherche d'un dossier", "Fictitious agreement: search for a registration",
     ),
+    "ENT-2026-18": (
+        "ministry", "waitlist.counts", "planification",
+        ["as_of", "counted_at", "least", "all", "without_service", "holding_non_subsidised", "unborn", "by_region",
+         "by_age", "by_desired_date"], False,
+        "Entente fictive: dénombrement de la liste d'attente", "Fictitious agreement: counting of the waiting list",
+    ),
     "ENT-2026-17": (
         "cooperative", "family.view", "acces_famille", ["handle", "disclosures", "more"], False,
         "Loi sur l'accès, art. 67.3 et 83: accès de la personne concernée (entente fictive)",

@@ -54,7 +54,7 @@ class Town:
         gateway.sequence()
 
     def says(self, call: RestCall, instead: dict[str, object] | None = None) -> bytes:
-        said = answered(Call(call.method, call.target, call.body), self.registry)
+        said = answered(Call(call.method, call.target, call.body), self.registry, self.gateway.clock.now())
         return json.dumps(said if instead is None else instead | {"salt": fresh_salt()}).encode()
 
     def search(self, family: str, day: str, instead: dict[str, object] | None = None) -> dict[str, Any]:
