@@ -2,20 +2,21 @@
 
 From that secret, which the keystore's key makes of the subject (``subject_secret`` in gateway.nirec), come the look-up
 and the key: HMAC-SHA-256 of a word each. Sealed: AES-256-GCM, a random nonce of 12 bytes, the look-up as associated
-data. Within: JSON, filled up with spaces, so that its length does not tell an operation.
+data. Within: a JSON array of the note's values in their order, filled up with spaces, so that its length does not tell
+an operation.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE_BYTES = 12
 _LOOKUP, _KEY = b"passerelle family look-up", b"passerelle family key"
-_STEP = 256
+_STEP = 384
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class Note:
     fields: tuple[str, ...]
 
 
+_VALUES = tuple(one.name for one in fields(Note))
+
+
 @dataclass(frozen=True, slots=True)
 class SealedNote:
     """A note at rest."""
@@ -55,7 +59,8 @@ def lookup_of(secret: bytes) -> bytes:
 
 def seal(note: Note, secret: bytes, nonce: bytes) -> SealedNote:
     """The note at rest; ``nonce`` is fresh."""
-    text = json.dumps(asdict(note), ensure_ascii=False, separators=(",", ":")).encode()
+    values = [getattr(note, name) for name in _VALUES]
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
     text = text.ljust(-(-len(text) // _STEP) * _STEP)
     lookup = lookup_of(secret)
     return SealedNote(lookup, nonce, AESGCM(_key(secret)).encrypt(nonce, text, lookup))
@@ -63,8 +68,9 @@ def seal(note: Note, secret: bytes, nonce: bytes) -> SealedNote:
 
 def unseal(sealed: SealedNote, secret: bytes) -> Note:
     """The note; raises cryptography's InvalidTag where somebody has changed it."""
-    found = json.loads(AESGCM(_key(secret)).decrypt(sealed.nonce, sealed.sealed, sealed.lookup))
-    return Note(**{**found, "fields": tuple(found["fields"])})
+    values = json.loads(AESGCM(_key(secret)).decrypt(sealed.nonce, sealed.sealed, sealed.lookup))
+    named = dict(zip(_VALUES, values, strict=True))
+    return Note(**{**named, "fields": tuple(named["fields"])})
 
 
 def _key(secret: bytes) -> bytes:

@@ -37,6 +37,7 @@ TERMS = {
         ("subject.merge", "ENT-2026-08", "admissibilite"),
         ("registration.get", "ENT-2026-10", "admissibilite"),
         ("registration.search", "ENT-2026-11", "admissibilite"),
+        ("waitlist.counts", "ENT-2026-18", "planification"),
     )
     for word, text in (("agreement", agreement), ("purpose", purpose))
 }
@@ -49,6 +50,7 @@ CALLED = {
     "subject.merge": "merged",
     "subject.birth": "born",
     "waitlist.statistics": "statistics",
+    "waitlist.counts": "counted",
     "registration.get": "registered",
     "registration.search": "searched",
 }

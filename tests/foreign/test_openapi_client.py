@@ -58,11 +58,13 @@ def test_a_generated_client_calls_every_operation(
     # asked for by the former handle, and told by the one that is left
     looked_up, left = report.pop("registered"), report["merged"]["fields"]["handle"]
     assert (looked_up["fields"]["outcome"], looked_up["fields"]["handle"]) == ("found", left)
-    # and five the cooperative, four of them by a GET: what null is and what is absent came through the generated models
+    # and six the cooperative, five of them by a GET: what null is and what is absent came through the generated models
+    said = report.pop("counted")
+    assert (said["fields"]["least"], said["fields"]["by_region"][0]["categories"]) == (5, ["06", "13", "03"])
     asked = report.pop("statistics")
     assert {name: part["fields"] for name, part in asked.items()} == statistics
-    assert live.counter("cooperative") == counted + 5
+    assert live.counter("cooperative") == counted + 6
     for name, part in report.items():
         assert set(part["covered"]) == ITSELF | REQUEST | BODY, name
-    for name, part in {**asked, "registered": looked_up}.items():
+    for name, part in {**asked, "registered": looked_up, "counted": said}.items():
         assert set(part["covered"]) == ITSELF | REQUEST, name

@@ -84,10 +84,11 @@ def test_a_stranger_s_soap_client_calls_every_operation(
     found = report["registered"]["fields"]
     assert (found["outcome"], found["handle"]) == ("found", known["handle"])
     assert "parents" not in {name for name, value in found.items() if value}
-    # five reached the cooperative, which speaks REST: lists, attributes and nulls are those of REST
+    assert "2026-10-31T23:59:59.999999" in json.dumps(report["counted"]["fields"])
+    # six reached the cooperative, which speaks REST: lists, attributes and nulls are those of REST
     read = {name: said["fields"] for name, said in report["statistics"].items()}
     assert read == (as_zeep_reads(statistics) if language == "python" else statistics)
-    assert live.counter("cooperative") == counted + 5
+    assert live.counter("cooperative") == counted + 6
     # it verified Faults: one of a request that was proven, one of a request that was not
     assert report["refused"]["code"] == "purpose_not_agreed"
     assert report["replayed"]["code"] == "replayed"
@@ -96,6 +97,7 @@ def test_a_stranger_s_soap_client_calls_every_operation(
     proven = [
         "searched",
         "registered",
+        "counted",
         "echo",
         "verification",
         "acknowledgement",

@@ -218,6 +218,7 @@ def main(folder: Path) -> int:
     )
     report["born"] = client.call("subject.birth", "SubjectBirth", **salted(**born))
     report["statistics"] = {name: client.statistics(**asked) for name, asked in QUESTIONS.items()}
+    report["counted"] = client.call("waitlist.counts", "WaitlistCounts", **QUESTIONS["all"])
     for part in report.values():
         if isinstance(fields := part.get("fields"), dict):
             fields.pop("salt", None)
