@@ -41,9 +41,10 @@ def family_words(contracts: Iterable[Contract], database: Database) -> Callable[
         party, agreement = policy.parties.get(note.party), policy.agreements.get(note.agreement)
         basis = None if agreement is None else agreement.legal_basis
         title = None if party is None else party.title
-        operation = titles.get(note.operation)
+        operation, there = titles.get(note.operation), policy.parties.get(note.sent_to)
         return Words(
             party=(note.party,) * 2 if title is None else (title.fr, title.en),
+            sent_to=None if there is None else (there.title.fr, there.title.en),
             operation=(note.operation,) * 2 if operation is None else (operation.fr, operation.en),
             legal_basis=(note.agreement,) * 2 if basis is None else (basis.fr, basis.en),
         )

@@ -40,7 +40,7 @@ def _say_view(output: Output, body: Mapping[str, Any]) -> None:
         output.say(
             "call.disclosure",
             at=local((datetime.fromisoformat(one["at"]) - _EPOCH) // _MICROSECOND),
-            party=one[f"party_{language}"],
+            party=" → ".join(one[name] for name in (f"party_{language}", f"sent_to_{language}") if name in one),
             operation=one[f"operation_{language}"],
             purpose=one["purpose"],
             agreement=one["agreement"],

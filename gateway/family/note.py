@@ -25,7 +25,8 @@ class Note:
 
     Attributes:
         at: when the request came, RFC 3339, UTC, microseconds.
-        party: who received it.
+        party: who asked and received.
+        sent_to: the system that the request's own identifier or personal data went to; empty where it held none.
         policy: hex SHA-256 of the bundle whose agreement allowed it, by which its words are found again.
         fields: the names of the fields disclosed, sorted.
     """
@@ -33,6 +34,7 @@ class Note:
     at: str
     exchange_id: str
     party: str
+    sent_to: str
     operation: str
     purpose: str
     agreement: str

@@ -45,6 +45,8 @@ class FamilyNotes:
             at=instant(at),
             exchange_id=str(request.received.exchange_id),
             party=request.party.name,
+            # by its contract a request with such data has a salt (C4)
+            sent_to="" if grant.message.salt is None else grant.message.upstream,
             operation=grant.message.operation.name,
             purpose=grant.purpose,
             agreement=grant.agreement,

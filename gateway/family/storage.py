@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _INTO = "INSERT INTO family_notes (lookup, nonce, period, sealed)"
 _OF = "SELECT lookup, nonce, sealed FROM family_notes WHERE lookup IN ({places})"
+_FORGET = "DELETE FROM family_notes WHERE period = ?"
 _ANY = "SELECT 1 FROM family_notes LIMIT 1"
 
 
@@ -32,6 +33,11 @@ class DatabaseNotes:
         """All that lie under one of these, in no order."""
         query = _OF.format(places=", ".join("?" * len(lookups)))
         return [SealedNote(*map(bytes, row)) for row in self._database.read_once(query, tuple(lookups))]
+
+    def forget(self, period: int) -> int:
+        """Removes those of a month (YYYYMM) whose evidence is destroyed; gives how many there were."""
+        with self._database.writing() as connection:
+            return int(connection.exec_driver_sql(_FORGET, (period,)).rowcount)
 
     def is_empty(self) -> bool:
         """Whether nothing was ever noted."""

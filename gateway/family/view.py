@@ -23,9 +23,10 @@ MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the words of a note are called, French and English."""
+    """What the words of a note are called, French and English; ``sent_to`` is None where it is no party."""
 
     party: tuple[str, str]
+    sent_to: tuple[str, str] | None
     operation: tuple[str, str]
     legal_basis: tuple[str, str]
 
@@ -70,11 +71,15 @@ class FamilyView:
 
     def _told(self, note: Note) -> dict[str, object]:
         words = self._words(note)
+        sent = {}
+        if words.sent_to is not None:
+            sent = {"sent_to": note.sent_to, "sent_to_fr": words.sent_to[0], "sent_to_en": words.sent_to[1]}
         return {
             "at": note.at,
             "party": note.party,
             "party_fr": words.party[0],
             "party_en": words.party[1],
+            **sent,
             "operation": note.operation,
             "operation_fr": words.operation[0],
             "operation_en": words.operation[1],

@@ -93,6 +93,9 @@ def test_it_is_told_in_words(house: House) -> None:
         "Ministère de la Famille", "Vérifier un NIREC auprès du Directeur de l'état civil",
         "Verify a NIREC with the civil registry",
     )  # fmt: skip
+    # the NIREC went there; what was made one here went nowhere
+    assert (one["sent_to"], one["sent_to_fr"]) == ("civil-registry", "Directeur de l'état civil")
+    assert "sent_to" not in house.second["disclosures"][2]
     assert (one["agreement"], one["legal_basis_fr"]) == ("ENT-2026-02", "Entente fictive: admissibilité")
     assert (house.second["handle"], house.second["more"]) == (house.ours, False)
 

@@ -11,10 +11,11 @@ from gateway.messages.catalogue import Catalogue
 if TYPE_CHECKING:
     import pytest
 
-    from gateway.messages.catalogue import Language
+    from gateway.messages.table import Language
 
 DISCLOSURE = {
     "at": "2026-10-31T14:05:09.120000Z", "party": "ministry", "party_fr": "Ministère", "party_en": "Ministry",
+    "sent_to": "civil-registry", "sent_to_fr": "Registraire", "sent_to_en": "Registrar",
     "operation": "registration.get", "operation_fr": "Consulter", "operation_en": "Look up",
     "purpose": "admissibilite", "agreement": "ENT-2026-10", "legal_basis_fr": "Entente", "legal_basis_en": "Agreement",
     "fields": ["birth_date", "region"], "exchange_id": "2f1c8a54-9d3e-4b7a-8c60-5e1f0a9b3d72",
@@ -39,12 +40,12 @@ def test_a_family_s_view_is_told_in_words(capsys: pytest.CaptureFixture[str]) ->
     french, english = (said(capsys, language, "family.view", body) for language in ("fr", "en"))
     for words in (
         "2026-10-31T10:05:09-04:00",
-        "À qui: Ministère\n",
+        ": Ministère → Registraire\n",
         "Champs: birth_date, region",
         "ENT-2026-10, Entente",
     ):
         assert words in french
-    assert "To whom: Ministry\n" in english
+    assert ": Ministry → Registrar\n" in english
     assert '"before": "2026-10-31T14:05:09.120000Z"' in french
     assert "Rien de plus" in said(capsys, "fr", "family.view", {"disclosures": [], "more": False})
 

@@ -288,3 +288,17 @@ def test_subjects_that_changed_before_the_commit_are_a_refusal_with_what_was_tri
     assert [refused.refusal.code for refused in world.refused] == [Code.SUBJECTS_CHANGED]
     assert isinstance(world.refused[0].proven, Grant)
     assert (world.answers, world.alarms) == ([], [])
+
+
+@pytest.mark.parametrize(("outcome", "noted"), [("confirmed", 1), ("not_confirmed", 0)])
+def test_what_was_told_of_a_child_is_noted_for_its_family_with_the_record(outcome: str, noted: int) -> None:
+    world = Everything(outcome=outcome)
+    assert world.handle().status == 200
+    assert (world.steps.count("noted"), len(world.answers[0][0].changes)) == (noted, noted)
+
+
+def test_what_was_refused_is_not_noted() -> None:
+    world = Everything(fails={"translate_out": Refusal(Code.UPSTREAM_MALFORMED)})
+    world.handle()
+    assert "noted" not in world.steps
+    assert world.refused

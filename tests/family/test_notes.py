@@ -69,7 +69,7 @@ class Family(World):
 
 
 def _words(note: Note) -> Words:
-    return Words((note.party, note.party), (note.operation, note.operation), (note.agreement, note.agreement))
+    return Words((note.party,) * 2, None, (note.operation,) * 2, (note.agreement,) * 2)
 
 
 @pytest.fixture
@@ -169,6 +169,13 @@ def test_a_stolen_table_tells_nothing(family: Family, database: Database) -> Non
             assert word.encode() not in stolen
         assert bytes.fromhex(ours) not in stolen
         assert row.period == family.clock.now().year * 100 + family.clock.now().month
+
+
+def test_what_is_noted_goes_with_its_period(family: Family) -> None:
+    ours, at = family.tell("disclose", nirec=NIREC, party=COOPERATIVE), family.clock.now()
+    period = at.year * 100 + at.month
+    assert (family.store.forget(period - 1), len(family.told(ours))) == (0, 1)
+    assert (family.store.forget(period), family.told(ours), family.store.is_empty()) == (1, [], True)
 
 
 def test_a_note_put_under_another_child_does_not_open(family: Family) -> None:
