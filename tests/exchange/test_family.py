@@ -41,3 +41,6 @@ def test_by_both_forms_alike_and_what_was_refused_is_not_in_it(live: LiveGateway
     # the former view is in this one, and that alone is new
     assert read["disclosures"][0]["operation"] == VIEW
     assert read["disclosures"][1:] == said["disclosures"]
+    # what is older than the newest one of then
+    older = json.loads(asked(live, "cooperative", VIEW, {"handle": ours, "before": newest["at"]}).body)
+    assert older["disclosures"] == said["disclosures"][1:]
