@@ -22,6 +22,10 @@ from gateway.effects.keys import EffectKeys
 from gateway.effects.storage import EffectRows
 from gateway.errors import ConfigurationError, NotRecordedError
 from gateway.exchange import Exchange
+from gateway.family.notes import FamilyNotes
+from gateway.family.storage import DatabaseNotes
+from gateway.family.view import FamilyView
+from gateway.family_words import family_words
 from gateway.guard.budgets import BudgetGuard
 from gateway.guard.claims import CLAIMS_KEY, OVERLAP, ClaimGuard
 from gateway.guard.storage import DatabaseBudgets, DatabaseClaims
@@ -87,6 +91,7 @@ LOOPBACK = "loopback"
 LEDGER = "ledger"
 SUBJECTS = "subjects"
 BATCHES = "batches"
+FAMILY = "family"
 _TURNED_AWAY_AT_ONCE = 8
 
 
@@ -133,10 +138,16 @@ class Worker:
             self._meters.budgeted,
         )
         self._batches = self._make_batches()
+        subjects = DatabaseSubjects(self._durable, composition.clock, composition.randomness)
+        chain = PseudonymChain(self._keystore, nirec_key)
+        self._subjects = SubjectDirectory(subjects, chain, self._keystore, handle_key(""))
+        notes = DatabaseNotes(self._durable)
+        self._family = FamilyNotes(notes, composition.randomness)
         ours: dict[str, Upstream] = {
             LEDGER: Acknowledgements(partial(self._lookup.find, KINDS["exchange"])),
             SUBJECTS: Unasked(),
             BATCHES: self._batches,
+            FAMILY: FamilyView(notes, self._subjects.secrets, family_words(composition.contracts, self._durable)),
         }
         self._ours = frozenset({*ours, LOOPBACK})
         named = {one.upstream for contract in composition.contracts for one in contract.operations.values()}
@@ -237,7 +248,6 @@ class Worker:
         signing = self._signing(parties, partial(self._prove, parties, policy.bundle.gateway))
         guard = ClaimGuard(self._claims, self._keystore, policy.bundle.guard.refusals_per_minute, self._claims_keys)
         ledger = MeteredLedger(self._sealer(policy, signing), self._meters, base.clock)
-        store = DatabaseSubjects(self._durable, base.clock, base.randomness)
         exchange = Exchange(
             identity=parties,
             signing=signing,
@@ -246,7 +256,8 @@ class Worker:
             policy=Authoriser(policy.bundle, policy.sha256, self._halt.holds),
             budgets=self._budgets,
             upstreams=self._upstreams,
-            subjects=SubjectDirectory(store, PseudonymChain(self._keystore, nirec_key), self._keystore, handle_key("")),
+            subjects=self._subjects,
+            family=self._family,
             effects=EffectKeys(EffectRows(), self._keystore, HANDLES_KEY, self._ours),
             ledger=ledger,
             alarm=self._alarm,

@@ -118,6 +118,17 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
         "ministry", "batch.get", "admissibilite", _BATCH_REPORT, True,
         "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
     ),
+    "ENT-2026-19": (
+        "ministry", "waitlist.counts", "planification",
+        ["as_of", "counted_at", "least", "all", "without_service", "holding_non_subsidised", "unborn", "by_region",
+         "by_age", "by_desired_date"], False,
+        "Entente fictive: dénombrement de la liste d'attente", "Fictitious agreement: counting of the waiting list",
+    ),
+    "ENT-2026-17": (
+        "cooperative", "family.view", "acces_famille", ["handle", "disclosures", "more"], False,
+        "Loi sur l'accès, art. 67.3 et 83: accès de la personne concernée (entente fictive)",
+        "Act respecting access, s. 67.3 and 83: access by the person concerned (fictitious agreement)",
+    ),
 }  # fmt: skip
 
 

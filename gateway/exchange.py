@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.ports import (
         Budgets,
         Effects,
+        FamilyNotes,
         Guard,
         Identity,
         Ledger,
@@ -72,6 +73,7 @@ class Exchange:
         budgets: Budgets,
         upstreams: Mapping[str, Upstream],
         subjects: Subjects,
+        family: FamilyNotes,
         effects: Effects,
         ledger: Ledger,
         alarm: Callable[[Received, Exception], None],
@@ -84,6 +86,7 @@ class Exchange:
         self._budgets = budgets
         self._upstreams = upstreams
         self._subjects = subjects
+        self._family = family
         self._effects = effects
         self._ledger = ledger
         self._alarm = alarm
@@ -174,7 +177,8 @@ class Exchange:
             return Answer(content, tuple(sorted(kept)), (), changes, states)
         # a child who is registered twice is one subject
         subjects = tuple(dict.fromkeys(told.subjects))
-        return Answer(content, tuple(sorted(kept)), subjects, (*changes, *told.changes), states)
+        changes = (*changes, *told.changes, *self._family.noted(grant, told, kept))
+        return Answer(content, tuple(sorted(kept)), subjects, changes, states)
 
     def _disclosed(self, grant: Grant, rule: Reduction, fields: dict[str, object]) -> Disclosure | None:
         """The subjects that the answer is about, their handles put into ``fields``; raises Refusal."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -215,6 +215,14 @@ class Effects(Protocol):
 
     def effect(self, grant: Grant) -> Effect | None:
         """The effect that this exchange will have; None of an operation without any."""
+        ...
+
+
+class FamilyNotes(Protocol):
+    """What a child's family can be told later: beside step 7."""
+
+    def noted(self, grant: Grant, told: Disclosure, fields: Iterable[str]) -> tuple[Change, ...]:
+        """What comes with the record, so that each of these children's families can be told of it."""
         ...
 
 

@@ -40,8 +40,8 @@ class Nirec:
 
 
 #: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, has another party register
-#: it, names those that were found.
-SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "register", "list"]
+#: it, names those that were found, tells its family.
+SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "register", "list", "view"]
 SubjectRole = Literal["survivor", "merged"]
 
 
@@ -83,7 +83,11 @@ class SubjectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """The subjects, the one whose handle is given first (at list one per handle asked), and what changes of them."""
+    """The subjects, the one whose handle is given first (at list one per handle asked), and what changes of them.
+
+    ``secrets`` are the children's own, by which their families' notes are kept (gateway.family), one or more of a kind.
+    """
 
     subjects: tuple[DisclosedSubject, ...]
     changes: tuple[Change, ...] = ()
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)

@@ -15,6 +15,7 @@ import structlog
 from gateway.batches.storage import DatabaseBatches
 from gateway.effects.storage import DatabaseEffects
 from gateway.errors import LedgerError
+from gateway.family.storage import DatabaseNotes
 from gateway.guard.storage import DatabaseBudgets, DatabaseClaims
 from gateway.in_force import Follower
 from gateway.ledger.destruction import recorded_destructions
@@ -61,6 +62,7 @@ class Upkeep:
         destroyer: Destroyer,
         purge: Purge,
         history: Callable[[], Sequence[InForce]],
+        forget: Callable[[int], object],
         clock: Clock,
         alarm: Callable[[Exception], None],
     ) -> None:
@@ -72,6 +74,7 @@ class Upkeep:
             destroyer: rewrites bundles.
             purge: empties rows.
             history: the policies of the log up to now, the first one first.
+            forget: removes what else is kept of a period's exchanges, the families' notes.
             clock: how old a record is.
             alarm: told once of what cannot be done, until something else is wrong.
         """
@@ -80,6 +83,7 @@ class Upkeep:
         self._destroyer = destroyer
         self._purge = purge
         self._history = history
+        self._forget = forget
         self._clock = clock
         self._alarm = alarm
         self._done: set[bytes] = set()
@@ -111,6 +115,7 @@ class Upkeep:
             if allowed is not None:
                 what = allowed.destruction
                 self._destroyer.destroy(what.period, what.first, what.end)
+                self._forget(what.period)
             self._done.add(found.leaf)
 
     def _judged(self, found: RecordedDestruction) -> Allowed | None:
@@ -211,6 +216,7 @@ def make_upkeep(database: Database, settings: Settings, key: LogKey, clock: Cloc
         destroyer=Destroyer(log, log.with_name(f"{log.name}.tmp"), rows),
         purge=Purge(rows, log, reader, timedelta(hours=settings.ledger.purge_after_hours)),
         history=history,
+        forget=DatabaseNotes(database).forget,
         clock=clock,
         alarm=lambda error: structlog.get_logger("upkeep").error("upkeep_fails", exc_info=error),
     )

@@ -21,7 +21,7 @@ from gateway.keys.inventory import CERTIFIED, PUBLISHED, inventory
 from gateway.keys.names import generation_key
 from gateway.keys.request import certificate_request
 from gateway.ledger.note import LOG_KEY
-from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY
+from gateway.nirec.subjects import FAMILY_KEY, HANDLES_KEY, LEDGER_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def show(output: Output, config: Path | None) -> int:
     path, settings = settings_of(config)
     base = compose(settings)
     now = base.clock.now()
-    plain = (LOG_KEY, LEDGER_KEY, HANDLES_KEY)
+    plain = (LOG_KEY, LEDGER_KEY, HANDLES_KEY, FAMILY_KEY)
     try:
         found = inventory(base.keys, base.generations, settings.folders.keys, base.bundle.parties, plain, now)
     finally:
@@ -195,7 +195,7 @@ def _certificate_in_use(folder: Path, *names: str) -> x509.Certificate | None:
 def _why_never(kind: str) -> str:
     if kind == LOG_KEY:
         return "rotate_log"
-    if kind in (LEDGER_KEY, HANDLES_KEY) or kind.startswith("handle-"):
+    if kind in (LEDGER_KEY, HANDLES_KEY, FAMILY_KEY) or kind.startswith("handle-"):
         return "rotate_stable"
     return "rotate_unknown"
 

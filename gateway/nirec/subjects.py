@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LEDGER_KEY = "ledger-subjects"
 HANDLES_KEY = "subject-handles"
+#: Makes of a subject the secret by which its family's notes are found and opened (gateway.family).
+FAMILY_KEY = "family-notes"
 #: The one reason for which two children with a NIREC each are one: the registry has given the child another number.
 NEW_NUMBER = "new_number"
 
@@ -148,7 +150,7 @@ class SubjectDirectory:
             case "merge":
                 one, other = (self._named(handle, request.party) for handle in request.handles)
                 return self._merged(request, one, other)
-            case "read" | "register":
+            case "read" | "register" | "view":
                 return self._told(request, self._named(request.handles[0], request.party).survivor)
             case "list":
                 return self._listed(request)
@@ -170,7 +172,7 @@ class SubjectDirectory:
         names = tuple(
             replace(told[handle].subjects[0], formerly=self._formerly(there[handle])) for handle in request.handles
         )
-        return Disclosure(names, changes)
+        return Disclosure(names, changes, tuple(secret for one in told.values() for secret in one.secrets))
 
     def _found_there(self, request: SubjectRequest, handle: str) -> bytes:
         found = self._store.named(self._lookup(handle, str(request.upstream)))
@@ -245,7 +247,15 @@ class SubjectDirectory:
         writes = [*statements]
         if request.gives_handle and not given:
             writes.append(self._store.new_handle(self._lookup(handle, party), subject))
-        return Disclosure(tuple(names), (Change(tuple(writes), Code.SUBJECTS_CHANGED),) if writes else ())
+        changes = (Change(tuple(writes), Code.SUBJECTS_CHANGED),) if writes else ()
+        return Disclosure(tuple(names), changes, (self._secret(subject),))
+
+    def secrets(self, handle: str, party: str) -> tuple[bytes, ...]:
+        """Those of the child whom this party names so, and of all that became it; raises Refusal (handle_unknown)."""
+        return tuple(self._secret(each) for each in self._store.family(self._named(handle, party).survivor))
+
+    def _secret(self, subject: bytes) -> bytes:
+        return self._keystore.mac(FAMILY_KEY, subject)
 
     def _names(self, subject: bytes, handle: str, role: SubjectRole | None) -> DisclosedSubject:
         return DisclosedSubject(ledger=self._in_ledger(subject), handle=handle, role=role)

@@ -106,6 +106,13 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def write_together(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
+        """As ``write_once`` with several statements, none of which rests on what another does: all are in, or none.
+
+        Gives the rows that the first one changed.
+        """
+
+    @abstractmethod
     def read_once(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """The rows of one statement, which sees a state of its own; at a tenth of the cost of ``reading``."""
 

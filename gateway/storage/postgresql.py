@@ -145,6 +145,12 @@ class PostgresqlDatabase(Database):
         session.check_replicated()
         return given
 
+    def write_together(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
+        """All in one statement, and so in one message: the others stand before the first, WITH which they go."""
+        (first, values), *others = statements
+        beside = ", ".join(f"also_{number} AS ({text})" for number, (text, _) in enumerate(others))
+        return self.write_once(f"WITH {beside} {first}", [one for _, each in others for one in each] + [*values])
+
     def read_once(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """The rows of one statement, in a thread where a worker's loop asks."""
 

@@ -133,18 +133,16 @@ class SqliteDatabase(Database):
         with self._straight() as connection:
             return connection.execute(statement, parameters).rowcount
 
+    def write_together(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
+        """Several statements between a BEGIN and a COMMIT, on the same connection."""
+        with self._straight() as connection, _transaction(connection):
+            changed = [connection.execute(text, values).rowcount for text, values in statements]
+        return changed[0]
+
     def write_steps(self, work: Callable[[Execute], T], *, alone: Sequence[bytes]) -> T:  # noqa: ARG002  as whoever writes is
         """A transaction on the same connection; whoever has the turn to write is alone in any case."""
-        with self._straight() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                given = work(lambda statement, parameters: connection.execute(statement, parameters).fetchall())
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # some failures have rolled it back themselves
-                    connection.execute("ROLLBACK")
-                raise
-        return given
+        with self._straight() as connection, _transaction(connection):
+            return work(lambda statement, parameters: connection.execute(statement, parameters).fetchall())
 
     @contextmanager
     def _straight(self) -> Iterator[sqlite3.Connection]:
@@ -264,3 +262,15 @@ class SqliteDatabase(Database):
     def _check_process(self) -> None:
         if os.getpid() != self._process:
             raise StorageError("a Database was carried over a fork; make it in the process that uses it")
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # some failures have rolled it back themselves
+            connection.execute("ROLLBACK")
+        raise

@@ -56,7 +56,9 @@ class Town:
         gateway.sequence()
 
     def says(self, call: RestCall, instead: dict[str, object] | None = None) -> bytes:
-        said = answered(Call(call.method, call.target, call.body), self.registry, self.registrar)
+        said = answered(
+            Call(call.method, call.target, call.body), self.registry, self.registrar, self.gateway.clock.now()
+        )
         return json.dumps(said if instead is None else instead | {"salt": fresh_salt()}).encode()
 
     def search(self, family: str, day: str, instead: dict[str, object] | None = None) -> dict[str, Any]:

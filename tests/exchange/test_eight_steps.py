@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from gateway.change import Change
 from gateway.errors import Code, ConfigurationError, KeystoreError, NotRecordedError, Refusal, StorageUnavailableError
 from gateway.exchange import Exchange
 from gateway.model import (
@@ -29,7 +30,7 @@ from tests.adapters.fakes import ShiftedClock
 from tests.guard.test_claims import message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gateway.model import Answer, Message, Received, SubjectRequest, VerifiedRequest
 
@@ -113,6 +114,10 @@ class Everything:
         self._step("disclose")
         return Disclosure((DisclosedSubject("ledger", f"handle of {request.party}"),))
 
+    def noted(self, grant: Grant, told: Disclosure, fields: Iterable[str]) -> tuple[Change, ...]:
+        self._step("noted")
+        return (Change((), Code.INTERNAL, alone=False),)
+
     def translate_out(self, grant: Grant, fields: dict[str, object]) -> bytes:
         self._step("translate_out")
         self._out = fields
@@ -157,7 +162,7 @@ class Everything:
         one: Any = self
         exchange = Exchange(
             identity=one, signing=one, translation=one, guard=one, policy=one, budgets=one, upstreams={"registry": one},
-            subjects=one, effects=one, ledger=one, alarm=self.alarm,
+            subjects=one, family=one, effects=one, ledger=one, alarm=self.alarm,
         )  # fmt: skip
         return exchange.handle(self.received)
 
@@ -339,3 +344,17 @@ def test_subjects_that_changed_before_the_commit_are_a_refusal_with_what_was_tri
     assert [refused.refusal.code for refused in world.refused] == [Code.SUBJECTS_CHANGED]
     assert isinstance(world.refused[0].proven, Grant)
     assert (world.answers, world.alarms) == ([], [])
+
+
+@pytest.mark.parametrize(("outcome", "noted"), [("confirmed", 1), ("not_confirmed", 0)])
+def test_what_was_told_of_a_child_is_noted_for_its_family_with_the_record(outcome: str, noted: int) -> None:
+    world = Everything(outcome=outcome)
+    assert world.handle().status == 200
+    assert (world.steps.count("noted"), len(world.answers[0][0].changes)) == (noted, noted)
+
+
+def test_what_was_refused_is_not_noted() -> None:
+    world = Everything(fails={"translate_out": Refusal(Code.UPSTREAM_MALFORMED)})
+    world.handle()
+    assert "noted" not in world.steps
+    assert world.refused

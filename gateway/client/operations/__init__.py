@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.client.operations.batches import BatchesOperations
 from gateway.client.operations.echo import EchoOperations
+from gateway.client.operations.family import FamilyOperations
 from gateway.client.operations.nirec import NirecOperations
 from gateway.client.operations.registration_changes import RegistrationChangesOperations
 from gateway.client.operations.registrations import RegistrationsOperations
@@ -16,6 +17,7 @@ __all__ = ["Operations"]
 class Operations(
     BatchesOperations,
     EchoOperations,
+    FamilyOperations,
     NirecOperations,
     RegistrationChangesOperations,
     RegistrationsOperations,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gateway.client.typed import Asked, Asking, date_of, decimal_of, each, moment_of
+from gateway.client.typed import Asked, Asking, date_of, decimal_of, each, moment_of, tuple_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gateway.client.typed import Answered
 
 __all__ = [
+    "WaitlistCountsAnswer",
+    "WaitlistCountsAnswerRow",
     "WaitlistOperations",
     "WaitlistStatisticsAnswer",
     "WaitlistStatisticsAnswerDefinition",
@@ -114,6 +116,83 @@ class WaitlistStatisticsAnswer:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class WaitlistCountsAnswerRow:
+    """What is answered, as far as it is agreed.
+
+    Attributes:
+        categories: The category, or those that are counted as one.
+        all: All of them.
+        without_service: Without any service.
+        holding_non_subsidised: Holding a non-subsidised place and waiting for a subsidised one.
+        unborn: Of unborn children.
+    """
+
+    categories: tuple[Literal["by_now", "within_6_months", "within_12_months", "later"], ...] | None = None
+    all: int | None = None
+    without_service: int | None = None
+    holding_non_subsidised: int | None = None
+    unborn: int | None = None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> WaitlistCountsAnswerRow:
+        """From the fields of a verified answer."""
+        return cls(
+            categories=tuple_of(fields.get("categories")),
+            all=fields.get("all"),
+            without_service=fields.get("without_service"),
+            holding_non_subsidised=fields.get("holding_non_subsidised"),
+            unborn=fields.get("unborn"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WaitlistCountsAnswer:
+    """What is answered, as far as it is agreed.
+
+    Attributes:
+        as_of: The day that was asked for.
+        counted_at: The instant at which the registrations that are counted were in force (UTC).
+        least: The smallest number of children, zero apart, that is shown or that can be derived.
+        all: Every registration in force, of whoever is registered: children born or unborn, with or without a service;
+            null where it is withheld.
+        without_service: Of these registrations, those of children who have no childcare service at all.
+        holding_non_subsidised: Of these registrations, those of children who hold a non-subsidised place and wait for a
+            subsidised one.
+        unborn: Of these registrations, those of children who were not born, or whose birth is not registered.
+        by_region: By administrative region, by its number.
+        by_age: By age in completed years.
+        by_desired_date: By desired date: it has passed, within six months, within twelve months, later.
+    """
+
+    as_of: date | None = None
+    counted_at: datetime | None = None
+    least: int | None = None
+    all: int | None = None
+    without_service: int | None = None
+    holding_non_subsidised: int | None = None
+    unborn: int | None = None
+    by_region: tuple[WaitlistCountsAnswerRow, ...] | None = None
+    by_age: tuple[WaitlistCountsAnswerRow, ...] | None = None
+    by_desired_date: tuple[WaitlistCountsAnswerRow, ...] | None = None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> WaitlistCountsAnswer:
+        """From the fields of a verified answer."""
+        return cls(
+            as_of=date_of(fields.get("as_of")),
+            counted_at=moment_of(fields.get("counted_at")),
+            least=fields.get("least"),
+            all=fields.get("all"),
+            without_service=fields.get("without_service"),
+            holding_non_subsidised=fields.get("holding_non_subsidised"),
+            unborn=fields.get("unborn"),
+            by_region=each(WaitlistCountsAnswerRow.of)(fields.get("by_region")),
+            by_age=each(WaitlistCountsAnswerRow.of)(fields.get("by_age")),
+            by_desired_date=each(WaitlistCountsAnswerRow.of)(fields.get("by_desired_date")),
+        )
+
+
 class WaitlistOperations(Asking):
     """Waiting-list statistics."""
 
@@ -140,5 +219,30 @@ class WaitlistOperations(Asking):
         fields = {
             "as_of": as_of,
             "region": region,
+        }
+        return self._ask(asked, fields)
+
+    def waitlist_counts(
+        self,
+        *,
+        as_of: date,
+    ) -> Answered[WaitlistCountsAnswer]:
+        """Count the registrations by each definition.
+
+        How many children wait, by four named definitions, and each by region, by age and by desired date, at the end of
+        the last month that was over on the day asked for. The same question about a month that is over always gives the
+        same numbers. Where a part of a category is of 1 to 4 children, it and its neighbours are counted as one, all of
+        them if need be: no number that is shown, and no difference, is that of a few children.
+
+        Args:
+            as_of: A day (YYYY-MM-DD); what is counted is the end of the last month that was over on that day.
+
+        Raises:
+            RefusedError: field_invalid, not_agreed, purpose_not_agreed, upstream_unavailable, upstream_timeout,
+                upstream_untrusted, upstream_malformed.
+        """
+        asked = Asked("waitlist.counts", WaitlistCountsAnswer.of, salted=False, effects=False)
+        fields = {
+            "as_of": as_of,
         }
         return self._ask(asked, fields)

@@ -263,6 +263,7 @@ public final class SoapClient {
             statistics.put(name, report(counted));
         }
         found.put("statistics", Json.object(statistics));
+        found.put("counted", report(call("waitlist.counts", "WaitlistCounts", QUESTIONS.get("all"))));
         return found;
     }
 

@@ -189,6 +189,7 @@ async function main() {
     const answer = await call(operations, 'waitlist.statistics', 'WaitlistStatistics', asked);
     found.statistics[name] = { ...answer, fields: unwrapped(answer.fields) };
   }
+  found.counted = await call(operations, 'waitlist.counts', 'WaitlistCounts', { as_of: QUESTIONS.all.as_of });
   agent.destroy();
   process.stdout.write(JSON.stringify(found, (name, value) => (name === 'sent' || name === 'received' ? undefined : value)));
 }

@@ -151,6 +151,7 @@ def main(folder: Path, generated: Path) -> int:
     report["statistics"] = {
         name: api.ask("waitlist.statistics", "waitlist_statistics", **question) for name, question in QUESTIONS.items()
     }
+    report["counted"] = api.ask("waitlist.counts", "waitlist_counts", **QUESTIONS["all"])
     sys.stdout.write(json.dumps(report))
     return 0
 

@@ -243,6 +243,7 @@ def main(folder: Path) -> int:
         "registration.withdraw", "RegistrationWithdraw", **salted(**state, reason="family_left")
     )
     report["statistics"] = {name: client.statistics(**asked) for name, asked in QUESTIONS.items()}
+    report["counted"] = client.call("waitlist.counts", "WaitlistCounts", **QUESTIONS["all"])
     for part in report.values():
         if isinstance(fields := part.get("fields"), dict):
             fields.pop("salt", None)
