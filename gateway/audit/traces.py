@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.audit.budgets import budget_rows
 from gateway.audit.repeats import message_row, nonce_row
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from contracts.loader import Operation
+    from gateway.audit.evidence_schema import Exchange
+    from gateway.audit.policies import Policy
+
 
 class Traces:
-    """Rows of what may stand once (repeats.py), and merges, which only their order can judge (subjects.py)."""
+    """What is left to be judged.
+
+    Rows of what may stand once (repeats.py) and of what was told under a budget (budgets.py), and merges, which only
+    their order can judge (subjects.py).
+    """
 
     def __init__(self) -> None:
         self.once = bytearray()
+        self.budgets = bytearray()
         self.merges: list[tuple[int, tuple[str, ...]]] = []
         self._index = 0
 
@@ -29,6 +39,10 @@ class Traces:
     def message(self, message_id: str) -> None:
         """A MessageID of ours."""
         self.once += message_row(self._index, message_id)
+
+    def told(self, evidence: Exchange, operation: Operation, policy: Policy) -> None:
+        """What an exchange took from its agreement's budget."""
+        self.budgets += budget_rows(self._index, evidence, operation, policy)
 
     def merged(self, subjects: tuple[str, ...]) -> None:
         """Subjects by the ledger's hash: the first survives the others."""
