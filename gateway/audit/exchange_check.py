@@ -136,6 +136,7 @@ class ExchangeCheck:
         _check_outcome(evidence, policy)
         _check_disclosure(evidence, operation, policy)
         check_subjects(evidence, operation, self._traces)
+        self._traces.told(evidence, operation, policy)
         # 6  the caller asked for it, once
         asked = check_request(evidence, contract, policy, self._certificates, self._traces)
         # 7  the upstream was asked, and answered

@@ -71,6 +71,23 @@ class Merges:
                 raise Problem(Fault.SUBJECTS_DIFFER, "a subject survives one that it had become")
             self._became.setdefault(merged, set()).add(survivor)
 
+    def today(self) -> dict[str, str]:
+        """Whoever is of a merge, by one name for all who are one child by now."""
+        above: dict[str, str] = {}
+
+        def top(name: str) -> str:
+            while (next_one := above.get(name, name)) != name:
+                above[name] = above.get(next_one, next_one)  # half as far the next time
+                name = next_one
+            return name
+
+        for merged, survivors in self._became.items():
+            for survivor in survivors:
+                one, other = top(merged), top(survivor)
+                if one != other:
+                    above[one] = other
+        return {name: top(name) for name in (*self._became, *(each for all_ in self._became.values() for each in all_))}
+
     def _reached(self, ledger: str) -> set[str]:
         reached, ahead = set[str](), [ledger]
         while ahead:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gateway.audit.audit import audit
+from gateway.audit.budgets import _ROW, BudgetRows, Spans
+from gateway.audit.subjects import Merges
 from gateway.audit.verdict import Fault
+from gateway.guard.budgets import Window
 from tests.audit.bench import Bench
 from tests.audit.forge import Forger
 from tests.audit.gateway_run import NIREC_TARGET
@@ -19,7 +22,7 @@ from tests.audit.test_registrations import Town
 from tests.signing.drafts import fresh_salt
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.audit.answered import Exchanged
@@ -160,3 +163,49 @@ def test_an_agreement_without_a_budget_refuses_nobody_for_it(bench: Bench) -> No
     refused = bench.one("subject.merge", "refusal", "handle_unknown")
     bench.forger.change(refused, says_spent)
     assert bench.faults() == {Fault.REFUSAL_UNFOUNDED}
+
+
+A, B, C = (bytes([number]) * 16 for number in (1, 2, 3))
+
+
+def row(subject: bytes, second: int, *, most: int = 1, index: int = 0, hours: int = 24, terms: bytes = A) -> bytes:
+    return _ROW.pack(subject, terms, most, hours, second, index)
+
+
+def over(*rows: bytes, merged: Mapping[bytes, bytes] | None = None) -> list[int]:
+    spans = Spans()
+    for part in rows:  # as though each subject were in a part of its own
+        spans.add(Spans().count(BudgetRows(part, merged or {})))
+    spans.count(BudgetRows(bytes(spans.left), {}))
+    return list(spans.over())
+
+
+def test_a_window_of_the_audit_is_the_gateway_s() -> None:
+    """The step that the gateway has just forgotten is the first that the audit does not count."""
+    begin = 20_000 * 86_400
+    late = begin + Window.of(24, datetime.fromtimestamp(begin, UTC)).kept
+    assert over(row(A, begin), row(B, late - 1, index=7)) == [7]
+    assert over(row(A, begin), row(B, late, index=7)) == []
+    assert over(row(A, begin) + row(A, begin + 3600), row(B, late, index=7)) == [7]
+
+
+def test_a_child_is_counted_once_however_often_and_whatever_it_was_merged_with() -> None:
+    assert over(row(A, 0) + row(A, 5) + row(A, 86_400)) == []
+    assert over(row(A, 0), row(B, 1, index=3)) == [3]
+    assert over(row(A, 0), row(B, 1, index=3), merged={A: A, B: A}) == []
+    assert over(row(A, 0), row(B, 1, index=3), row(C, 2, index=4), merged={A: A, B: A}) == [4]
+
+
+def test_agreements_are_counted_apart_and_a_lower_budget_does_not_reach_back() -> None:
+    assert over(row(A, 0), row(B, 1, terms=B)) == []
+    assert over(row(A, 0, most=2), row(B, 1, most=2) + row(B, 3600, most=1, index=9)) == []
+    assert over(row(A, 0, most=2), row(B, 1, most=2), row(C, 3600, most=1, index=9)) == [9]
+
+
+def test_who_is_one_child_has_one_name() -> None:
+    merges = Merges()
+    for pair in (("b", "a"), ("c", "b"), ("x", "y"), ("b", "d")):
+        merges.take(pair)
+    today = merges.today()
+    assert len({today[name] for name in "abcd"}) == 1
+    assert today["x"] == today["y"] != today["a"]

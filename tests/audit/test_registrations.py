@@ -120,6 +120,13 @@ def test_a_child_whom_nobody_told_the_registry_of(town: Town) -> None:
     assert "f" * 64 not in json.dumps(town.stranger)
 
 
+@pytest.mark.parametrize(("most", "faults"), [(2, set()), (1, {Fault.OVER_BUDGET})])
+def test_more_children_in_a_window_than_the_budget_are_a_finding(bench: Bench, most: int, faults: set[Fault]) -> None:
+    """Two were found; the same log under a first policy that allows so many."""
+    bench.under("subjects: 100\n", f"subjects: {most}\n")
+    assert bench.faults() == faults
+
+
 def _more(subjects: list[dict[str, str]]) -> None:
     subjects += [{"ledger": f"{number:064}", "handle": f"{number:064}"} for number in range(9)]
 
