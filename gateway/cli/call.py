@@ -105,13 +105,21 @@ def call(
     *,
     acknowledge: bool = False,
     version: str | None = None,
+    key: str | None = None,
 ) -> Exit:
-    """Makes the call and says what came of it; exit 1 when the gateway refuses, or does not prove itself."""
+    """Makes the call and says what came of it; exit 1 when the gateway refuses, or does not prove itself.
+
+    ``key``: the Idempotency-Key of the call that this one repeats; without it an effect has a fresh one.
+    """
     contracts = load_contracts(contracts_folder())
     declared, rest = operation_of(operation, version, contracts, PartyFolder.load(party).operations.get(operation))
     client = client_of(party)
     salted = SALT in declared.sensitivity("request")
-    request = client.prepare(operation, read_fields(data), salted=salted, rest=rest)
+    if key is None and not declared.idempotent:
+        key = str(SystemRandomness().uuid())
+        # said before anything is sent: whoever has no answer repeats the call under it
+        output.say("call.key", uuid=key)
+    request = client.prepare(operation, read_fields(data), salted=salted, rest=rest, key=key)
     answer = client.send(request)
     path = client.keep(request, answer, receipts)
     place = None

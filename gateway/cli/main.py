@@ -180,6 +180,7 @@ def _using(app: typer.Typer, t: Catalogue) -> None:
         within: Annotated[float, typer.Option("--within", help=t("help.within"), min=0)] = 15.0,
         acknowledge: Annotated[bool, typer.Option("--acknowledge", help=t("help.acknowledge"))] = False,  # noqa: FBT002  a flag
         version: Annotated[str | None, typer.Option("--version", help=t("help.call_version"), metavar="N")] = None,
+        key: Annotated[str | None, typer.Option("--key", help=t("help.call_key"), metavar="UUID")] = None,
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  the same
     ) -> None:
         from gateway.cli.call import call as run  # noqa: PLC0415  the same
@@ -189,7 +190,7 @@ def _using(app: typer.Typer, t: Catalogue) -> None:
         home = base / "sandbox" / "parties" / party
         output = Output(t, as_json)
         receipts = base / "receipts"
-        done = run(output, operation, home, data, receipts, within, acknowledge=acknowledge, version=version)
+        done = run(output, operation, home, data, receipts, within, acknowledge=acknowledge, version=version, key=key)
         raise typer.Exit(done)
 
 

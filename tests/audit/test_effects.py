@@ -210,6 +210,10 @@ _SPOILED: dict[str, tuple[Callable[[Bench], None], set[Fault]]] = {
         _changed("intent", lambda said: said.update(operation="registration.get")),
         {Fault.CONTRACT_DIFFERS, Fault.INTENT_MISSING},
     ),
+    "an_intent_of_an_effect_elsewhere": (
+        _changed("intent", lambda said: said["parties"].update(upstream="civil-registry")),
+        {Fault.CONTRACT_DIFFERS, Fault.INTENT_MISSING},
+    ),
     "an_intent_under_another_policy": (
         _changed("intent", lambda said: said.update(policy="1" * 64)), {Fault.POLICY_DIFFERS, Fault.INTENT_MISSING},
     ),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 #: Long enough to be killed meanwhile; what is slow is done all the same, under a key that was repeated by then.
-HELD_MS = 4_000
+HELD_MS = 20_000
 
 
 class Town(LiveGateway):
