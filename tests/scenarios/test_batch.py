@@ -8,15 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapters.civil_registry.sandbox.births import make_births
 from gateway.audit.audit import audit
+from gateway.cli.main import run
 from gateway.client.batch import report
 from gateway.client.batch_file import FileRecord, read_records
-from gateway.client.batch_journal import Journal, salt
+from gateway.client.batch_journal import BatchState, Journal, salt
 from gateway.signing.digest import content_digest
 from gateway.system import SystemClock
 from tests.adapters.fakes import until
@@ -26,7 +28,6 @@ from tests.scenarios.test_no_nirec import found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 RECORDS = 200
 CONNECTIONS = 4
@@ -124,21 +125,51 @@ def verified(book: Book) -> list[dict[str, Any]]:
     return [one.evidence for one in book.every("exchange", "batch.verify")]
 
 
+def state_of(batch: Batch) -> BatchState:
+    state = batch.journal.state()
+    assert state is not None
+    return state
+
+
+def as_cooperative(town: LiveGateway) -> list[str]:
+    return ["--as", "cooperative", "--dir", str(town.folder)]
+
+
+def ask(capsys: pytest.CaptureFixture[str], command: str, file: Path, *more: str) -> dict[str, Any]:
+    """What a command says with --json, and its exit code."""
+    code = run(["batch", command, str(file), *more, "--json"])
+    said: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return {"exit_code": code} | said
+
+
 def refusals(town: LiveGateway) -> list[dict[str, Any]]:
     book = Book(town.folder / "gateway" / "log", town.folder / "trust")
     return [one.evidence for one in book.every("refusal", "batch.verify")]
 
 
-def test_the_registry_is_down_in_the_middle(town: LiveGateway, tmp_path: Path) -> None:
+def test_the_registry_is_down_in_the_middle(
+    town: LiveGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     batch = Batch(town, tmp_path, 40)
-    client = batch.spawn("verify-nirec", "--per-second", "40")
-    assert until(lambda: batch.done() >= 10, 60)
+    client = batch.spawn("verify-nirec", "--per-second", "2")
+    assert until(lambda: batch.done() >= 5, 60)
+    assert ask(capsys, "pause", batch.file)["exit_code"] == 0
+    said = ended(client, 1)
+    assert said["answered"] == batch.done() < 40
+    said = ask(capsys, "status", batch.file)
+    assert (said["exit_code"], said["answered"], said["running"]) == (1, batch.done(), False)
+
     town.behave("down")
+    client = batch.spawn("resume")
     assert until(lambda: "upstream_unavailable" in [one["outcome"] for one in refusals(town)], 60)
     assert batch.done() < 40
     town.behave("normal")
     said = ended(client, 0)
     assert (said["holds"], said["complete"], said["confirmed"]) == (True, True, 40)
+    assert ask(capsys, "status", batch.file)["exit_code"] == 0
+    said = ask(capsys, "report", batch.file, *as_cooperative(town))
+    assert (said["exit_code"], said["complete"], said["commitment"]) == (0, True, state_of(batch).commitment)
+    assert json.loads(Path(said["receipt"]).read_text(encoding="utf-8"))["status"] == 200
 
     # a receipt, the key and the file make the request again whose digest was signed
     receipt = json.loads(batch.journal.receipts.read_text(encoding="utf-8").splitlines()[6])
