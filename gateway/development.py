@@ -55,6 +55,7 @@ _EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "echo": {"message": "Bonjour, est-ce que la passerelle m'entend?"},
     "waitlist": {"as_of": "2026-10-31"},
     "waitlist_region": {"as_of": "2026-10-31", "region": "13"},
+    "counts": {"as_of": "2026-10-31"},
 }
 _YEAR = timedelta(days=365)
 
