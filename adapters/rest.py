@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from adapters.mapping.apart import Keeping
     from adapters.mapping.rest_call import RestCall, RestOperation
     from adapters.salts import Salts
-    from gateway.model import Grant
+    from adapters.system import Asking
     from gateway.signing.outgoing import RequestSigner, SignedRequest
     from gateway.signing.upstream_answer import UpstreamAnswerVerifier
 
@@ -105,7 +105,7 @@ class RestDialogue:
         self._salts = salts
         self._officers = officers
 
-    def question(self, grant: Grant) -> Question:
+    def question(self, grant: Asking) -> Question:
         """The signed request with its own salt; raises KeystoreError, Refusal (``field_invalid``)."""
         kept = keeping(self._operation.apart, self._officers)
         salt = self._salts.new()

@@ -86,10 +86,11 @@ class ReductionRule(_Strict):
     ``act`` disclose and attach need an identifier and the value of the answer that confirms it; attach, merge and read
     name the request fields that hold handles of the caller's, and merge the one that says why. At read the upstream is
     told its own handle in place of the caller's; at list the answer's field ``listed`` holds items, each with the
-    upstream's own handle, in whose place the caller gets its own (N3).
+    upstream's own handle, in whose place the caller gets its own (N3). At tell the caller names a child of whom
+    somebody else is to be told, later.
     """
 
-    act: Literal["disclose", "expect", "attach", "merge", "read", "list"] = "disclose"
+    act: Literal["disclose", "expect", "attach", "merge", "read", "list", "tell"] = "disclose"
     identifier: str | None = None
     handle: str
     field: str | None = None
@@ -102,7 +103,10 @@ class ReductionRule(_Strict):
 
 
 class Operation(_Strict):
-    """One operation, as declared."""
+    """One operation, as declared.
+
+    ``outgoing``: nobody calls it here; we tell its upstream by it, of our own accord (deliveries).
+    """
 
     title: Bilingual
     description: Bilingual
@@ -116,6 +120,7 @@ class Operation(_Strict):
     criteria: Criteria | None = None
     reduction: ReductionRule | None = None
     acknowledges: bool = False
+    outgoing: bool = False
     errors: tuple[str, ...]
 
     def sensitivity(self, part: Literal["request", "response"]) -> Mapping[str, str]:

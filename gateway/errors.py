@@ -53,6 +53,7 @@ class Code(StrEnum):
     HANDLE_UNKNOWN = "handle_unknown"
     NOT_REGISTERED = "not_registered"
     SEARCH_TOO_WIDE = "search_too_wide"
+    NOT_DELIVERABLE = "not_deliverable"
     MERGE_NEEDED = "merge_needed"
     MERGE_REFUSED = "merge_refused"
     SUBJECTS_CHANGED = "subjects_changed"

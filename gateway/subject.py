@@ -39,8 +39,9 @@ class Nirec:
         raise TypeError("a NIREC is not serialised")
 
 
-#: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, names those that were found.
-SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "list"]
+#: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, names those that were found,
+#: has somebody else told of it.
+SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "list", "tell"]
 SubjectRole = Literal["survivor", "merged"]
 
 

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from gateway.audit.soap_request import AskedBySoap
     from gateway.ledger.leaf import Leaf
 
-#: The upstreams that are no party: an echo, our own subjects, the ledger, which acknowledgements are held against.
-_OURSELVES = frozenset({"loopback", "ledger", "subjects"})
+#: The upstreams that are no party: an echo, our own subjects, the ledger, which acknowledgements are held against, and
+#: the outbox, out of which others are told later.
+_OURSELVES = frozenset({"loopback", "ledger", "subjects", "delivery"})
 RELEASED = "released"
 _OK = range(200, 300)
 _LEAST_ERROR = 400

@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 #: How many subjects an act names at most: at a birth the child, the one expected and the one whom it is merged with; at
 #: a merge the two that were asked and what each of them had become.
-_MOST = {"disclose": 1, "expect": 1, "attach": 4, "merge": 4, "read": 1}
+_MOST = {"disclose": 1, "expect": 1, "attach": 4, "merge": 4, "read": 1, "tell": 1}
 #: Those whose exchange always names one.
-_ALWAYS = frozenset({"expect", "merge", "read"})
+_ALWAYS = frozenset({"expect", "merge", "read", "tell"})
 #: What only such an operation is refused with, and whether the upstream had answered by then.
 _REFUSED: dict[str, tuple[frozenset[str], bool]] = {
-    Code.HANDLE_UNKNOWN: (frozenset({"attach", "merge", "read"}), False),
+    Code.HANDLE_UNKNOWN: (frozenset({"attach", "merge", "read", "tell"}), False),
     Code.NOT_REGISTERED: (frozenset({"read"}), False),
     Code.SEARCH_TOO_WIDE: (frozenset({"list"}), True),
     Code.MERGE_NEEDED: (frozenset({"attach"}), True),
     Code.MERGE_REFUSED: (frozenset({"merge"}), False),
-    Code.SUBJECTS_CHANGED: (frozenset({"expect", "attach", "merge", "read", "list"}), False),
+    Code.SUBJECTS_CHANGED: (frozenset({"expect", "attach", "merge", "read", "list", "tell"}), False),
+    Code.NOT_DELIVERABLE: (frozenset({"tell"}), False),
 }
 SUBJECT_REFUSALS = frozenset(_REFUSED)
 _ANSWERED = "answered"

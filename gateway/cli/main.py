@@ -25,7 +25,7 @@ from gateway.cli.witness import add_witness
 from gateway.errors import ConfigurationError, KeystoreError, LedgerError, ShownError, StorageUnavailableError
 from gateway.messages.catalogue import Catalogue, choose_language
 
-Role = Literal["all", "workers", "sequencer", "refresher", "keystore"]
+Role = Literal["all", "workers", "sequencer", "refresher", "dispatcher", "keystore"]
 Lang = Literal["fr", "en"]
 
 #: Of its usage errors typer exports only this one; the others share its base.
@@ -77,7 +77,9 @@ def _operating(app: typer.Typer, t: Catalogue) -> None:
 
     @app.command(help=t("help.sandbox"))
     def sandbox(
-        name: Annotated[Literal["civil-registry", "cooperative"], typer.Argument(help=t("help.sandbox_name"))],
+        name: Annotated[
+            Literal["civil-registry", "cooperative", "ministry"], typer.Argument(help=t("help.sandbox_name"))
+        ],
         config: Annotated[Path | None, config_option] = None,
         keep: Annotated[bool, typer.Option("--keep", help=t("help.sandbox_keep"))] = False,  # noqa: FBT002  a flag
         registrations: Annotated[
