@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.audit import evidence_schema as schema
 from gateway.audit.acknowledgements import answer_rows, judge_acknowledgements, leaf_row
 from gateway.audit.certificates import Certificates
+from gateway.audit.delivery_schema import Delivery
 from gateway.audit.exchange_check import ExchangeCheck
 from gateway.audit.objects import Objects
 from gateway.audit.opening import DataKeys
@@ -205,8 +206,16 @@ class _Entries:
             self.part.shown.append((index, None if opened is None else opened.record.evidence))
         if opened is not None and leaf.kind in EXCHANGES:
             self._exchange(index, opened)
+        elif opened is not None and leaf.kind == "delivery":
+            self._delivery(opened)
         elif opened is not None:
             self.part.others.append((index, opened.record.evidence))
+
+    def _delivery(self, opened: Opened) -> None:
+        evidence = schema.read_evidence(opened.record.evidence, Delivery)
+        self.part.tally.unproven |= {Unproven.HANDLES_ASSERTED, *self._exchanges.unproven}
+        self._exchanges.deliveries.check(evidence, opened)
+        self.part.tally.unproven |= self._exchanges.unopened
 
     def _exchange(self, index: int, opened: Opened) -> None:
         part = self.part

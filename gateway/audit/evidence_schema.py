@@ -229,6 +229,11 @@ class Exchange(Evidence):
     answer: AnswerPart
     acknowledges: Annotated[AcknowledgedPart | None, BeforeValidator(_present)] = None
 
+    @property
+    def released(self) -> bool:
+        """Whether something was released."""
+        return self.kind == "exchange"
+
 
 class EarlyRefusal(Evidence):
     """A refusal before the salt was claimed (C6): nothing else of the request."""

@@ -9,6 +9,7 @@ from contracts.loader import SALT
 from gateway.audit.acknowledgements import check_signed
 from gateway.audit.answer_check import check_answer
 from gateway.audit.apart import Apart
+from gateway.audit.delivery_check import DeliveryCheck
 from gateway.audit.evidence_schema import Exchange
 from gateway.audit.policies import under_one_of
 from gateway.audit.request_check import check_request
@@ -75,6 +76,8 @@ class ExchangeCheck:
         self._contracts = contracts
         self._apart = Apart(certificates, apart)
         self._upstream = UpstreamCheck(objects, certificates, self._traces, self._apart)
+        #: The same for what we tell others of our own accord.
+        self.deliveries = DeliveryCheck(objects, policies, self._upstream, contracts)
 
     @property
     def unproven(self) -> frozenset[Unproven]:
