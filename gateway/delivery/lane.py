@@ -92,7 +92,8 @@ class Lane:
     def join(self) -> None:
         """Waits for the rounds that were begun, after ``stop``; gives back what was not."""
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():
+                thread.join()
         with suppress(PasserelleError):  # then the leases end by themselves
             self._claims.give_back([claimed for claimed, _ in self._claimed])
 

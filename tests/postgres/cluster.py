@@ -35,7 +35,7 @@ _SETTINGS = {
 }
 _EMPTY = """
 TRUNCATE writers, records, log_state, objects, claims, first_refusals, subjects, pseudonyms, handles, merged_subjects,
-nirec_generations, runs RESTART IDENTITY;
+nirec_generations, runs, outbox RESTART IDENTITY;
 INSERT INTO nirec_generations (generation, state) VALUES (0, 'complete');
 """
 
