@@ -16,6 +16,7 @@ import typer
 from gateway.cli.frame import reworded, speak
 from gateway.cli.keeping import add_keeping
 from gateway.cli.keys_commands import add_keys
+from gateway.cli.outbox_commands import add_outbox
 from gateway.cli.output import Exit, Output
 from gateway.cli.policy import add_policy
 from gateway.cli.questions_commands import add_questions
@@ -45,6 +46,7 @@ def build(t: Catalogue) -> typer.Typer:
     _explaining(app, t)
     add_keys(app, t)
     add_keeping(app, t)
+    add_outbox(app, t)
     _auditing(app, t)
     add_policy(app, t)
     add_retention(app, t)
@@ -297,6 +299,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     from gateway.cli.processes import NotStartedError  # noqa: PLC0415  the client's imports, for failures only
     from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
+    from gateway.delivery.acts import OutboxActError  # noqa: PLC0415  the same
     from gateway.logs import describe  # noqa: PLC0415  the same
     from gateway.policy.reasons import PolicyRefused  # noqa: PLC0415  the same
 
@@ -307,7 +310,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     match error:
         case ConfigurationError() | KeystoreError():
             explained = ("error.configuration", Exit.USAGE, shown)
-        case AnswerError() | LedgerError() | PolicyRefused():
+        case AnswerError() | LedgerError() | OutboxActError() | PolicyRefused():
             explained = ("error.untrusted", Exit.REFUSED, shown)
         case UnreachableError() | NotStartedError() | SourceLostError():
             explained = ("error.outside", Exit.OUTSIDE, shown)

@@ -101,7 +101,7 @@ class Deliverer:
         """
         at = self._clock.now()
         notice = self._sealing.open(claimed.delivery, claimed.content)
-        if at >= claimed.expires:
+        if at >= notice.expires:  # as it was sealed, whatever the row says
             return self._dead(claimed, notice, at, EXPIRED)
         try:
             telling = self._policy.telling(notice, at)
@@ -124,7 +124,7 @@ class Deliverer:
     ) -> Outcome:
         reason = refusal.code.value
         due = self._clock.now() + self._pace.wait(claimed.attempts + 1, self._randomness)
-        if due >= claimed.expires:
+        if due >= notice.expires:
             done = self._of("dead", notice, at, reason, telling, refusal.attempts)
             self._recorder.record(done, (self._rows.buried(claimed, reason, asked=True),))
             return "dead"

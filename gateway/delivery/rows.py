@@ -21,7 +21,6 @@ class Claimed:
 
     delivery: UUID
     attempts: int
-    expires: datetime
     lease: UUID
     content: bytes = field(repr=False)
 

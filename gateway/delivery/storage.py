@@ -31,7 +31,7 @@ _EARLIER = (
     " AND (before.accepted < next.accepted OR (before.accepted = next.accepted AND before.id < next.id))"
 )
 _NEXT = (
-    "SELECT id, attempts, expires, content FROM outbox AS next"  # noqa: S608  our own constants only
+    "SELECT id, attempts, content FROM outbox AS next"  # noqa: S608  our own constants only
     " WHERE party = ? AND state = 'waiting' AND due <= ? AND (leased_until IS NULL OR leased_until <= ?)"
     f" AND NOT EXISTS ({_EARLIER}) ORDER BY accepted, id LIMIT ?"
 )
@@ -121,10 +121,7 @@ class Outbox:
             rows = connection.exec_driver_sql(_NEXT, (party, at, at, most)).all()
             for row in rows:
                 connection.exec_driver_sql(_LEASE, (name.bytes, until, bytes(row[0])))
-        return [
-            Claimed(UUID(bytes=bytes(key)), attempts, time_of(expires), name, bytes(content))
-            for key, attempts, expires, content in rows
-        ]
+        return [Claimed(UUID(bytes=bytes(key)), attempts, name, bytes(content)) for key, attempts, content in rows]
 
     def give_back(self, claimed: Sequence[Claimed]) -> None:
         """What was claimed and not begun: whoever comes next may have it at once."""
