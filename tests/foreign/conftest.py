@@ -37,6 +37,8 @@ TERMS = {
         ("subject.merge", "ENT-2026-08", "admissibilite"),
         ("registration.get", "ENT-2026-10", "admissibilite"),
         ("registration.search", "ENT-2026-11", "admissibilite"),
+        # the cooperative's: a ministry is told so, once what it asks has been understood
+        ("placement.notify", "ENT-2026-15", "placement"),
     )
     for word, text in (("agreement", agreement), ("purpose", purpose))
 }
@@ -51,6 +53,7 @@ CALLED = {
     "waitlist.statistics": "statistics",
     "registration.get": "registered",
     "registration.search": "searched",
+    "placement.notify": "notified",
 }
 #: What the clients ask of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {

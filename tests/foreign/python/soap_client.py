@@ -32,7 +32,7 @@ from zeep.helpers import serialize_object
 from zeep.plugins import Plugin
 from zeep.transports import Transport
 
-SERVICES = ("echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations")
+SERVICES = ("echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations", "placements")
 CHILD = ("nirec", "family_name", "given_names", "birth_date")
 #: Of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {
@@ -208,6 +208,9 @@ def main(folder: Path) -> int:
     )  # fmt: skip
     person = {name: child[name] for name in ("family_name", "birth_date")}
     report["searched"] = client.call("registration.search", "RegistrationSearch", **salted(**person))
+    notice = {"handle": known, "addressee": "ministry", "event": "offered", "date": "2026-11-23"}
+    notice |= {"permit": "1234-5678", "region": "06"}
+    report["notified"] = client.call("placement.notify", "PlacementNotify", **salted(**notice))
     report["registered"] = client.call("registration.get", "RegistrationGet", handle=known)
     report["expected"] = client.call("subject.expect", "SubjectExpect", **salted(reference="dossier 12"))
     expected = report["expected"]["fields"]["handle"]
