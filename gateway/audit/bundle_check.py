@@ -146,7 +146,7 @@ class BundleCheck:
         exchanges = ExchangeCheck(
             self._objects, self._certificates, timeline, traces, contracts=self._contracts, apart=self._apart
         )
-        entries = _Entries(self._keys, self._objects, exchanges, self._wanted)
+        entries = _Entries(self._keys, self._objects, exchanges, traces, self._wanted)
         records = read_bundle(self._folder, work.file, len(work.leaves), entries.part.tally)
         policies = list(reversed(work.policies))
         for at, packed in enumerate(work.leaves):
@@ -166,9 +166,15 @@ class _Entries:
     """The entries of one bundle, one after the other."""
 
     def __init__(
-        self, keys: DataKeys, objects: Objects, exchanges: ExchangeCheck, wanted: frozenset[str] | None
+        self,
+        keys: DataKeys,
+        objects: Objects,
+        exchanges: ExchangeCheck,
+        traces: Traces,
+        wanted: frozenset[str] | None,
     ) -> None:
         self.part = Part()
+        self._traces = traces
         self._keys = keys
         self._objects = objects
         self._exchanges = exchanges
@@ -198,6 +204,8 @@ class _Entries:
         wanted = leaf.kind in EXCHANGES and (self._wanted is None or str(leaf.exchange_id) in self._wanted)
         opened = self._keys.record(leaf, packed, record) if record else None
         if opened is None:
+            if leaf.kind == "exchange":
+                self._traces.notice(leaf.exchange_id)
             if record:
                 self.part.tally.unopened(leaf.kind)
             else:

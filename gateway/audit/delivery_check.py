@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from contracts.loader import SALT
 from gateway.audit.verdict import Fault, Problem
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.audit.objects import Objects
     from gateway.audit.opening import Opened
     from gateway.audit.policies import Policy, Timeline
+    from gateway.audit.traces import Traces
     from gateway.audit.upstream_check import UpstreamCheck
 
 _CLOCK_STEP = timedelta(seconds=60)
@@ -28,12 +30,19 @@ class DeliveryCheck:
     """Checks the deliveries of one log, in its order."""
 
     def __init__(
-        self, objects: Objects, policies: Timeline, upstream: UpstreamCheck, contracts: frozenset[str] | None
+        self,
+        objects: Objects,
+        policies: Timeline,
+        upstream: UpstreamCheck,
+        traces: Traces,
+        *,
+        contracts: frozenset[str] | None,
     ) -> None:
         """``contracts``: hex SHA-256 of those that evidence may name; None where the auditor brought none."""
         self._objects = objects
         self._policies = policies
         self._upstream = upstream
+        self._traces = traces
         self._contracts = contracts
 
     def check(self, evidence: Delivery, opened: Opened) -> None:
@@ -47,6 +56,7 @@ class DeliveryCheck:
         at = evidence.received_at
         if not at - _CLOCK_STEP <= leaf.time <= at + _LONGEST or evidence.accepted_at > at + _CLOCK_STEP:
             raise Problem(Fault.TIME_DIFFERS, "begun at another time than its leaf's, or before it was accepted")
+        self._traces.told(UUID(evidence.notice))
         # 2  the policy that it names was in force, or had been a moment ago
         policy = next((one for one in self._policies.possible(at) if one.sha256 == evidence.policy), None)
         if policy is None:

@@ -77,7 +77,7 @@ class ExchangeCheck:
         self._apart = Apart(certificates, apart)
         self._upstream = UpstreamCheck(objects, certificates, self._traces, self._apart)
         #: The same for what we tell others of our own accord.
-        self.deliveries = DeliveryCheck(objects, policies, self._upstream, contracts)
+        self.deliveries = DeliveryCheck(objects, policies, self._upstream, self._traces, contracts=contracts)
 
     @property
     def unproven(self) -> frozenset[Unproven]:

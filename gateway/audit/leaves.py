@@ -24,7 +24,7 @@ from gateway.audit.policies import Policies, under_one_of
 from gateway.audit.recovery import Recoveries
 from gateway.audit.remote import SourceLostError
 from gateway.audit.repeats import ROW_SIZE as ONCE_SIZE
-from gateway.audit.repeats import id_row
+from gateway.audit.repeats import id_row, notice_row
 from gateway.audit.spill import Spill
 from gateway.audit.subjects import Merges
 from gateway.audit.tally import Tally
@@ -243,6 +243,7 @@ class Leaves:
     def _earlier(self, entry: Entry, leaf: Leaf) -> None:
         self._report.earlier(leaf.kind)
         if leaf.kind == "exchange":
+            self._once.add(notice_row(entry.index, leaf.exchange_id))
             self._answers.add(leaf_row(entry.index, leaf.exchange_id, entry.leaf))
         if leaf.kind in EXCHANGES:
             self._show(entry, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from gateway.audit.verdict import Fault, Problem
 from gateway.errors import Code
@@ -37,6 +38,8 @@ def check_subjects(evidence: Exchange, operation: Operation, traces: Traces) -> 
     if evidence.kind == "refusal":
         _check_refusal(evidence, act)
         return
+    if act == "tell":
+        traces.notice(UUID(evidence.exchange_id))
     subjects = evidence.subjects
     most = _most_listed(operation) if act == "list" else _MOST.get(act or "", 0)
     if len(subjects) > most or (act in _ALWAYS and not subjects):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.audit.repeats import message_row, nonce_row
+from gateway.audit.repeats import message_row, nonce_row, notice_row, told_row
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
 
 class Traces:
@@ -29,6 +30,14 @@ class Traces:
     def message(self, message_id: str) -> None:
         """A MessageID of ours."""
         self.once += message_row(self._index, message_id)
+
+    def notice(self, exchange_id: UUID) -> None:
+        """An exchange that let a notice wait, or may have."""
+        self.once += notice_row(self._index, exchange_id)
+
+    def told(self, exchange_id: UUID) -> None:
+        """A delivery of the notice of that exchange."""
+        self.once += told_row(self._index, exchange_id)
 
     def merged(self, subjects: tuple[str, ...]) -> None:
         """Subjects by the ledger's hash: the first survives the others."""

@@ -9,6 +9,7 @@ import threading
 from base64 import b64encode
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -231,6 +232,20 @@ def test_what_is_not_true_of_a_delivery_is_found(bench: Bench, change: dict[str,
     item = bench.one(NOTICE, "delivery", "delivered")
     bench.forger.change(item, lambda evidence: evidence.update(change))
     assert bench.faults() == {fault}
+
+
+@pytest.mark.parametrize("operation", ["no exchange", "nirec.verify"])
+def test_a_delivery_of_what_nobody_let_wait_is_found(bench: Bench, operation: str) -> None:
+    others = [item.evidence["exchange_id"] for item in bench.items if item.evidence.get("operation") == operation]
+    notice = others[0] if others else str(uuid4())
+    bench.forger.change(bench.one(NOTICE, "delivery", "delivered"), lambda evidence: evidence.update(notice=notice))
+    assert bench.faults() == {Fault.EVIDENCE_DIFFERS}
+
+
+def test_where_the_notice_itself_stays_sealed_its_delivery_is_taken(bench: Bench, tmp_path: Path) -> None:
+    for key in (tmp_path / "trust" / "periods").glob("*.key"):
+        key.unlink()
+    assert bench.faults() == set()
 
 
 def _other_answer(evidence: dict[str, Any]) -> None:
