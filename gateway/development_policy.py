@@ -144,7 +144,7 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
 
 #: operation -> distinct children that a party may try or be told of in any 24 hours
 BUDGETS: Mapping[str, int] = {
-    "nirec.verify": 100_000, "subject.birth": 5_000, "registration.get": 500, "registration.search": 100,
+    "nirec.verify": 100_000, "subject.birth": 5_000, "registration.get": 500, "registration.search": 500,
 }  # fmt: skip
 _BUDGET_HOURS = 24
 

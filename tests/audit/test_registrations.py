@@ -123,7 +123,7 @@ def test_a_child_whom_nobody_told_the_registry_of(town: Town) -> None:
 @pytest.mark.parametrize(("most", "faults"), [(2, set()), (1, {Fault.OVER_BUDGET})])
 def test_more_children_in_a_window_than_the_budget_are_a_finding(bench: Bench, most: int, faults: set[Fault]) -> None:
     """Two were found; the same log under a first policy that allows so many."""
-    bench.under("subjects: 100\n", f"subjects: {most}\n")
+    bench.under("subjects: 500\n", f"subjects: {most}\n")
     assert bench.faults() == faults
 
 

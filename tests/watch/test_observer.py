@@ -11,7 +11,7 @@ import pytest
 
 from gateway.settings import Folders
 from gateway.watch.alarms import raised
-from gateway.watch.facts import Facts, UnreadableFactsError, from_json, to_json
+from gateway.watch.facts import BudgetFacts, Facts, UnreadableFactsError, from_json, to_json
 from gateway.watch.meters import Meters
 from gateway.watch.observer import KnownPolicy, Observer
 from gateway.watch.snapshots import Collector, Reporter
@@ -156,6 +156,24 @@ def test_how_long_the_published_checkpoint_has_stood_still(tmp_path: Path) -> No
     assert found.facts().ledger.unpublished_seconds == 20.0
     checkpoint.write_text("origin\n5\nroot\n\n", encoding="utf-8")
     assert found.facts().ledger.unpublished_seconds is None
+
+
+def test_a_budget_is_shown_with_what_was_spent_and_rings_before_it_refuses(tmp_path: Path) -> None:
+    meters, clock = Meters(), MovedClock()
+    folders = Folders(**{name: tmp_path / name for name in Folders.model_fields})
+    found = Observer(folders, KnownPolicy(3, "ab", {}, {}), FakeDatabase(None), Collector(tmp_path, clock), clock)
+    reporter = Reporter(meters, tmp_path, clock)
+    reporter.start()
+    rings = []
+    for share in (0.5, 0.79, 0.8, 1.0, 1.01):
+        meters.budgeted("ENT-1", share)
+        reporter._write()  # as it does each second
+        facts = found.facts()
+        rings.append([item.name for item in raised(facts) if item.name.startswith("budget")])
+        assert facts.budgets[0].share == min(share, 1.0)
+    assert rings == [[], [], ["budget_low"], ["budget_low"], ["budget_refusing"]]
+    assert facts.budgets == (BudgetFacts("ENT-1", 1.0, 2, 1),)
+    reporter.close()
 
 
 def test_our_own_readiness_probe_is_no_stranger(tmp_path: Path) -> None:
