@@ -129,9 +129,20 @@ def test_small_counts_are_withheld_and_the_last_month_is_not_final(registry: Reg
     said = statistics(registry, "2027-06-01", "13")
     regions = said["regions"]
     assert isinstance(regions, list)
-    assert [each["waiting"] for each in regions[0]["definitions"]] == [9, 6, None, None]
+    assert [each["waiting"] for each in regions[0]["definitions"]] == [9, None, None, None]
     assert (said["final"], "note" in said, said["counted_at"]) == (False, True, "2026-11-30T23:59:59Z")
     assert statistics(registry, "2024-12-31", None)["regions"] == []
+
+
+def test_no_few_are_told_by_what_is_left_of_a_total(registry: Registry, made: list[Registration]) -> None:
+    """Laval's six born of nine would tell its three unborn; two regions' counts, those of a third with few."""
+    day = sorted(one.registered_on for one in made if one.region == "13")[2]
+    said = statistics(registry, day.isoformat(), None)
+    regions = said["regions"]
+    assert isinstance(regions, list)
+    assert [each["code"] for each in regions] == ["03", "06", "13"]
+    assert {each["waiting"] for each in regions} == {None}
+    assert {one["waiting"] for each in regions for one in each["definitions"]} == {None}
 
 
 def test_a_registration_is_found_by_its_handle_alone(registry: Registry, made: list[Registration]) -> None:
