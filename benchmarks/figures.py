@@ -44,6 +44,7 @@ class Aim:
 
 AIMS: Mapping[str, Aim] = {
     "exchange_over_bare_flask_c32": Aim(0.60),
+    "gateway_over_direct": Aim(0.5),
     "append_over_database_best_sqlite": Aim(0.8),
     "append_over_database_best_postgresql": Aim(0.8),
     "sequencer_leaves_per_s": Aim(2000),
@@ -53,6 +54,9 @@ AIMS: Mapping[str, Aim] = {
     "audit_rss_growth": Aim(1.2, at_most=True),
     "disclosures_query_s_1m": Aim(2, at_most=True),
     "translation_cpu_over_zeep": Aim(0.34, at_most=True),
+    "budget_cpu_share": Aim(0.05, at_most=True),
+    "batch_over_sandbox_alone": Aim(0.5),
+    "batch_rss_growth": Aim(1.2, at_most=True),
 }
 
 

@@ -31,7 +31,7 @@ from gateway.keys.files import FileKeystore
 from gateway.system import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gateway.client.signer import SignedRequest
 
@@ -61,20 +61,26 @@ class Requests:
 
     def file(self, count: int) -> Path:
         """A file of ``count`` of them."""
-        path = self._scratch / "requests"
-        with path.open("wb") as file:
-            for _ in range(count):
-                raw = self._raw(self._client.prepare("nirec.verify", self._fields, salted=True))
-                file.write(len(raw).to_bytes(4) + raw)
-        return path
+        signed = (self._client.prepare("nirec.verify", self._fields, salted=True) for _ in range(count))
+        return write(self._scratch / "requests", signed, self._host)
 
-    def _raw(self, request: SignedRequest) -> bytes:
-        headers = {"host": self._host, "content-length": str(len(request.body))} | dict(request.headers)
-        lines = [
-            f"{request.method} {request.target} HTTP/1.1",
-            *(f"{name}: {value}" for name, value in headers.items()),
-        ]
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + request.body
+
+def write(path: Path, requests: Iterable[SignedRequest], host: str) -> Path:
+    """Requests as raw HTTP/1.1 in a file, as load.py reads them."""
+    with path.open("wb") as file:
+        for request in requests:
+            raw = _raw(request, host)
+            file.write(len(raw).to_bytes(4) + raw)
+    return path
+
+
+def _raw(request: SignedRequest, host: str) -> bytes:
+    headers = {"host": host, "content-length": str(len(request.body))} | dict(request.headers)
+    lines = [
+        f"{request.method} {request.target} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + request.body
 
 
 def cpu_of(pid: int) -> float:
@@ -97,14 +103,15 @@ def server(kind: str, config: Path, port: int) -> Iterator[int]:
     """A running server; gives its process id."""
     process = subprocess.Popen([sys.executable, str(HERE / "servers.py"), kind, str(config), str(port)])
     try:
-        _await(port)
+        await_port(port)
         yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
 
 
-def _await(port: int) -> None:
+def await_port(port: int) -> None:
+    """Returns when somebody listens there; ends the run after ten seconds."""
     for _ in range(200):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -177,7 +184,7 @@ def main() -> None:
                                     "--config", str(config)], stderr=subprocess.DEVNULL)  # fmt: skip
         stack.callback(sandbox.wait)
         stack.callback(sandbox.terminate)
-        _await(ports.registry)
+        await_port(ports.registry)
         with server("soap", config, ports.gateway) as soap:
             for _ in range(3):
                 print(f"SOAP upstream, {size.soap} requests", file=sys.stderr)

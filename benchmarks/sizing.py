@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from figures import Figure, keep
-from run import Requests, _await, free_port, load, server
+from run import Requests, await_port, free_port, load, server, write
 
 from gateway.composition import Composition
 from gateway.development import Development, Ports
@@ -77,12 +77,9 @@ class Operation(Requests):
 
     def file(self, count: int) -> Path:
         """A file of ``count`` of them."""
-        path = self._scratch / "requests"
-        with path.open("wb") as file:
-            for _ in range(count):
-                raw = self._raw(self._client.prepare(self._operation, self._fields, salted=self._operation != "echo"))
-                file.write(len(raw).to_bytes(4) + raw)
-        return Path(path)
+        salted = self._operation != "echo"
+        signed = (self._client.prepare(self._operation, self._fields, salted=salted) for _ in range(count))
+        return write(self._scratch / "requests", signed, self._host)
 
 
 def blocks(path: Path) -> int:
@@ -151,7 +148,7 @@ def measure(operation: str, scratch: Path, warm: int, count: int) -> dict[str, f
                                     "--config", str(config)], stderr=subprocess.DEVNULL)  # fmt: skip
         stack.callback(sandbox.wait)
         stack.callback(sandbox.terminate)
-        _await(ports.registry)
+        await_port(ports.registry)
         stack.enter_context(server("soap", config, ports.gateway))
         load(ports.gateway, 4, party, requests.file(warm))
         settle(settings, composition)

@@ -87,10 +87,10 @@ class ReductionRule(_Strict):
     register name the request fields that hold handles of the caller's, and merge the one that says why. At read the
     upstream is told its own handle in place of the caller's, and at register it is given one if it has none; at list
     the answer's field ``listed`` holds items, each with the upstream's own handle, in whose place the caller gets its
-    own (N3).
+    own (N3). At view the gateway itself answers about the child whom the caller's handle names.
     """
 
-    act: Literal["disclose", "expect", "attach", "merge", "read", "register", "list"] = "disclose"
+    act: Literal["disclose", "expect", "attach", "merge", "read", "register", "list", "view"] = "disclose"
     identifier: str | None = None
     handle: str
     field: str | None = None

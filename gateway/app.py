@@ -14,12 +14,21 @@ from adapters.loopback import Absent, Loopback
 from certs.profiles import CertificateRefusedError
 from certs.revocation import RevocationFolder
 from contracts.generate.error_table import read_errors
+from gateway.batches.batches import Batches
+from gateway.batches.pace import Pace
+from gateway.batches.sealing import Sealing
+from gateway.batches.storage import DatabaseBatches
 from gateway.effects.keys import EffectKeys
 from gateway.effects.storage import EffectRows
 from gateway.errors import ConfigurationError, NotRecordedError
 from gateway.exchange import Exchange
+from gateway.family.notes import FamilyNotes
+from gateway.family.storage import DatabaseNotes
+from gateway.family.view import FamilyView
+from gateway.family_words import family_words
+from gateway.guard.budgets import BudgetGuard
 from gateway.guard.claims import CLAIMS_KEY, OVERLAP, ClaimGuard
-from gateway.guard.storage import DatabaseClaims
+from gateway.guard.storage import DatabaseBudgets, DatabaseClaims
 from gateway.http.app import Face, create_app
 from gateway.http.elsewhere import AskedElsewhere, Elsewhere
 from gateway.http.keychannel import LoopChannel
@@ -81,6 +90,8 @@ if TYPE_CHECKING:
 LOOPBACK = "loopback"
 LEDGER = "ledger"
 SUBJECTS = "subjects"
+BATCHES = "batches"
+FAMILY = "family"
 _TURNED_AWAY_AT_ONCE = 8
 
 
@@ -120,19 +131,55 @@ class Worker:
             period_key=self._period_key,
         )
         self._claims = DatabaseClaims(self._relaxed, composition.clock)
+        self._budgets = BudgetGuard(
+            DatabaseBudgets(self._relaxed, composition.clock),
+            self._keystore,
+            self._claims_keys,
+            self._meters.budgeted,
+        )
+        self._batches = self._make_batches()
+        subjects = DatabaseSubjects(self._durable, composition.clock, composition.randomness)
+        chain = PseudonymChain(self._keystore, nirec_key)
+        self._subjects = SubjectDirectory(subjects, chain, self._keystore, handle_key(""))
+        notes = DatabaseNotes(self._durable)
+        self._family = FamilyNotes(notes, composition.randomness)
         ours: dict[str, Upstream] = {
             LEDGER: Acknowledgements(partial(self._lookup.find, KINDS["exchange"])),
             SUBJECTS: Unasked(),
+            BATCHES: self._batches,
+            FAMILY: FamilyView(notes, self._subjects.secrets, family_words(composition.contracts, self._durable)),
         }
         self._ours = frozenset({*ours, LOOPBACK})
         named = {one.upstream for contract in composition.contracts for one in contract.operations.values()}
         asked = self._ask_upstream() if upstreams is None else upstreams
-        self._upstreams = {**dict.fromkeys(named, Absent()), **ours, **asked}
+        self._upstreams = {**dict.fromkeys(named, Absent()), **ours, **self._with_batches(asked)}
         self._halt = Halt(
             lambda: anchor_rule(composition.bundle), Anchors(AnchorRows(self._relaxed)), composition.clock
         )
         self._exchange = self._switch()
         self._warmth = Warmth(lambda: self._parties, composition.clock)
+
+    def _make_batches(self) -> Batches:
+        base = self._base
+        self._batch_rows = DatabaseBatches(self._relaxed)
+        sealing = Sealing(self._keystore, HANDLES_KEY, base.randomness)
+        per_second = self._settings.civil_registry.batch_per_second
+        return Batches(self._batch_rows, sealing, base.clock, self._waiting, per_second)
+
+    def _with_batches(self, asked: Mapping[str, Upstream]) -> Mapping[str, Upstream]:
+        """The same; the civil registry also answers for batches, at their pace, with half of its calls at most."""
+        registry = self._settings.civil_registry
+        if registry.party not in asked:
+            return asked
+        pace = Pace(
+            self._batch_rows,
+            self._base.clock,
+            self._waiting,
+            upstream=registry.party,
+            per_second=registry.batch_per_second,
+            at_once=max(1, registry.concurrency // 2),
+        )
+        return {**asked, registry.party: self._batches.asked(asked[registry.party], pace, registry.deadline_seconds)}
 
     def _opened_keystore(self) -> OpenKeystore:
         """The keys themselves, or the way to the process that has them (S7)."""
@@ -201,15 +248,16 @@ class Worker:
         signing = self._signing(parties, partial(self._prove, parties, policy.bundle.gateway))
         guard = ClaimGuard(self._claims, self._keystore, policy.bundle.guard.refusals_per_minute, self._claims_keys)
         ledger = MeteredLedger(self._sealer(policy, signing), self._meters, base.clock)
-        store = DatabaseSubjects(self._durable, base.clock, base.randomness)
         exchange = Exchange(
             identity=parties,
             signing=signing,
             translation=Translation(base.contracts, base.randomness, settings.nirec.pattern),
             guard=guard,
             policy=Authoriser(policy.bundle, policy.sha256, self._halt.holds),
+            budgets=self._budgets,
             upstreams=self._upstreams,
-            subjects=SubjectDirectory(store, PseudonymChain(self._keystore, nirec_key), self._keystore, handle_key("")),
+            subjects=self._subjects,
+            family=self._family,
             effects=EffectKeys(EffectRows(), self._keystore, HANDLES_KEY, self._ours),
             ledger=ledger,
             alarm=self._alarm,
@@ -281,8 +329,8 @@ class Worker:
             )
         return Parties(known, self._revocation, self._shelf)
 
-    def _claims_keys(self) -> list[str]:
-        return [one.name for one in self._base.generations.within(CLAIMS_KEY, OVERLAP)]
+    def _claims_keys(self, overlap: timedelta = OVERLAP) -> list[str]:
+        return [one.name for one in self._base.generations.within(CLAIMS_KEY, overlap)]
 
     def _published_certificates(self) -> bytes:
         ours = certificates(self._keystore, self._base.generations, SIGNING_KEY).values()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.errors import KeystoreError, NotRecordedError, StorageUnavailableError
+from gateway.family.storage import DatabaseNotes
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.guard.storage import DatabaseClaims
 from gateway.in_force import FILE_DIFFERS, Attempt, Follower
@@ -29,7 +30,7 @@ from gateway.ledger.storage import Log, Lookup, PolicyRows, Records, lives
 from gateway.ledger.writer import Writer
 from gateway.nirec.pseudonyms import PseudonymChain
 from gateway.nirec.storage import DatabaseSubjects
-from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY, check_generations
+from gateway.nirec.subjects import FAMILY_KEY, HANDLES_KEY, LEDGER_KEY, check_generations
 from gateway.outside import Outside
 from gateway.places import check_there, contracts_folder, database_url, log_key, policy_log, read_policy
 from gateway.policy.agreements import check_agreements
@@ -140,13 +141,15 @@ class Composition:
             database.dispose()
 
     def _key_of_handles(self) -> None:
-        """A set-up made before handles were looked up has no key for it: it gets one, unless one was ever used (N3)."""
+        """A set-up made before handles, or families' notes, were looked up gets the key, unless one was ever used."""
         with self._database() as database, suppress(KeystoreError):  # a token that is away is told of where it is used
             maker = self.key_maker()
             try:
                 subjects = DatabaseSubjects(database, self.clock, self.randomness)
                 if not maker.has(HANDLES_KEY) and not subjects.has_handles():
                     maker.make_mac(HANDLES_KEY)
+                if not maker.has(FAMILY_KEY) and DatabaseNotes(database).is_empty():
+                    maker.make_mac(FAMILY_KEY)
             finally:
                 maker.close()
 
@@ -187,7 +190,7 @@ class Composition:
 
     def keystore(self) -> OpenKeystore:
         """A worker's keys: all but the log's (S5); raises KeystoreError."""
-        macs = [self.generations.name(CLAIMS_KEY), LEDGER_KEY, HANDLES_KEY, nirec_key(0)]
+        macs = [self.generations.name(CLAIMS_KEY), LEDGER_KEY, HANDLES_KEY, FAMILY_KEY, nirec_key(0)]
         macs += [handle_key(party) for party in self.bundle.parties]
         return self.keys.open(
             signing=[self.generations.name(kind) for kind in (SIGNING_KEY, RECEIPT_KEY)],

@@ -29,7 +29,7 @@ from gateway.keys.stores import Keys
 from gateway.known_contracts import known_contracts
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.sealing import new_period_key
-from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY
+from gateway.nirec.subjects import FAMILY_KEY, HANDLES_KEY, LEDGER_KEY
 from gateway.places import contracts_folder
 from gateway.sandboxes import create_births, fill_registrations
 from gateway.settings import KeystoreSettings, load_settings, of_storage
@@ -55,6 +55,7 @@ _EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "echo": {"message": "Bonjour, est-ce que la passerelle m'entend?"},
     "waitlist": {"as_of": "2026-10-31"},
     "waitlist_region": {"as_of": "2026-10-31", "region": "13"},
+    "counts": {"as_of": "2026-10-31"},
 }
 _YEAR = timedelta(days=365)
 
@@ -124,7 +125,8 @@ class Development:
         vkey = LogKey(ORIGIN, self._log_key(maker)).vkey
         write_public(keys / "log.vkey", f"{vkey}\n".encode())
         write_public(self._folder / "trust" / "log.vkey", f"{vkey}\n".encode())
-        for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, nirec_key(0), *(handle_key(party) for party in TITLES)):
+        handles = [handle_key(party) for party in TITLES]
+        for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, FAMILY_KEY, nirec_key(0), *handles):
             maker.make_mac(name)
         maker.close()
         for name, authority in authorities.items():

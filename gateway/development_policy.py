@@ -19,6 +19,10 @@ TITLES = {
     REGISTRY: ("civil-registry", "Directeur de l'état civil", "Registrar of civil status"),
 }
 
+_BATCH_REPORT = [
+    "records", "rejected", "commitment", "opened_at", "answered", "confirmed", "not_confirmed", "not_found", "complete",
+    "first_exchange", "first_at", "last_exchange", "last_at",
+]  # fmt: skip
 #: agreement -> party, operation, purpose, fields, whether not_found is told apart, legal basis in both languages
 AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
     "ESSAI-COOP": ("cooperative", "echo", "essai", ["message"], False, "Aucune donnée personnelle", "No personal data"),
@@ -82,7 +86,63 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
         "ministry", "registration.withdraw", "inscription", ["outcome", "handle", "state_before", "state_after"], False,
         "Entente fictive: retrait d'un dossier", "Fictitious agreement: withdrawal of a registration",
     ),
+    "ENT-2026-16-OUVRIR": (
+        "cooperative", "batch.open", "inscription", ["batch", "per_second"], False,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-16": (
+        "cooperative", "batch.verify", "inscription", ["outcome", "handle"], False,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-16-REPRENDRE": (
+        "cooperative", "batch.answer", "inscription", ["outcome", "handle"], False,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-16-SUIVRE": (
+        "cooperative", "batch.get", "inscription", _BATCH_REPORT, False,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-18-OUVRIR": (
+        "ministry", "batch.open", "admissibilite", ["batch", "per_second"], True,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-18": (
+        "ministry", "batch.verify", "admissibilite", ["outcome", "handle"], True,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-18-REPRENDRE": (
+        "ministry", "batch.answer", "admissibilite", ["outcome", "handle"], True,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-18-SUIVRE": (
+        "ministry", "batch.get", "admissibilite", _BATCH_REPORT, True,
+        "Entente fictive: vérifications en lot", "Fictitious agreement: verifications in batches",
+    ),
+    "ENT-2026-19": (
+        "ministry", "waitlist.counts", "planification",
+        ["as_of", "counted_at", "least", "all", "without_service", "holding_non_subsidised", "unborn", "by_region",
+         "by_age", "by_desired_date"], False,
+        "Entente fictive: dénombrement de la liste d'attente", "Fictitious agreement: counting of the waiting list",
+    ),
+    "ENT-2026-17": (
+        "cooperative", "family.view", "acces_famille", ["handle", "disclosures", "more"], False,
+        "Loi sur l'accès, art. 67.3 et 83: accès de la personne concernée (entente fictive)",
+        "Act respecting access, s. 67.3 and 83: access by the person concerned (fictitious agreement)",
+    ),
 }  # fmt: skip
+
+
+#: operation -> distinct children that a party may try or be told of in any 24 hours
+BUDGETS: Mapping[str, int] = {
+    "nirec.verify": 100_000, "subject.birth": 5_000, "registration.get": 500, "registration.search": 100,
+}  # fmt: skip
+_BUDGET_HOURS = 24
+
+
+def _budget(operation: str) -> Mapping[str, int] | None:
+    if operation not in BUDGETS:
+        return None
+    return {"subjects": BUDGETS[operation], "window_hours": _BUDGET_HOURS}
 
 
 def agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Mapping[str, str]) -> dict[str, Any]:
@@ -93,8 +153,8 @@ def agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Ma
         "operation": operation,
         "purposes": [purpose],
         "legal_basis": {"fr": french, "en": english},
-        "fields": fields,
+        "fields": list(fields),  # one that two agreements share would be an alias
         "tells_not_found": tells,
-        "budget": None,
+        "budget": _budget(operation),
         "validity": dict(validity),
     }

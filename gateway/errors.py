@@ -47,6 +47,7 @@ class Code(StrEnum):
     PURPOSE_NOT_AGREED = "purpose_not_agreed"
     AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
     TIMESTAMP_TOO_OLD = "timestamp_too_old"
+    BUDGET_SPENT = "budget_spent"
 
     EXCHANGE_UNKNOWN = "exchange_unknown"
     ACKNOWLEDGEMENT_DIFFERS = "acknowledgement_differs"
@@ -66,6 +67,13 @@ class Code(StrEnum):
     UPSTREAM_UNTRUSTED = "upstream_untrusted"
     UPSTREAM_MALFORMED = "upstream_malformed"
 
+    BATCH_UNKNOWN = "batch_unknown"
+    LINE_UNKNOWN = "line_unknown"
+    LINE_ANSWERED = "line_answered"
+    LINE_IN_HAND = "line_in_hand"
+    LINE_DIFFERS = "line_differs"
+    BATCH_TOO_FAST = "batch_too_fast"
+
     NOT_RECORDED = "not_recorded"
     TOO_MANY_REFUSALS = "too_many_refusals"
     RECEIPT_UNKNOWN = "receipt_unknown"
@@ -84,16 +92,24 @@ class Refusal(PasserelleError):
         component: the signature component or field name at fault, never a value.
         nonce: the request's nonce where it was strictly valid, for evidence (C6).
         reason: why a certificate was refused, in one stable word (``expired``, ``revoked``, ...).
+        retry_after: in how many seconds it may be tried again; None where the table of errors says it, or nobody can.
     """
 
     def __init__(
-        self, code: Code, *, component: str | None = None, nonce: str | None = None, reason: str | None = None
+        self,
+        code: Code,
+        *,
+        component: str | None = None,
+        nonce: str | None = None,
+        reason: str | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(code.value if component is None else f"{code.value}: {component}")
         self.code = code
         self.component = component
         self.nonce = nonce
         self.reason = reason
+        self.retry_after = retry_after
 
 
 class ShownError(PasserelleError):

@@ -35,7 +35,19 @@ if TYPE_CHECKING:
         Reply,
         VerifiedRequest,
     )
-    from gateway.ports import Effects, Guard, Identity, Ledger, Policy, Signing, Subjects, Translation, Upstream
+    from gateway.ports import (
+        Budgets,
+        Effects,
+        FamilyNotes,
+        Guard,
+        Identity,
+        Ledger,
+        Policy,
+        Signing,
+        Subjects,
+        Translation,
+        Upstream,
+    )
 
 _CONTENT_TYPES: Mapping[Form, str] = {
     "rest": "application/json",
@@ -58,8 +70,10 @@ class Exchange:
         translation: Translation,
         guard: Guard,
         policy: Policy,
+        budgets: Budgets,
         upstreams: Mapping[str, Upstream],
         subjects: Subjects,
+        family: FamilyNotes,
         effects: Effects,
         ledger: Ledger,
         alarm: Callable[[Received, Exception], None],
@@ -69,8 +83,10 @@ class Exchange:
         self._translation = translation
         self._guard = guard
         self._policy = policy
+        self._budgets = budgets
         self._upstreams = upstreams
         self._subjects = subjects
+        self._family = family
         self._effects = effects
         self._ledger = ledger
         self._alarm = alarm
@@ -96,13 +112,15 @@ class Exchange:
             claim = proven = self._guard.claim(message)  # 4  once, everywhere
             grant = proven = self._policy.authorise(claim)  # 5  agreement and purpose
             self._signing.signing_key()  # nobody is asked for an answer that we could not sign
-            self._subjects.check(_handles(grant), party.name)  # nor about a child that the caller does not know
+            known = self._subjects.check(_handles(grant), party.name)  # nor about a child that the caller does not know
+            grant = proven = self._budgets.reserve(grant, known)  # and its cost is spent, whatever comes of it
             if (effect := self._effects.effect(grant)) is not None:
                 grant = proven = replace(grant, effect=effect)
             asked = self._intended(*self._as_known_there(grant))  # nor under a name that is not theirs
             reply = self._upstreams[message.upstream].call(asked)  # 6  verified upstream answer
             attempts = reply.attempts
             answer = self._reduce(grant, reply)  # 7  only what the agreement names
+            grant = proven = self._budgets.settle(grant, answer.subjects)  # spent on whom it really discloses
         except UpstreamRefusal as refusal:
             if isinstance(refusal.__cause__, Exception):
                 self._alarm(received, refusal.__cause__)
@@ -159,7 +177,8 @@ class Exchange:
             return Answer(content, tuple(sorted(kept)), (), changes, states)
         # a child who is registered twice is one subject
         subjects = tuple(dict.fromkeys(told.subjects))
-        return Answer(content, tuple(sorted(kept)), subjects, (*changes, *told.changes), states)
+        changes = (*changes, *told.changes, *self._family.noted(grant, told, kept))
+        return Answer(content, tuple(sorted(kept)), subjects, changes, states)
 
     def _disclosed(self, grant: Grant, rule: Reduction, fields: dict[str, object]) -> Disclosure | None:
         """The subjects that the answer is about, their handles put into ``fields``; raises Refusal."""
@@ -168,6 +187,7 @@ class Exchange:
                 raise Refusal(code)
         if rule.listed is not None:
             return self._list(grant, rule, fields) if rule.listed in grant.fields else None
+        fields.pop(rule.handle, None)  # a handle of the upstream's is nobody else's (N3)
         if rule.field is not None and fields.get(rule.field) != rule.confirmed:
             return None
         told = self._subjects.disclose(_subject_request(grant, rule))
@@ -199,11 +219,20 @@ class Exchange:
     def _refuse(self, refused: Refused) -> Released:
         refused = replace(refused, changes=_settled_by(refused))
         party, received = refused.party, refused.received
+        self._give_back(refused)
         # What was asked of another system, or was about to be, is recorded, however many refusals there were.
         exceeded = party is not None and self._guard.refusals_exceeded(party, received.at)
         if exceeded and not refused.attempts and not refused.changes:
             return self._once_a_minute(f"party {party}", received, party, Refusal(Code.TOO_MANY_REFUSALS))
         return self._sealed(refused, lambda: self._ledger.seal_refusal(refused))
+
+    def _give_back(self, refused: Refused) -> None:
+        """Whom a refusal did not disclose costs nothing; where that cannot be written, it stays spent."""
+        if isinstance(refused.proven, Grant) and refused.proven.reserved:
+            try:
+                self._budgets.settle(refused.proven, ())
+            except PasserelleError as fault:
+                self._alarm(refused.received, fault)
 
     def _sealed(self, failed: Refused, seal: Callable[[], Released]) -> Released:
         """What sealing gives; where it fails altogether, nothing was recorded and nothing is released."""

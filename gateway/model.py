@@ -121,6 +121,8 @@ class Reduction:
         given: the request fields that hold handles of the caller's.
         reason: the request field that says why two subjects are one.
         listed: the answer field that holds items, each with the upstream's handle; ``handle`` is then of an item.
+        most: so many items it holds at most.
+        tried: the request fields of personal data that are tried with the identifier: a name and a birth date (N4).
         refuse: (field, value, code) of an upstream's answer that is a refusal to the caller.
     """
 
@@ -134,6 +136,8 @@ class Reduction:
     reason: str | None = None
     listed: str | None = None
     refuse: tuple[tuple[str, str, Code], ...] = ()
+    most: int = 0
+    tried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an agreement's budget allows: so many distinct subjects within any so many hours (P4)."""
+
+    subjects: int
+    window_hours: int
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """Step 5: the agreement that allows this message, and what it lets out.
 
@@ -201,6 +213,8 @@ class Grant:
         fields: names of the answer's fields that may be released.
         tells_not_found: whether not_found may be told apart from not_confirmed (N4).
         policy_sha256: hex digest of the bundle that granted it.
+        budget: the agreement's; None where it has none.
+        reserved: so many subjects are held of it until it is known whom the exchange discloses.
         effect: what it will have done, once; None of an operation without effect.
     """
 
@@ -210,6 +224,8 @@ class Grant:
     fields: frozenset[str]
     tells_not_found: bool
     policy_sha256: str
+    budget: Allowance | None = None
+    reserved: int = 0
     effect: Effect | None = None
 
 
@@ -230,9 +246,8 @@ class UpstreamRefusal(Refusal):
     """The other system did not give an answer that can be used; what was tried is kept for evidence."""
 
     def __init__(self, code: Code, *, attempts: tuple[Attempt, ...] = (), retry_after: int | None = None) -> None:
-        super().__init__(code)
+        super().__init__(code, retry_after=retry_after)
         self.attempts = attempts
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         CertificateProof,
         Claim,
         Content,
+        DisclosedSubject,
         Disclosure,
         Grant,
         Message,
@@ -160,6 +161,21 @@ class Policy(Protocol):
         ...
 
 
+class Budgets(Protocol):
+    """Of how many distinct subjects a party may learn (P4): taken in step 5, settled in step 7."""
+
+    def reserve(self, grant: Grant, known: Sequence[Sequence[str]]) -> Grant:
+        """The grant, what it can cost spent before anybody is asked; raises Refusal (``budget_spent``).
+
+        ``known`` are the subjects that the request names by handles, each by all its names (``Subjects.check``).
+        """
+        ...
+
+    def settle(self, grant: Grant, subjects: Sequence[DisclosedSubject]) -> Grant:
+        """The grant, what it held given back but for those who are disclosed."""
+        ...
+
+
 class Upstream(Protocol):
     """One outside system, behind its adapter (step 6)."""
 
@@ -171,8 +187,11 @@ class Upstream(Protocol):
 class Subjects(Protocol):
     """NIREC to subject, subject to handles, over the years (N2, N3)."""
 
-    def check(self, handles: Sequence[str], party: str) -> None:
-        """Returns if each of these handles was given to this party; raises Refusal, the same for all others (N4)."""
+    def check(self, handles: Sequence[str], party: str) -> tuple[tuple[str, ...], ...]:
+        """The subjects of these handles if each was given to this party; raises Refusal, the same for all others (N4).
+
+        Each by the ledger's hashes: its own first, then those of the ones that were merged into it.
+        """
         ...
 
     def named_for(self, handles: Sequence[str], party: str, other: str) -> tuple[str, ...]:
@@ -196,6 +215,14 @@ class Effects(Protocol):
 
     def effect(self, grant: Grant) -> Effect | None:
         """The effect that this exchange will have; None of an operation without any."""
+        ...
+
+
+class FamilyNotes(Protocol):
+    """What a child's family can be told later: beside step 7."""
+
+    def noted(self, grant: Grant, told: Disclosure, fields: Iterable[str]) -> tuple[Change, ...]:
+        """What comes with the record, so that each of these children's families can be told of it."""
         ...
 
 

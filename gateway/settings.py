@@ -112,6 +112,9 @@ class CivilRegistry(_Strict):
     attempt_seconds: float = Field(2.0, gt=0, description="for one attempt")
     attempts: int = Field(3, ge=1, le=10, description="attempts inside the deadline")
     concurrency: int = Field(16, ge=1, description="calls at once from one worker; above it, 503 at once")
+    batch_per_second: int = Field(
+        50, ge=1, description="records of batches a second, over all workers; a batch has half of the calls at once"
+    )
 
 
 class UpstreamSettings(_Strict):

@@ -40,8 +40,8 @@ class Nirec:
 
 
 #: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, has another party register
-#: it, names those that were found.
-SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "register", "list"]
+#: it, names those that were found, tells its family.
+SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "register", "list", "view"]
 SubjectRole = Literal["survivor", "merged"]
 
 
@@ -50,11 +50,14 @@ class DisclosedSubject:
     """A subject as evidence names it: by the ledger's keyed hash and by the caller's handle (N3).
 
     ``role`` is None where it is the only one; else the first is the ``survivor``, and the ``merged`` ones are that one.
+    ``formerly`` is in no evidence: at list, the ledger's hashes of those that were merged into it before, whom a budget
+    takes for one with it.
     """
 
     ledger: str
     handle: str
     role: SubjectRole | None = None
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,11 @@ class SubjectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """The subjects, the one whose handle is given first (at list one per handle asked), and what changes of them."""
+    """The subjects, the one whose handle is given first (at list one per handle asked), and what changes of them.
+
+    ``secrets`` are the children's own, by which their families' notes are kept (gateway.family), one or more of a kind.
+    """
 
     subjects: tuple[DisclosedSubject, ...]
     changes: tuple[Change, ...] = ()
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.batches.storage import DatabaseBatches
 from gateway.effects.storage import DatabaseEffects
 from gateway.errors import LedgerError
-from gateway.guard.storage import DatabaseClaims
+from gateway.family.storage import DatabaseNotes
+from gateway.guard.storage import DatabaseBudgets, DatabaseClaims
 from gateway.in_force import Follower
 from gateway.ledger.destruction import recorded_destructions
 from gateway.ledger.destruction_files import Destroyer
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 PACE_SECONDS = 5.0
 _EXPIRE_SECONDS = 600
+#: What was asked stays in the ledger; here it only serves whoever was stopped in the middle of a batch.
+_BATCHES_KEPT = timedelta(days=90)
 _PATIENCE_SECONDS = 5.0
 
 
@@ -58,6 +62,7 @@ class Upkeep:
         destroyer: Destroyer,
         purge: Purge,
         history: Callable[[], Sequence[InForce]],
+        forget: Callable[[int], object],
         clock: Clock,
         alarm: Callable[[Exception], None],
     ) -> None:
@@ -69,6 +74,7 @@ class Upkeep:
             destroyer: rewrites bundles.
             purge: empties rows.
             history: the policies of the log up to now, the first one first.
+            forget: removes what else is kept of a period's exchanges, the families' notes.
             clock: how old a record is.
             alarm: told once of what cannot be done, until something else is wrong.
         """
@@ -77,6 +83,7 @@ class Upkeep:
         self._destroyer = destroyer
         self._purge = purge
         self._history = history
+        self._forget = forget
         self._clock = clock
         self._alarm = alarm
         self._done: set[bytes] = set()
@@ -108,6 +115,7 @@ class Upkeep:
             if allowed is not None:
                 what = allowed.destruction
                 self._destroyer.destroy(what.period, what.first, what.end)
+                self._forget(what.period)
             self._done.add(found.leaf)
 
     def _judged(self, found: RecordedDestruction) -> Allowed | None:
@@ -138,7 +146,7 @@ class Upkeep:
 
 @contextmanager
 def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop) -> Iterator[None]:
-    """While the block runs and ``stop`` is not set, old claims and keys are forgotten, and the log is kept up.
+    """While the block runs and ``stop`` is not set, old claims, counts and keys are forgotten, and the log is kept up.
 
     Over connections of its own, not durable ones, since all of it can be done again; in two threads.
     """
@@ -146,9 +154,11 @@ def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop)
     upkeep = threading.Thread(
         target=make_upkeep(database, settings, key, clock).run, args=(stop,), name="upkeep", daemon=True
     )
-    claims, effects = DatabaseClaims(database, clock), DatabaseEffects(database)
+    guarded = (DatabaseClaims(database, clock), DatabaseBudgets(database, clock))
+    effects = DatabaseEffects(database)
     try:
-        threading.Thread(target=_expire, args=(claims, effects, clock, stop), name="expire", daemon=True).start()
+        expiring = (guarded, effects, DatabaseBatches(database), clock, stop)
+        threading.Thread(target=_expire, args=expiring, name="expire", daemon=True).start()
         upkeep.start()
         yield
     finally:
@@ -157,8 +167,14 @@ def kept_up(url: str, settings: Settings, key: LogKey, clock: Clock, stop: Stop)
         database.dispose()
 
 
-def _expire(claims: DatabaseClaims, effects: DatabaseEffects, clock: Clock, stop: Stop) -> None:
-    """Forgets old claims and keys from time to time; a failure is tried again, and stops nothing.
+def _expire(
+    guarded: Sequence[DatabaseClaims | DatabaseBudgets],
+    effects: DatabaseEffects,
+    batches: DatabaseBatches,
+    clock: Clock,
+    stop: Stop,
+) -> None:
+    """Forgets old claims, counts, keys and batches from time to time; a failure is tried again, and stops nothing.
 
     At once after a start, and then as often, intents whose exchange has ended without an answer become unknown.
     """
@@ -169,8 +185,11 @@ def _expire(claims: DatabaseClaims, effects: DatabaseEffects, clock: Clock, stop
             effects.expire(clock.now())
         if stop.wait(_EXPIRE_SECONDS):
             return
+        for rows in guarded:
+            with suppress(Exception):
+                rows.expire()
         with suppress(Exception):
-            claims.expire()
+            batches.forget(clock.now() - _BATCHES_KEPT)
 
 
 def make_upkeep(database: Database, settings: Settings, key: LogKey, clock: Clock) -> Upkeep:
@@ -197,6 +216,7 @@ def make_upkeep(database: Database, settings: Settings, key: LogKey, clock: Cloc
         destroyer=Destroyer(log, log.with_name(f"{log.name}.tmp"), rows),
         purge=Purge(rows, log, reader, timedelta(hours=settings.ledger.purge_after_hours)),
         history=history,
+        forget=DatabaseNotes(database).forget,
         clock=clock,
         alarm=lambda error: structlog.get_logger("upkeep").error("upkeep_fails", exc_info=error),
     )

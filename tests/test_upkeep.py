@@ -44,6 +44,7 @@ class World:
     root: str = "c" * 64
     troubles: list[Exception] = field(default_factory=list)
     destroyed: list[tuple[int, int, int]] = field(default_factory=list)
+    forgotten: list[int] = field(default_factory=list)
     purged: int = 0
     told: list[str] = field(default_factory=list)
 
@@ -74,6 +75,7 @@ class World:
             destroyer=this,
             purge=this,
             history=lambda: (FORCE,),
+            forget=self.forgotten.append,
             clock=SystemClock(),
             alarm=lambda error: self.told.append(str(error)),
         )
@@ -85,13 +87,15 @@ def test_what_is_published_and_lawful_is_destroyed_once() -> None:
     for _ in range(3):
         upkeep.step()
     assert (world.destroyed, world.purged, world.told) == ([(PERIOD, 0, 768)], 3, [])
+    # with the evidence, what families could be told of it
+    assert world.forgotten == [PERIOD]
 
 
 def test_nothing_is_destroyed_before_everybody_can_see_why() -> None:
     world = World([row()], published=False)
     upkeep = world.upkeep()
     upkeep.step()
-    assert (world.destroyed, world.purged) == ([], 1)
+    assert (world.destroyed, world.forgotten, world.purged) == ([], [], 1)
     world.published = True
     upkeep.step()
     assert world.destroyed == [(PERIOD, 0, 768)]

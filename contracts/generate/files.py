@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contracts.errors import ContractError
+from contracts.generate.client import client_modules
 from contracts.generate.error_pages import markdown_errors
 from contracts.generate.examples import examples
 from contracts.generate.openapi import openapi
@@ -26,7 +27,7 @@ def generated(contracts: Sequence[Contract], errors: Sequence[ErrorEntry]) -> di
     """The bytes of each file; raises ContractError for a field without its example, or a code that is none."""
     for contract in contracts:
         _check_codes(contract, {entry.code for entry in errors})
-    files = {"contracts/openapi.json": openapi(contracts, errors)}
+    files = {"contracts/openapi.json": openapi(contracts, errors), **client_modules(contracts)}
     for language in _LANGUAGES:
         files[f"docs/errors/errors.{language}.md"] = markdown_errors(errors, language).encode()
     for contract in contracts:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gateway.audit import evidence_schema as schema
 from gateway.audit.acknowledgements import answer_rows, judge_acknowledgements, leaf_row
+from gateway.audit.budgets import BudgetRows, Spans
 from gateway.audit.certificates import Certificates
 from gateway.audit.exchange_check import ExchangeCheck
 from gateway.audit.intents import IntentCheck
@@ -100,7 +101,7 @@ class Part:
 
     Attributes:
         tally: findings and counts.
-        once, answers: rows to be sorted.
+        once, answers, budgets: rows to be sorted.
         merges: subjects that became one, each with the index of its leaf.
         missing: indices of leaves whose record is not there, length 0.
         shown: of the wanted exchanges, index and evidence, which is None where it stays sealed.
@@ -112,6 +113,7 @@ class Part:
 
     tally: Tally = field(default_factory=Tally)
     once: bytes = b""
+    budgets: bytes = b""
     answers: bytearray = field(default_factory=bytearray)
     merges: tuple[tuple[int, tuple[str, ...]], ...] = ()
     missing: list[int] = field(default_factory=list)
@@ -134,7 +136,7 @@ class BundleCheck:
         self._keys = DataKeys(anchors.periods)
         self._certificates = Certificates(self._objects, anchors.roots)
 
-    def check(self, work: Work | OnceRows | AnswerRows) -> Part | list[Repeated] | Acknowledged:
+    def check(self, work: Work | OnceRows | AnswerRows | BudgetRows) -> Part | list[Repeated] | Acknowledged | Spans:
         """What came of a piece of work."""
         match work:
             case Work():
@@ -143,6 +145,8 @@ class BundleCheck:
                 return find_repeated(work.rows)
             case AnswerRows():
                 return judge_acknowledgements(work.rows)
+            case BudgetRows():
+                return Spans().count(work)
 
     def _bundle(self, work: Work) -> Part:
         self._keys.know(work.keys)
@@ -163,7 +167,7 @@ class BundleCheck:
                 traces.stand_at(index)
                 entries.take(index, packed, None if records is None else records[at], work.file)
         part = entries.part
-        part.once, part.merges = bytes(traces.once), tuple(traces.merges)
+        part.once, part.budgets, part.merges = bytes(traces.once), bytes(traces.budgets), tuple(traces.merges)
         part.effects = bytes(traces.effects)
         return part
 

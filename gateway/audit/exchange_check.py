@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from gateway.audit.soap_request import AskedBySoap
     from gateway.ledger.leaf import Leaf
 
-#: The upstreams that are no party: an echo, our own subjects, the ledger, which acknowledgements are held against.
-_OURSELVES = frozenset({"loopback", "ledger", "subjects"})
+#: The upstreams that are no party: an echo, our own subjects, batches and families' notes, the ledger, which
+#: acknowledgements are held against.
+_OURSELVES = frozenset({"loopback", "ledger", "subjects", "batches", "family"})
 RELEASED = "released"
 _OK = range(200, 300)
 _LEAST_ERROR = 400
@@ -45,8 +46,14 @@ _BY_UPSTREAM = frozenset(
 )
 _BY_HALT = frozenset({Code.TIMESTAMP_TOO_OLD})
 _BY_LEDGER = frozenset({Code.EXCHANGE_UNKNOWN, Code.ACKNOWLEDGEMENT_DIFFERS})
+_BY_BUDGET = frozenset({Code.BUDGET_SPENT})
 _BY_KEY = frozenset({Code.IDEMPOTENCY_CONFLICT})
-_LATE = _BY_KEY | _BY_POLICY | _BY_HALT | _BY_UPSTREAM | _BY_LEDGER | SUBJECT_REFUSALS | {Code.INTERNAL}
+_BY_BATCH = frozenset(
+    {Code.BATCH_UNKNOWN, Code.LINE_UNKNOWN, Code.LINE_ANSWERED, Code.LINE_IN_HAND, Code.LINE_DIFFERS,
+     Code.BATCH_TOO_FAST}
+)  # fmt: skip
+_BY_ROOMS = _BY_KEY | _BY_BUDGET | _BY_BATCH | _BY_LEDGER
+_LATE = _BY_POLICY | _BY_HALT | _BY_ROOMS | _BY_UPSTREAM | SUBJECT_REFUSALS | {Code.INTERNAL}
 #: These answers have no leaf of their own.
 _NEVER_RECORDED = frozenset({Code.NOT_RECORDED, Code.RECEIPT_UNKNOWN})
 
@@ -123,10 +130,13 @@ class ExchangeCheck:
             raise Problem(Fault.CONTRACT_DIFFERS, "acknowledges where the contract does not, or the reverse")
         if evidence.outcome in _BY_LEDGER and not operation.acknowledges:
             raise Problem(Fault.EVIDENCE_DIFFERS, "refused as an acknowledgement, and is none")
+        if evidence.outcome in _BY_BATCH and evidence.outcome not in operation.errors:
+            raise Problem(Fault.EVIDENCE_DIFFERS, "refused as a batch's, and is of none")
         # 5  the agreement allowed what was released, or rightly did not
         _check_outcome(evidence, policy)
         _check_disclosure(evidence, operation, policy)
         check_subjects(evidence, operation, self._traces)
+        self._traces.told(evidence, operation, policy)
         # 6  the caller asked for it, once
         asked = check_request(evidence, contract, policy, self._certificates, self._traces)
         # 7  the upstream was asked, and answered
@@ -183,6 +193,10 @@ def _check_outcome(evidence: Exchange, policy: Policy) -> None:
     stamps = policy.bundle.timestamping
     if evidence.outcome in _BY_HALT and (stamps is None or stamps.halt_after_minutes is None):
         raise Problem(Fault.REFUSAL_UNFOUNDED, "the policy never halts")
+    if evidence.outcome in _BY_BUDGET and policy.bundle.agreements[evidence.agreement].budget is None:
+        raise Problem(Fault.REFUSAL_UNFOUNDED, "the agreement has no budget")
+    if evidence.outcome in _BY_BUDGET and evidence.upstream:
+        raise Problem(Fault.EVIDENCE_DIFFERS, "asked after the budget was found spent")
 
 
 def _check_disclosure(evidence: Exchange, operation: Operation, policy: Policy) -> None:

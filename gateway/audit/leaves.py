@@ -15,6 +15,8 @@ from gateway.audit import evidence_schema as schema
 from gateway.audit.acknowledgements import ROW_SIZE as ANSWER_SIZE
 from gateway.audit.acknowledgements import leaf_row
 from gateway.audit.ancestry import Ancestry
+from gateway.audit.budgets import ROW_SIZE as BUDGET_SIZE
+from gateway.audit.budgets import BudgetRows, Spans, short
 from gateway.audit.bundle_check import EXCHANGES, AnswerRows, OnceRows, Work
 from gateway.audit.certificates import Certificates
 from gateway.audit.destruction import Destructions
@@ -131,19 +133,18 @@ class Leaves:
         self._answers = Spill(ANSWER_SIZE, size)
         self._effects = Spill(EFFECT_SIZE, size)
         self._sealed_intents: deque[bytes] = deque(maxlen=_NEAR)
+        self._budgets = Spill(BUDGET_SIZE, size)
 
     def __enter__(self) -> Self:
-        self._once.__enter__()
-        self._answers.__enter__()
-        self._effects.__enter__()
+        for spill in (self._once, self._answers, self._effects, self._budgets):
+            spill.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._effects.__exit__(kind, error, trace)
-        self._answers.__exit__(kind, error, trace)
-        self._once.__exit__(kind, error, trace)
+        for spill in (self._budgets, self._effects, self._answers, self._once):
+            spill.__exit__(kind, error, trace)
 
     def prepare(self, bundle: Bundle) -> Work | None:
         """Judges what the order of the log decides, and gives the work that is left; None where there is none."""
@@ -174,6 +175,7 @@ class Leaves:
         self._answers.add(bytes(part.answers))
         self._effects.add(part.effects)
         self._sealed_intents.extend(part.intents)
+        self._budgets.add(part.budgets)
         self._shown.signers |= part.signers
         for index, subjects in part.merges:
             try:
@@ -207,6 +209,7 @@ class Leaves:
         for _, judged in pool.ordered((None, AnswerRows(rows)) for rows in self._answers.parts()):
             self._acknowledged(judged)
         self._judge_effects()
+        self._judge_budgets(pool)
         for watcher in self._watchers:
             watcher.finish(self._certificates, self._policies, self._shown)
 
@@ -216,6 +219,15 @@ class Leaves:
             self._late(problem, index)
         for intent in judged.unsettled:
             self._report.unsettled(intent)
+
+    def _judge_budgets(self, pool: Pool) -> None:
+        merged = {short(name): short(now) for name, now in self._merges.today().items()}
+        spans = Spans()
+        for _, counted in pool.ordered((None, BudgetRows(rows, merged)) for rows in self._budgets.parts()):
+            spans.add(counted)
+        spans.count(BudgetRows(bytes(spans.left), {}))
+        for index in spans.over():
+            self._late(Problem(Fault.OVER_BUDGET, "more subjects in a window than the agreement's budget"), index)
 
     def _take(self, entry: Entry, record: bytes | None) -> Leaf | None:
         """Checks one leaf, and its record where that is plain; gives it back if its sealed record is to be opened.

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from gateway.audit.budgets import BudgetRows
     from gateway.audit.bundle_check import Anchors, AnswerRows, OnceRows, Work
 
-    Task = Work | OnceRows | AnswerRows
+    Task = Work | OnceRows | AnswerRows | BudgetRows
 
 _C = TypeVar("_C")
 #: Below so many leaves, starting processes takes longer than they save.

@@ -36,6 +36,7 @@ _OURSELVES: Mapping[str, Callable[[Fields], Fields]] = {
     "loopback": lambda asked: asked,
     "ledger": lambda asked: {"acknowledged": asked["exchange_id"]},
     "subjects": lambda _asked: {},
+    "batches": lambda _asked: _untold(),
 }
 
 
@@ -56,6 +57,11 @@ class System(Protocol):
 
 class NotGivenError(Exception):
     """Somebody's message is not among what was given, or nobody can read it: nothing is said of it."""
+
+
+def _untold() -> Fields:
+    """What another exchange of the batch was answered: nothing that this one's messages say."""
+    raise NotGivenError
 
 
 class Retelling:

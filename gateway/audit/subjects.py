@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 #: How many subjects an act names at most: at a birth the child, the one expected and the one whom it is merged with; at
 #: a merge the two that were asked and what each of them had become.
-_MOST = {"disclose": 1, "expect": 1, "attach": 4, "merge": 4, "read": 1, "register": 1}
+_MOST = {"disclose": 1, "expect": 1, "attach": 4, "merge": 4, "read": 1, "register": 1, "view": 1}
 #: Those whose exchange always names one.
-_ALWAYS = frozenset({"expect", "merge", "read", "register"})
+_ALWAYS = frozenset({"expect", "merge", "read", "register", "view"})
 #: What only such an operation is refused with, and whether the upstream had answered by then.
 _REFUSED: dict[str, tuple[frozenset[str], bool]] = {
-    Code.HANDLE_UNKNOWN: (frozenset({"attach", "merge", "read", "register"}), False),
+    Code.HANDLE_UNKNOWN: (frozenset({"attach", "merge", "read", "register", "view"}), False),
     Code.NOT_REGISTERED: (frozenset({"read"}), False),
     Code.ALREADY_REGISTERED: (frozenset({"register"}), True),
     Code.STATE_CHANGED: (frozenset({"read"}), True),
     Code.SEARCH_TOO_WIDE: (frozenset({"list"}), True),
     Code.MERGE_NEEDED: (frozenset({"attach"}), True),
     Code.MERGE_REFUSED: (frozenset({"merge"}), False),
-    Code.SUBJECTS_CHANGED: (frozenset({"expect", "attach", "merge", "read", "register", "list"}), False),
+    Code.SUBJECTS_CHANGED: (frozenset({"expect", "attach", "merge", "read", "register", "list", "view"}), False),
 }
 SUBJECT_REFUSALS = frozenset(_REFUSED)
 _ANSWERED = "answered"
@@ -70,6 +70,23 @@ class Merges:
             if merged in self._reached(survivor):
                 raise Problem(Fault.SUBJECTS_DIFFER, "a subject survives one that it had become")
             self._became.setdefault(merged, set()).add(survivor)
+
+    def today(self) -> dict[str, str]:
+        """Whoever is of a merge, by one name for all who are one child by now."""
+        above: dict[str, str] = {}
+
+        def top(name: str) -> str:
+            while (next_one := above.get(name, name)) != name:
+                above[name] = above.get(next_one, next_one)  # half as far the next time
+                name = next_one
+            return name
+
+        for merged, survivors in self._became.items():
+            for survivor in survivors:
+                one, other = top(merged), top(survivor)
+                if one != other:
+                    above[one] = other
+        return {name: top(name) for name in (*self._became, *(each for all_ in self._became.values() for each in all_))}
 
     def _reached(self, ledger: str) -> set[str]:
         reached, ahead = set[str](), [ledger]

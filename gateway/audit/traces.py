@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.audit.budgets import budget_rows
 from gateway.audit.effects import exchange_row
 from gateway.audit.repeats import message_row, nonce_row
 
@@ -12,13 +13,19 @@ if TYPE_CHECKING:
 
     from contracts.loader import Operation
     from gateway.audit.evidence_schema import Exchange
+    from gateway.audit.policies import Policy
 
 
 class Traces:
-    """Rows of what may stand once (repeats.py), and of effects (effects.py); merges, judged by their order alone."""
+    """What is left to be judged.
+
+    Rows of what may stand once (repeats.py), of effects (effects.py), and of what was told under a budget (budgets.py);
+    and merges, which only their order can judge (subjects.py).
+    """
 
     def __init__(self) -> None:
         self.once = bytearray()
+        self.budgets = bytearray()
         self.merges: list[tuple[int, tuple[str, ...]]] = []
         self.effects = bytearray()
         self._index = 0
@@ -38,6 +45,10 @@ class Traces:
     def effect(self, evidence: Exchange, operation: Operation) -> None:
         """What it says of an effect that another system has."""
         self.effects += exchange_row(self._index, evidence, operation)
+
+    def told(self, evidence: Exchange, operation: Operation, policy: Policy) -> None:
+        """What an exchange took from its agreement's budget."""
+        self.budgets += budget_rows(self._index, evidence, operation, policy)
 
     def merged(self, subjects: tuple[str, ...]) -> None:
         """Subjects by the ledger's hash: the first survives the others."""

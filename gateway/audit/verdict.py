@@ -55,6 +55,7 @@ class Fault(StrEnum):
     AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
     FIELDS_NOT_AGREED = "fields_not_agreed"
     SUBJECTS_DIFFER = "subjects_differ"
+    OVER_BUDGET = "over_budget"
     REFUSAL_UNFOUNDED = "refusal_unfounded"
     CERTIFICATE_REFUSED = "certificate_refused"
     CERTIFICATE_OUT_OF_DATE = "certificate_out_of_date"

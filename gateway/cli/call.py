@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from contracts.loader import SALT, load_contracts
+from gateway.cli.answers import say_answer
 from gateway.cli.output import Exit
 from gateway.client.client import PartyClient, UnreachableError
 from gateway.client.party import PartyFolder
@@ -131,7 +132,7 @@ def call(
         said, code = acknowledged(output, client, request, answer, handle_in(declared, answer))
     if said is not None:
         client.keep(said.request, said.answer, receipts)
-    _show(output, answer, place, path, None if said is None else said.answer)
+    _show(output, operation, answer, place, path, None if said is None else said.answer)
     return code
 
 
@@ -160,7 +161,12 @@ def _proven(client: PartyClient, answer: VerifiedAnswer, within: float) -> Prove
 
 
 def _show(
-    output: Output, answer: VerifiedAnswer, place: ProvenPlace | None, path: Path, said: VerifiedAnswer | None
+    output: Output,
+    operation: str,
+    answer: VerifiedAnswer,
+    place: ProvenPlace | None,
+    path: Path,
+    said: VerifiedAnswer | None,
 ) -> None:
     body = json.loads(answer.body)
     index = None if place is None else place.index
@@ -177,10 +183,7 @@ def _show(
     )
     output.say("call.status", status=answer.status, exchange_id=answer.exchange_id)
     if answer.status < _GOOD:
-        for name, value in body.items():
-            # a list as it came: it has no words of its own
-            said_value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            output.say("call.field", name=name, value=said_value)
+        say_answer(output, operation, body)
     else:
         _show_problem(output, body)
     output.say("call.verified")

@@ -20,7 +20,7 @@ from gateway.keys.stores import TLS, Keys
 from gateway.ledger.encoding import period_of
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.sealing import PUBLIC_SIZE
-from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY
+from gateway.nirec.subjects import FAMILY_KEY, HANDLES_KEY, LEDGER_KEY
 from gateway.policy.judge import read_proposal
 from gateway.settings import load_settings, of_storage
 from gateway.signing.answer import SIGNING_KEY
@@ -114,7 +114,7 @@ class Founding:
             for name in (SIGNING_KEY, RECEIPT_KEY):
                 maker.make_p256(name)
             parties = (handle_key(party) for party in self.bundle.parties)
-            for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, nirec_key(0), *parties):
+            for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, FAMILY_KEY, nirec_key(0), *parties):
                 maker.make_mac(name)
             log: KeyMaker = maker if maker.knows_ed25519() else files
             key = LogKey(self.bundle.origin, log.make_ed25519(LOG_KEY)[-_RAW:])

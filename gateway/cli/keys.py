@@ -14,13 +14,14 @@ from certs.profiles import Profile, dns_names
 from gateway.cli.common import compose, settings_of
 from gateway.cli.output import Exit
 from gateway.errors import ConfigurationError, KeystoreError
+from gateway.guard.budgets import STEPS
 from gateway.guard.claims import CLAIMS_KEY, OVERLAP
 from gateway.keys.generations import KINDS
 from gateway.keys.inventory import CERTIFIED, PUBLISHED, inventory
 from gateway.keys.names import generation_key
 from gateway.keys.request import certificate_request
 from gateway.ledger.note import LOG_KEY
-from gateway.nirec.subjects import HANDLES_KEY, LEDGER_KEY
+from gateway.nirec.subjects import FAMILY_KEY, HANDLES_KEY, LEDGER_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gateway.cli.output import Output
     from gateway.composition import Composition
     from gateway.keys.inventory import KeyFacts
+    from gateway.policy.bundle import Bundle
 
 PROFILES = {"tls-server": Profile.TLS_SERVER, "tls-client": Profile.TLS_CLIENT, "signing": Profile.SIGNING}
 _LOCAL = ZoneInfo("America/Toronto")
@@ -40,7 +42,7 @@ def show(output: Output, config: Path | None) -> int:
     path, settings = settings_of(config)
     base = compose(settings)
     now = base.clock.now()
-    plain = (LOG_KEY, LEDGER_KEY, HANDLES_KEY)
+    plain = (LOG_KEY, LEDGER_KEY, HANDLES_KEY, FAMILY_KEY)
     try:
         found = inventory(base.keys, base.generations, settings.folders.keys, base.bundle.parties, plain, now)
     finally:
@@ -115,8 +117,14 @@ def rotate(output: Output, config: Path | None, kind: str) -> int:
         base.generations.activate(kind, made.number, base.clock.now() + _HEARD)
     published = kind in PUBLISHED and kind not in CERTIFIED
     output.result({"name": name, "kind": kind, "generation": made.number, "published": published})
-    output.say(f"keys.rotated.{kind}", name=name, hours=int(OVERLAP.total_seconds() // 3600))
+    output.say(f"keys.rotated.{kind}", name=name, hours=int(_needed(base.bundle).total_seconds() // 3600))
     return Exit.HOLDS
+
+
+def _needed(bundle: Bundle) -> timedelta:
+    """How long what was kept under the former key counts: claims a day, and a budget's window with its last step."""
+    windows = [one.budget.window_hours for one in bundle.agreements.values() if one.budget is not None]
+    return max(OVERLAP, *(timedelta(hours=hours + hours / STEPS) for hours in windows), timedelta())
 
 
 def activate(output: Output, config: Path | None, name: str, at: str | None) -> None:
@@ -187,7 +195,7 @@ def _certificate_in_use(folder: Path, *names: str) -> x509.Certificate | None:
 def _why_never(kind: str) -> str:
     if kind == LOG_KEY:
         return "rotate_log"
-    if kind in (LEDGER_KEY, HANDLES_KEY) or kind.startswith("handle-"):
+    if kind in (LEDGER_KEY, HANDLES_KEY, FAMILY_KEY) or kind.startswith("handle-"):
         return "rotate_stable"
     return "rotate_unknown"
 

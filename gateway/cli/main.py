@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gateway.cli.batch import add_batch
 from gateway.cli.effects import add_effects
 from gateway.cli.frame import reworded, speak
 from gateway.cli.keeping import add_keeping
@@ -44,6 +45,7 @@ def build(t: Catalogue) -> typer.Typer:
     _configuring(app, t)
     _using(app, t)
     _explaining(app, t)
+    add_batch(app, t)
     add_keys(app, t)
     add_keeping(app, t)
     _auditing(app, t)

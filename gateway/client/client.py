@@ -22,6 +22,7 @@ from gateway.translation.address import address, path_fields
 from gateway.translation.xml_error import LexicalError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from contracts.declaration import RestBinding
@@ -87,11 +88,11 @@ class PartyClient:
         *,
         salted: bool,
         rest: RestBinding | None = None,
-        key: str | None = None,
+        idempotency_key: str | None = None,
     ) -> SignedRequest:
         """The signed request for an operation; ``salted`` adds a fresh salt where none is given (C4).
 
-        ``key``: the Idempotency-Key of the request that this one repeats, a UUID; a POST without it has a fresh one.
+        ``idempotency_key``: that of the request which this one repeats, a UUID; a POST without it has a fresh one.
 
         ``rest``: how a version's contract says that it is called, instead of what the party's folder says. Raises
         ConfigurationError where that has no agreement for it, or a field that its address needs is not there.
@@ -111,17 +112,22 @@ class PartyClient:
         except (KeyError, LexicalError):
             raise ConfigurationError("fields_unfit_for_address", path=path) from None
         body = json.dumps(left, ensure_ascii=False, separators=(",", ":")).encode() if method != "GET" else b""
-        if key is None and method != "GET":
-            key = str(self._randomness.uuid())
+        if idempotency_key is None and method != "GET":
+            idempotency_key = str(self._randomness.uuid())
         return self._signer.sign(
-            method, target, body, agreement=agreed.agreement, purpose=agreed.purpose, idempotency_key=key
-        )
+            method, target, body,
+            agreement=agreed.agreement, purpose=agreed.purpose, idempotency_key=idempotency_key,
+        )  # fmt: skip
 
     def send(self, request: SignedRequest) -> VerifiedAnswer:
         """The verified answer; raises UnreachableError, AnswerError."""
         response = self._get(request.method, request.target, dict(request.headers), request.body)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return self._verifier.verify(request, response.status_code, headers, response.content)
+        return self.verify(request, response.status_code, headers, response.content)
+
+    def verify(self, request: SignedRequest, status: int, headers: Mapping[str, str], body: bytes) -> VerifiedAnswer:
+        """An answer that came another way, its headers in small letters; raises AnswerError."""
+        return self._verifier.verify(request, status, headers, body)
 
     def _get(self, method: str, target: str, headers: dict[str, str], body: bytes) -> requests.Response:
         try:

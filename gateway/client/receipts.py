@@ -29,7 +29,20 @@ def keep(party: PartyFolder, request: SignedRequest, answer: VerifiedAnswer, rec
     """
     receipts.mkdir(parents=True, exist_ok=True)
     path = receipts / f"{answer.exchange_id}.json"
-    kept = {
+    kept = receipt_of(party, request, answer)
+    path.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
+    if answer.ledger_leaf is None:
+        return path  # it says itself that nothing was recorded: there is nothing to hold its bodies against
+    # A refusal can be answered again under the same id within its minute: the log's leaf is that of the first.
+    for part, body in (("request", request.body), ("answer", answer.body)):
+        with suppress(FileExistsError):
+            write_private(party.folder / BODIES / f"{answer.exchange_id}.{part}.json", body)
+    return path
+
+
+def receipt_of(party: PartyFolder, request: SignedRequest, answer: VerifiedAnswer) -> dict[str, object]:
+    """A receipt's content (docs/guides/receipts.md); of the request its digest and signature, never its body."""
+    return {
         "v": VERSION,
         "party": party.name,
         "status": answer.status,
@@ -45,11 +58,3 @@ def keep(party: PartyFolder, request: SignedRequest, answer: VerifiedAnswer, rec
         },
         "signer": encode64(answer.signer),
     }
-    path.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
-    if answer.ledger_leaf is None:
-        return path  # it says itself that nothing was recorded: there is nothing to hold its bodies against
-    # A refusal can be answered again under the same id within its minute: the log's leaf is that of the first.
-    for part, body in (("request", request.body), ("answer", answer.body)):
-        with suppress(FileExistsError):
-            write_private(party.folder / BODIES / f"{answer.exchange_id}.{part}.json", body)
-    return path

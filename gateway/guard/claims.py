@@ -112,6 +112,11 @@ class ClaimGuard:
 
         Both are inserted: so a worker that has not heard of the new key yet finds what one that has claimed, too.
         """
-        encoded = [part.encode() if isinstance(part, str) else part for part in parts]
-        text = b"".join(len(part).to_bytes(4) + part for part in encoded)
+        text = length_prefixed(*parts)
         return [self._keystore.mac(key, text) for key in self._keys()]
+
+
+def length_prefixed(*parts: str | bytes) -> bytes:
+    """What a keyed hash is made of: each part behind its length in four bytes, so that no two lists give one text."""
+    encoded = [part.encode() if isinstance(part, str) else part for part in parts]
+    return b"".join(len(part).to_bytes(4) + part for part in encoded)

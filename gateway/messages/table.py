@@ -94,7 +94,7 @@ class ErrorTable:
 
 
 def _retry_after(refusal: Refusal, row: Row) -> int | None:
-    return getattr(refusal, "retry_after", None) or row.retry_after
+    return refusal.retry_after or row.retry_after
 
 
 def _headers(languages: str, retry_after: int | None) -> tuple[tuple[str, str], ...]:

@@ -5,6 +5,7 @@ A subject lives longer than a NIREC's pseudonym: it may be expected before birth
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.change import Change
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 LEDGER_KEY = "ledger-subjects"
 HANDLES_KEY = "subject-handles"
+#: Makes of a subject the secret by which its family's notes are found and opened (gateway.family).
+FAMILY_KEY = "family-notes"
 #: The one reason for which two children with a NIREC each are one: the registry has given the child another number.
 NEW_NUMBER = "new_number"
 
@@ -89,13 +92,14 @@ class SubjectDirectory:
         self._newest = 0
         self._checked = -1
 
-    def check(self, handles: Sequence[str], party: str) -> None:
-        """Returns if each of these handles was given to this party; raises Refusal (handle_unknown).
+    def check(self, handles: Sequence[str], party: str) -> tuple[tuple[str, ...], ...]:
+        """The subjects of these handles if each was given to this party; raises Refusal (handle_unknown).
 
-        A handle that nobody has and one of another party's cannot be told apart (N4).
+        A handle that nobody has and one of another party's cannot be told apart (N4). Each subject by the ledger's
+        hashes: its own first, then those of the ones that were merged into it.
         """
-        for handle in handles:
-            self._named(handle, party)
+        found = [self._named(handle, party).survivor for handle in handles]
+        return tuple((self._in_ledger(subject), *self._formerly(subject)) for subject in found)
 
     def named_for(self, handles: Sequence[str], party: str, other: str) -> tuple[str, ...]:
         """What ``other`` calls the subjects that ``party`` names by these handles, in their order.
@@ -146,7 +150,7 @@ class SubjectDirectory:
             case "merge":
                 one, other = (self._named(handle, request.party) for handle in request.handles)
                 return self._merged(request, one, other)
-            case "read" | "register":
+            case "read" | "register" | "view":
                 return self._told(request, self._named(request.handles[0], request.party).survivor)
             case "list":
                 return self._listed(request)
@@ -162,10 +166,13 @@ class SubjectDirectory:
 
     def _listed(self, request: SubjectRequest) -> Disclosure:
         """Those whom another party found, by its own handles; who stands there twice is written once."""
-        told = {handle: self._told(request, self._found_there(request, handle)) for handle in request.handles}
+        there = {handle: self._found_there(request, handle) for handle in request.handles}
+        told = {handle: self._told(request, subject) for handle, subject in there.items()}
         changes = tuple(change for one in told.values() for change in one.changes)
-        names = tuple(told[handle].subjects[0] for handle in request.handles)
-        return Disclosure(names, changes)
+        names = tuple(
+            replace(told[handle].subjects[0], formerly=self._formerly(there[handle])) for handle in request.handles
+        )
+        return Disclosure(names, changes, tuple(secret for one in told.values() for secret in one.secrets))
 
     def _found_there(self, request: SubjectRequest, handle: str) -> bytes:
         found = self._store.named(self._lookup(handle, str(request.upstream)))
@@ -240,10 +247,25 @@ class SubjectDirectory:
         writes = [*statements]
         if request.gives_handle and not given:
             writes.append(self._store.new_handle(self._lookup(handle, party), subject))
-        return Disclosure(tuple(names), (Change(tuple(writes), Code.SUBJECTS_CHANGED),) if writes else ())
+        changes = (Change(tuple(writes), Code.SUBJECTS_CHANGED),) if writes else ()
+        return Disclosure(tuple(names), changes, (self._secret(subject),))
+
+    def secrets(self, handle: str, party: str) -> tuple[bytes, ...]:
+        """Those of the child whom this party names so, and of all that became it; raises Refusal (handle_unknown)."""
+        return tuple(self._secret(each) for each in self._store.family(self._named(handle, party).survivor))
+
+    def _secret(self, subject: bytes) -> bytes:
+        return self._keystore.mac(FAMILY_KEY, subject)
 
     def _names(self, subject: bytes, handle: str, role: SubjectRole | None) -> DisclosedSubject:
-        return DisclosedSubject(ledger=self._keystore.mac(LEDGER_KEY, subject).hex(), handle=handle, role=role)
+        return DisclosedSubject(ledger=self._in_ledger(subject), handle=handle, role=role)
+
+    def _in_ledger(self, subject: bytes) -> str:
+        return self._keystore.mac(LEDGER_KEY, subject).hex()
+
+    def _formerly(self, subject: bytes) -> tuple[str, ...]:
+        """The ledger's hashes of those who became this subject."""
+        return tuple(self._in_ledger(each) for each in self._store.family(subject) if each != subject)
 
     def _known_as(self, subject: bytes, merged: Sequence[bytes], party: str) -> tuple[str, bool]:
         """The handle by which this party is told of a subject, and whether it was given it before.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import Code, Refusal
-from gateway.model import Grant
+from gateway.model import Allowance, Grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from gateway.model import Claim
-    from gateway.policy.bundle import Bundle
+    from gateway.policy.bundle import Budget, Bundle
 
 
 class Authoriser:
@@ -48,4 +49,10 @@ class Authoriser:
             fields=message.disclosable & named,
             tells_not_found=agreement.tells_not_found,
             policy_sha256=self._sha256,
+            # an acknowledgement discloses nothing
+            budget=None if message.acknowledges is not None else _allowance(agreement.budget, at),
         )
+
+
+def _allowance(budget: Budget | None, at: datetime) -> Allowance | None:
+    return None if budget is None else Allowance(budget.at(at), budget.window_hours)

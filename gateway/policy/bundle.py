@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  pydantic reads it when the models are built
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Literal
 
@@ -115,11 +115,43 @@ class Party(_Strict):
     sealed_apart: Sha256 | None = None
 
 
-class Budget(_Strict):
-    """Distinct subjects that may be disclosed in a window."""
+class BreakGlass(_Strict):
+    """How far, and for how long at once, officers may raise a budget without the delay of what widens (P2)."""
 
     subjects: int = Field(gt=0)
-    window_hours: int = Field(gt=0)
+    hours: int = Field(gt=0, le=168)
+
+    def allows(self, subjects: int, validity: Validity) -> bool:
+        """Whether so many more subjects, for this time, are inside the ceiling."""
+        return subjects <= self.subjects and validity.until - validity.since <= timedelta(hours=self.hours)
+
+
+class Raised(_Strict):
+    """So many subjects more, for a time; it ends by itself."""
+
+    subjects: int = Field(gt=0)
+    validity: Validity
+
+
+class Budget(_Strict):
+    """Distinct subjects that may be disclosed in a window, which slides; ``raised`` stays inside ``break_glass``."""
+
+    subjects: int = Field(gt=0)
+    window_hours: int = Field(gt=0, le=_YEAR_HOURS)
+    break_glass: BreakGlass | None = None
+    raised: Raised | None = None
+
+    @model_validator(mode="after")
+    def _stays_inside(self) -> Budget:
+        raised, ceiling = self.raised, self.break_glass
+        if raised is not None and (ceiling is None or not ceiling.allows(raised.subjects, raised.validity)):
+            raise ValueError("raised goes beyond break_glass")
+        return self
+
+    def at(self, moment: datetime) -> int:
+        """How many subjects it allows at this moment."""
+        raised = self.raised
+        return self.subjects + (raised.subjects if raised is not None and raised.validity.covers(moment) else 0)
 
 
 class Agreement(_Strict):

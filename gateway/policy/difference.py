@@ -16,11 +16,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.policy.bundle import (
     Agreement,
     Authority,
+    BreakGlass,
     Budget,
     Bundle,
     GuardRules,
     Officers,
     Party,
+    Raised,
     Retention,
     Validity,
 )
@@ -200,11 +202,33 @@ def _span(stem: str) -> _Rule:
 
 def _budget(place: _Place, before: Budget | None, after: Budget | None) -> Iterator[Change]:
     if before is None and after is not None:
-        yield place.change("budget_set", widens=False, **after.model_dump())
+        yield place.change("budget_set", widens=False, subjects=after.subjects, window_hours=after.window_hours)
     elif before is not None and after is None:
-        yield place.change("budget_removed", widens=True, **before.model_dump())
+        yield place.change("budget_removed", widens=True, subjects=before.subjects, window_hours=before.window_hours)
     elif before is not None and after is not None:
+        yield from _walk(place, before, after.model_copy(update={"raised": before.raised}))
+        if after.raised != before.raised:
+            # held against the ceiling that was signed before, not against one that comes with it
+            yield from _raised(place.below("raised"), before, after.raised)
+
+
+def _break_glass(place: _Place, before: BreakGlass | None, after: BreakGlass | None) -> Iterator[Change]:
+    if before is None or after is None:
+        said = after or before
+        told = {} if said is None else {"most": said.subjects, "hours": said.hours}
+        yield place.change(f"break_glass_{'removed' if after is None else 'set'}", widens=after is not None, **told)
+    else:
         yield from _walk(place, before, after)
+
+
+def _raised(place: _Place, before: Budget, after: Raised | None) -> Iterator[Change]:
+    if after is None:
+        yield place.change("budget_raise_ended", widens=False)
+        return
+    ceiling = before.break_glass
+    inside = ceiling is not None and ceiling.allows(after.subjects, after.validity)
+    told = {"subjects": after.subjects, "since": after.validity.since, "until": after.validity.until}
+    yield place.change(f"budget_raised_{'inside' if inside else 'beyond'}", widens=not inside, **told)
 
 
 def _sealed_apart(place: _Place, before: str | None, after: str | None) -> Iterator[Change]:
@@ -347,6 +371,9 @@ _RULES: Mapping[tuple[type[BaseModel], str], _Rule] = {
     (Agreement, "validity"): _span("agreement"),
     (Budget, "subjects"): _more_widens("budget_subjects"),
     (Budget, "window_hours"): _less_widens("budget_window"),
+    (Budget, "break_glass"): _break_glass,
+    (BreakGlass, "subjects"): _more_widens("break_glass_subjects"),
+    (BreakGlass, "hours"): _more_widens("break_glass_hours"),
     (GuardRules, "refusals_per_minute"): _more_widens("refusals"),
     (GuardRules, "canaries"): _items("canary", more_widens=False),
     (GuardRules, "revocation_grace_hours"): _more_widens("revocation_grace"),

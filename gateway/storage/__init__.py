@@ -4,7 +4,7 @@ What lives here: how a transaction begins, waits and becomes durable. What may n
 """
 
 from gateway.storage.change import make_change
-from gateway.storage.database import Around, ConflictError, Database, Write
+from gateway.storage.database import Around, ConflictError, Database, Execute, Write
 from gateway.storage.group import GroupCommit, StorageError
 from gateway.storage.opening import check_server, is_postgresql, open_database, prober, session_lock
 from gateway.storage.schema import migrate
@@ -14,6 +14,7 @@ __all__ = [
     "Around",
     "ConflictError",
     "Database",
+    "Execute",
     "GroupCommit",
     "Standbys",
     "StorageError",

@@ -21,5 +21,7 @@ def make_change(connection: Connection, change: Change) -> None:
             touched = connection.exec_driver_sql(statement.text, statement.values).rowcount
             if statement.rows is not None and touched != statement.rows:
                 raise Refusal(change.conflict)
+        for row in change.added:
+            connection.exec_driver_sql(f"{row.into} VALUES ({', '.join('?' * len(row.values))})", row.values)
     except IntegrityError:
         raise Refusal(change.conflict) from None

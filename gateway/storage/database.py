@@ -24,6 +24,10 @@ T = TypeVar("T")
 Write: TypeAlias = "Callable[[Sequence[T]], Sequence[Exception | None]]"
 
 
+#: One statement of a transaction, with ``?`` for its parameters: its rows, none where it gives none.
+Execute: TypeAlias = "Callable[[str, Sequence[object]], list[tuple[Any, ...]]]"
+
+
 class ConflictError(StorageError):
     """What may be there once is there already; nothing of the statement is in."""
 
@@ -90,6 +94,22 @@ class Database(ABC):
 
         Raises StorageUnavailableError or ConflictError; nothing of the statement is in then, unless the disk itself,
         or the connection, failed during the commit.
+        """
+
+    @abstractmethod
+    def write_steps(self, work: Callable[[Execute], T], *, alone: Sequence[bytes]) -> T:
+        """What ``work`` gives, its statements one transaction straight to the driver, committed when this returns.
+
+        Meanwhile nobody else goes on who names one of these keys (at least 8 bytes each, in one order for all), so that
+        what is read stays true until it ends.
+        Raises StorageUnavailableError; nothing is in then, as with ``write_once``.
+        """
+
+    @abstractmethod
+    def write_together(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
+        """As ``write_once`` with several statements, none of which rests on what another does: all are in, or none.
+
+        Gives the rows that the first one changed.
         """
 
     @abstractmethod

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gateway.ports import Waiting
-    from gateway.storage.database import Around, Write
+    from gateway.storage.database import Around, Execute, Write
 
 T = TypeVar("T")
 
@@ -134,6 +134,23 @@ class PostgresqlDatabase(Database):
             raise ConflictError(type(error).__name__) from error
         return changed
 
+    def write_steps(self, work: Callable[[Execute], T], *, alone: Sequence[bytes]) -> T:
+        """Its locks in one message, taken in their order and given back with the commit; then its statements."""
+        self._check_limit()
+        with self._session() as session, session.bounded(), session.transaction():
+            if alone:
+                locks = ", ".join(["pg_advisory_xact_lock(%s)"] * len(alone))
+                session.execute(f"SELECT {locks}", [int.from_bytes(key[:8], signed=True) for key in alone])
+            given = work(lambda statement, parameters: _rows(session.execute(placeholders(statement), parameters)))
+        session.check_replicated()
+        return given
+
+    def write_together(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
+        """All in one statement, and so in one message: the others stand before the first, WITH which they go."""
+        (first, values), *others = statements
+        beside = ", ".join(f"also_{number} AS ({text})" for number, (text, _) in enumerate(others))
+        return self.write_once(f"WITH {beside} {first}", [one for _, each in others for one in each] + [*values])
+
     def read_once(self, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """The rows of one statement, in a thread where a worker's loop asks."""
 
@@ -212,6 +229,10 @@ class PostgresqlDatabase(Database):
     def _check_process(self) -> None:
         if os.getpid() != self._process:
             raise StorageError("a Database was carried over a fork; make it in the process that uses it")
+
+
+def _rows(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [] if cursor.description is None else cursor.fetchall()
 
 
 @lru_cache(maxsize=2048)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gateway.ports import Waiting
-    from gateway.storage.database import Around, Write
+    from gateway.storage.database import Around, Execute, Write
 
 T = TypeVar("T")
 
@@ -130,6 +130,23 @@ class SqliteDatabase(Database):
 
         In all, the thread gives the interpreter's lock away for the one step that does the work.
         """
+        with self._straight() as connection:
+            return connection.execute(statement, parameters).rowcount
+
+    def write_together(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
+        """Several statements between a BEGIN and a COMMIT, on the same connection."""
+        with self._straight() as connection, _transaction(connection):
+            changed = [connection.execute(text, values).rowcount for text, values in statements]
+        return changed[0]
+
+    def write_steps(self, work: Callable[[Execute], T], *, alone: Sequence[bytes]) -> T:  # noqa: ARG002  as whoever writes is
+        """A transaction on the same connection; whoever has the turn to write is alone in any case."""
+        with self._straight() as connection, _transaction(connection):
+            return work(lambda statement, parameters: connection.execute(statement, parameters).fetchall())
+
+    @contextmanager
+    def _straight(self) -> Iterator[sqlite3.Connection]:
+        """The connection that is kept for whoever has the turn."""
         self._check_process()
         with self.turn:
             try:
@@ -137,14 +154,13 @@ class SqliteDatabase(Database):
                     connection = self._hasty = self._hasty or self._connected(patience=0)
                 else:
                     connection = self._direct = self._direct or self._connected(patience=PATIENCE_SECONDS)
-                changed = connection.execute(statement, parameters).rowcount
+                yield connection
                 self._proven.add(connection)
             except sqlite3.OperationalError as error:
                 raise self._unavailable(error) from error
             except sqlite3.IntegrityError as error:
                 raise ConflictError(type(error).__name__) from error
             self._trouble_until = 0.0
-        return changed
 
     def _unavailable(self, error: Exception) -> StorageUnavailableError:
         if not self._in_haste:
@@ -246,3 +262,15 @@ class SqliteDatabase(Database):
     def _check_process(self) -> None:
         if os.getpid() != self._process:
             raise StorageError("a Database was carried over a fork; make it in the process that uses it")
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # some failures have rolled it back themselves
+            connection.execute("ROLLBACK")
+        raise

@@ -93,7 +93,7 @@ def compile_operation(contract: Contract, name: str) -> CompiledOperation:
         answer=_side(operation.response, names.namespace, names.response),
         identifiers=frozenset(field for field, kind in asked.items() if kind == "identifier"),
         disclosable=frozenset(answered) - {SALT},
-        reduction=_reduction(operation.reduction),
+        reduction=_reduction(operation, operation.reduction),
         headers=deprecation_headers(contract),
         states=None if operation.effect is None else (operation.effect.before, operation.effect.after),
     )
@@ -104,9 +104,11 @@ def _side(schema: dict[str, Any], namespace: str, element: str) -> Side:
     return Side(Judge(schema), shape, XmlForm(shape, namespace, element), SALT in schema.get("properties", {}))
 
 
-def _reduction(rule: ReductionRule | None) -> Reduction | None:
+def _reduction(operation: Operation, rule: ReductionRule | None) -> Reduction | None:
     if rule is None:
         return None
+    asked = operation.sensitivity("request") if rule.identifier is not None else {}
+    listed = {} if rule.listed is None else operation.response["properties"][rule.listed]
     conceal = tuple((item.field, item.value, item.said) for item in rule.conceal)
     return Reduction(
         identifier=rule.identifier,
@@ -119,4 +121,6 @@ def _reduction(rule: ReductionRule | None) -> Reduction | None:
         reason=rule.reason,
         listed=rule.listed,
         refuse=tuple((item.field, item.value, Code(item.code)) for item in rule.refuse),
+        most=listed.get("maxItems", 0),
+        tried=tuple(sorted(name for name, kind in asked.items() if kind == "personal")),
     )

@@ -127,6 +127,14 @@ def _revocation_stale(facts: Facts) -> Iterable[str]:
     return (item.name for item in facts.certificates if item.kind in REVOCATION and -item.grace_days < item.days <= 0)
 
 
+def _budget_refusing(facts: Facts) -> Iterable[str]:
+    return (item.agreement for item in facts.budgets if item.refused_hour)
+
+
+def _budget_low(facts: Facts) -> Iterable[str]:
+    return (item.agreement for item in facts.budgets if item.low_hour and not item.refused_hour)
+
+
 def _revocation_refused(facts: Facts) -> Iterable[str]:
     return (f"{item.file} ({item.reason})" for item in facts.fetches if item.refused)
 
@@ -193,7 +201,9 @@ ALARMS: tuple[Alarm, ...] = (
         lambda facts: _if(facts.policy.period_days < PERIOD_DAYS and not facts.policy.next_key),
     ),
     Alarm("upstream_untrusted", _NOW, _upstream_untrusted),
+    Alarm("budget_refusing", _NOW, _budget_refusing),
     Alarm("policy_refused", _NOW, lambda facts: _if(facts.policy_refused_hour > 0)),
+    Alarm("budget_low", _LATER, _budget_low),
     Alarm("upstream_down", _LATER, _upstream_down),
     Alarm("certificate_ending", _LATER, _certificate_ending),
     Alarm("list_ending", _LATER, _list_ending),

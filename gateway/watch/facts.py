@@ -203,6 +203,22 @@ class LossFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetFacts:
+    """An agreement's budget, as exchanges last found it.
+
+    Attributes:
+        share: what was spent of it, 0 to 1; the most that a worker last found.
+        low_hour: exchanges of the last hour that found it nearly spent.
+        refused_hour: exchanges of the last hour that it refused.
+    """
+
+    agreement: str
+    share: float
+    low_hour: int
+    refused_hour: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything; ``running`` is False when it was read from the folders of a gateway that does not answer.
 
@@ -227,6 +243,7 @@ class Facts:
     roles: tuple[Role, ...] = ()
     workers: tuple[Alive, ...] = ()
     upstreams: tuple[UpstreamFacts, ...] = ()
+    budgets: tuple[BudgetFacts, ...] = ()
     exchanges: Mapping[str, int] = field(default_factory=dict)
     refusals: Mapping[str, int] = field(default_factory=dict)
     refusals_hour: Mapping[str, int] = field(default_factory=dict)

@@ -36,6 +36,11 @@ IN_FLIGHT = "in_flight"
 CUT_OFF = "cut_off"
 LAST_SUCCESS = "last_success"
 LAST_FAILURE = "last_failure"
+BUDGET_SHARE = "budget_share"
+BUDGET_LOW = "budget_low"
+BUDGET_REFUSED = "budget_refused"
+#: From here on a budget is nearly spent, of 1.
+LOW_SHARE = 0.8
 
 
 class Meters:
@@ -82,6 +87,15 @@ class Meters:
             self._add((COMMITS,))
             self._add((COMMITTED,), records)
             self._observe((COMMIT_SECONDS,), seconds)
+
+    def budgeted(self, agreement: str, share: float) -> None:
+        """An exchange found an agreement's budget spent to this share; above 1 where that refused it."""
+        with self._lock:
+            self._levels[BUDGET_SHARE, agreement] = min(share, 1.0)
+            if share > 1:
+                self._add((BUDGET_REFUSED, agreement))
+            elif share >= LOW_SHARE:
+                self._add((BUDGET_LOW, agreement))
 
     def fault(self) -> None:
         """A fault of ours during an exchange."""

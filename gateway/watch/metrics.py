@@ -52,6 +52,7 @@ METRICS: tuple[Named, ...] = (
     Named("upstream_in_flight", "gauge", ("upstream",), "calls under way"),
     Named("upstream_cut_off", "gauge", ("upstream",), "workers whose circuit breaker is open"),
     Named("upstream_last_success_seconds", "gauge", ("upstream",), "when it last answered, seconds since 1970"),
+    Named("budget_share", "gauge", ("agreement",), "of an agreement's budget, what exchanges last found spent, 0 to 1"),
     Named("role_up", "gauge", ("role",), "1 while the supervisor's child lives"),
     Named("role_restarts", "counter", ("role",), "restarts since the start"),
     Named("workers", "gauge", (), "worker processes that report"),
@@ -190,6 +191,7 @@ def _of_surroundings(facts: Facts) -> Iterator[Metric]:
 
 
 def _of_upstreams(facts: Facts) -> Iterator[Metric]:
+    yield _family("budget_share", (([item.agreement], item.share) for item in facts.budgets))
     yield _family("upstream_in_flight", (([item.name], item.in_flight) for item in facts.upstreams))
     yield _family("upstream_cut_off", (([item.name], item.cut_off) for item in facts.upstreams))
     yield _family(

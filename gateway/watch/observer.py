@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from gateway.watch import meters
 from gateway.watch.certificates import certificates, ends
 from gateway.watch.expiries import Expiries
-from gateway.watch.facts import DiskFacts, Facts, LedgerFacts, LossFacts, PolicyFacts, UpstreamFacts
+from gateway.watch.facts import BudgetFacts, DiskFacts, Facts, LedgerFacts, LossFacts, PolicyFacts, UpstreamFacts
 from gateway.watch.history import HOUR, History
 from gateway.watch.outside import REPORT as OUTSIDE
 from gateway.watch.outside import outside
@@ -155,6 +155,7 @@ class Observer:
             losses=tuple(LossFacts(when.isoformat(), _hours(by - at)) for when, by in self._policy.losses),
             roles=roles,
             workers=totals.alive,
+            budgets=_budgets(totals, hour),
             upstreams=tuple(self._upstream(name, totals, hour) for name in self._upstreams),
             exchanges=_by_last(counts, meters.EXCHANGES),
             refusals=_by_last(counts, meters.REFUSALS),
@@ -255,6 +256,13 @@ class Observer:
             last_success=None if last is None else datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds"),
             last_failed=failed is not None and (last is None or failed > last),
         )
+
+
+def _budgets(totals: Totals, hour: Mapping[Key, int]) -> tuple[BudgetFacts, ...]:
+    shares = {key[1]: max(found) for key, found in totals.levels.items() if key[0] == meters.BUDGET_SHARE}
+    low, refused = _by_last(hour, meters.BUDGET_LOW), _by_last(hour, meters.BUDGET_REFUSED)
+    named = sorted(shares.keys() | low.keys() | refused.keys())
+    return tuple(BudgetFacts(word, shares.get(word, 0.0), low.get(word, 0), refused.get(word, 0)) for word in named)
 
 
 def _hours(left: timedelta) -> float:

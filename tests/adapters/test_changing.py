@@ -132,7 +132,7 @@ def test_what_it_does_not_take(office: Office, case: str) -> None:
     changes, code = _REFUSED[case]
     call = Call(**{"method": "POST", "target": "/v1/registrations", "key": str(uuid4())} | changes)
     with pytest.raises(Refusal) as caught:
-        answered(call, office.registry, office.registrar)
+        answered(call, office.registry, office.registrar, office.at)
     assert caught.value.code is code
 
 

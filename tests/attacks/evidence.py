@@ -62,7 +62,12 @@ class Book:
         """How many leaves the published log has."""
         return self._reader.checkpoint()[1].size
 
-    def _search(self, exchange_id: str) -> list[Kept]:
+    def every(self, kind: str, operation: str) -> list[Kept]:
+        """Each exchange, or each refusal past the salt's claim, of one operation."""
+        evidence = ((one, one.evidence) for one in self._search(None))
+        return [one for one, said in evidence if (said["kind"], said.get("operation")) == (kind, operation)]
+
+    def _search(self, exchange_id: str | None) -> list[Kept]:
         keys: dict[UUID, AESGCM] = {}
         wanted: list[tuple[Leaf, bytes, bytes]] = []
         try:
@@ -76,7 +81,7 @@ class Book:
                 sealed = base64.b64decode(content["sealed_data_key"])
                 key = open_data_key(self._trust.periods[leaf.period], sealed, leaf.writer, leaf.period)
                 keys[leaf.writer] = AESGCM(key)
-            elif str(leaf.exchange_id) == exchange_id:
+            elif str(leaf.exchange_id) == exchange_id or (exchange_id is None and leaf.kind in ("exchange", "refusal")):
                 wanted.append((leaf, entry, record))
         return [_opened(keys[leaf.writer], leaf, entry, record) for leaf, entry, record in wanted]
 

@@ -172,7 +172,8 @@ def _answer_values(item: Item) -> dict[str, str]:
         values |= {
             '"@method";req': base['"@method"'],
             '"@target-uri";req': base['"@target-uri"'],
-            '"content-digest";req': request["content_digest"],
+            # a request without a body has none
+            **({'"content-digest";req': request["content_digest"]} if request["content_digest"] else {}),
             f'"signature";req;key="{label}"': f":{request['signature']}:",
             f'"signature-input";req;key="{label}"': request["parameters"],
         }

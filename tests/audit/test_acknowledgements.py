@@ -250,6 +250,13 @@ def test_a_refused_acknowledgement_told_of_another_operation(bench: Bench) -> No
     assert bench.faults() == {Fault.EVIDENCE_DIFFERS}
 
 
+@pytest.mark.parametrize("code", ["line_answered", "batch_unknown", "batch_too_fast"])
+def test_a_refusal_of_a_batch_s_line_told_of_another_operation(bench: Bench, code: str) -> None:
+    denied = bench.one(OPERATION, kind="refusal", outcome="exchange_unknown")
+    bench.forger.change(denied, lambda evidence: evidence.update(outcome=code))
+    assert bench.faults() == {Fault.EVIDENCE_DIFFERS}
+
+
 def test_sealed_exchanges_are_held_to_their_leaf(run: Run, bench: Bench) -> None:
     """Without the period's key nothing of it is known but the leaf, and nothing is a fault."""
     for path in (run.gateway.folder / "trust").glob("periods/*.key"):

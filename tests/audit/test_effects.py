@@ -80,7 +80,8 @@ class Town:
 
     def says(self, call: RestCall) -> bytes:
         key = self.gateway.counting.key
-        said = answered(Call(call.method, call.target, call.body, key=key), self.registry, self.registrar)
+        asked = Call(call.method, call.target, call.body, key=key)
+        said = answered(asked, self.registry, self.registrar, self.gateway.clock.now())
         if self.killed:
             raise KilledError
         return json.dumps(said).encode()

@@ -56,7 +56,9 @@ class Town:
         gateway.sequence()
 
     def says(self, call: RestCall, instead: dict[str, object] | None = None) -> bytes:
-        said = answered(Call(call.method, call.target, call.body), self.registry, self.registrar)
+        said = answered(
+            Call(call.method, call.target, call.body), self.registry, self.registrar, self.gateway.clock.now()
+        )
         return json.dumps(said if instead is None else instead | {"salt": fresh_salt()}).encode()
 
     def search(self, family: str, day: str, instead: dict[str, object] | None = None) -> dict[str, Any]:
@@ -116,6 +118,13 @@ def test_a_child_without_registration_is_refused_the_same_way(bench: Bench, town
 def test_a_child_whom_nobody_told_the_registry_of(town: Town) -> None:
     assert town.stranger["code"] == "upstream_malformed"
     assert "f" * 64 not in json.dumps(town.stranger)
+
+
+@pytest.mark.parametrize(("most", "faults"), [(2, set()), (1, {Fault.OVER_BUDGET})])
+def test_more_children_in_a_window_than_the_budget_are_a_finding(bench: Bench, most: int, faults: set[Fault]) -> None:
+    """Two were found; the same log under a first policy that allows so many."""
+    bench.under("subjects: 100\n", f"subjects: {most}\n")
+    assert bench.faults() == faults
 
 
 def _more(subjects: list[dict[str, str]]) -> None:

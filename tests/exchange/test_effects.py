@@ -39,7 +39,7 @@ def town(cooperative: LiveGateway, live: LiveGateway) -> LiveGateway:
 
 def ask(town: LiveGateway, operation: str, fields: dict[str, Any], key: str | None = None) -> dict[str, Any]:
     client = town.client("ministry")
-    answer = client.send(client.prepare(operation, fields, salted=operation != GET, key=key))
+    answer = client.send(client.prepare(operation, fields, salted=operation != GET, idempotency_key=key))
     said: dict[str, Any] = json.loads(answer.body)
     return said | {"status": answer.status, "exchange": answer.exchange_id}
 

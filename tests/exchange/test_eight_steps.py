@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from gateway.change import Change
 from gateway.errors import Code, ConfigurationError, KeystoreError, NotRecordedError, Refusal, StorageUnavailableError
 from gateway.exchange import Exchange
 from gateway.model import (
@@ -29,13 +30,13 @@ from tests.adapters.fakes import ShiftedClock
 from tests.guard.test_claims import message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gateway.model import Answer, Message, Received, SubjectRequest, VerifiedRequest
 
 PROOF = CertificateProof("aa", (), ())
 RULE = Reduction("nirec", "handle", "outcome", "confirmed", (("outcome", "not_found", "not_confirmed"),))
-STEPS = ["identify", "verify", "translate_in", "claim", "authorise", "call", "seal"]
+STEPS = ["identify", "verify", "translate_in", "claim", "authorise", "reserve", "call", "settle", "seal"]
 
 
 @dataclass
@@ -48,12 +49,16 @@ class Everything:
     fields: frozenset[str] = frozenset({"outcome", "handle"})
     exceeded: bool = False
     recorded: UUID | None = None
+    holds: int = 0
     steps: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     repeated: list[UUID] = field(default_factory=list)
     unrecorded: list[Refused] = field(default_factory=list)
     answers: list[tuple[Answer, dict[str, object]]] = field(default_factory=list)
     alarms: list[Exception] = field(default_factory=list)
+    sends: dict[str, object] = field(default_factory=dict)
+    known: list[Sequence[Sequence[str]]] = field(default_factory=list)
+    settled: list[tuple[int, tuple[DisclosedSubject, ...]]] = field(default_factory=list)
     _out: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,14 +94,29 @@ class Everything:
 
     def call(self, grant: Grant) -> Reply:
         self._step("call")
-        return Reply("registry", {"outcome": self.outcome, "more": "than agreed"}, ())
+        return Reply("registry", {"outcome": self.outcome, "more": "than agreed", **self.sends}, ())
 
-    def check(self, handles: Sequence[str], party: str) -> None:
+    def check(self, handles: Sequence[str], party: str) -> tuple[tuple[str, ...], ...]:
         self._step("check")
+        return (("ledger", "merged"),)
+
+    def reserve(self, grant: Grant, known: Sequence[Sequence[str]]) -> Grant:
+        self._step("reserve")
+        self.known.append(known)
+        return replace(grant, reserved=self.holds)
+
+    def settle(self, grant: Grant, subjects: Sequence[DisclosedSubject]) -> Grant:
+        self.settled.append((grant.reserved, tuple(subjects)))
+        self._step("settle")
+        return replace(grant, reserved=0)
 
     def disclose(self, request: SubjectRequest) -> Disclosure:
         self._step("disclose")
         return Disclosure((DisclosedSubject("ledger", f"handle of {request.party}"),))
+
+    def noted(self, grant: Grant, told: Disclosure, fields: Iterable[str]) -> tuple[Change, ...]:
+        self._step("noted")
+        return (Change((), Code.INTERNAL, alone=False),)
 
     def translate_out(self, grant: Grant, fields: dict[str, object]) -> bytes:
         self._step("translate_out")
@@ -141,8 +161,8 @@ class Everything:
     def handle(self) -> Released:
         one: Any = self
         exchange = Exchange(
-            identity=one, signing=one, translation=one, guard=one, policy=one, upstreams={"registry": one},
-            subjects=one, effects=one, ledger=one, alarm=self.alarm,
+            identity=one, signing=one, translation=one, guard=one, policy=one, budgets=one, upstreams={"registry": one},
+            subjects=one, family=one, effects=one, ledger=one, alarm=self.alarm,
         )  # fmt: skip
         return exchange.handle(self.received)
 
@@ -163,7 +183,7 @@ def test_a_refusal_at_a_step_is_sealed_and_no_later_step_is_reached(step: str) -
     assert [refused.refusal.code for refused in world.refused] == [Code.NOT_AGREED]
     # C6: a request is proven to the ledger's eyes only when its salt was claimed
     proven = world.refused[0].proven
-    assert isinstance(proven, Claim | Grant) is (step in ("authorise", "call"))
+    assert isinstance(proven, Claim | Grant) is (step in ("authorise", "reserve", "call"))
 
 
 @pytest.mark.parametrize("step", [*STEPS[1:6], "disclose", "translate_out"])
@@ -263,6 +283,14 @@ def test_no_oracle(outcome: str, tells: bool, said: str, handle: bool) -> None: 
     assert ("disclose" in world.steps) is handle
 
 
+@pytest.mark.parametrize("outcome", ["confirmed", "not_confirmed"])
+def test_a_handle_of_the_upstreams_is_passed_on_to_nobody(outcome: str) -> None:
+    world = Everything(outcome=outcome, sends={"handle": "theirs"})
+    world.handle()
+    shown = world.answers[0][1]
+    assert shown.get("handle") == ("handle of ministry" if outcome == "confirmed" else None)
+
+
 def test_only_what_the_agreement_names_is_let_out() -> None:
     world = Everything(fields=frozenset({"outcome"}))
     world.handle()
@@ -280,9 +308,53 @@ def test_a_handle_that_the_caller_was_not_given_is_refused_before_anybody_is_ask
     assert isinstance(world.refused[0].proven, Grant)
 
 
+def test_what_an_exchange_costs_is_spent_before_anybody_is_asked_and_settled_on_whom_it_discloses() -> None:
+    world = Everything(holds=3)
+    world.handle()
+    assert world.known == [(("ledger", "merged"),)]
+    assert world.settled == [(3, (DisclosedSubject("ledger", "handle of ministry"),))]
+
+
+@pytest.mark.parametrize("step", ["call", "disclose", "translate_out"])
+@pytest.mark.parametrize("fault", [Refusal(Code.SEARCH_TOO_WIDE), ValueError("ours")], ids=["refusal", "fault"])
+def test_what_a_refused_exchange_held_is_given_back(step: str, fault: Exception) -> None:
+    world = Everything(holds=3, fails={step: fault})
+    world.handle()
+    assert world.settled == [(3, ())]
+    assert len(world.refused) == 1
+
+
+def test_what_cannot_be_given_back_stays_spent_and_the_refusal_is_recorded() -> None:
+    lost = StorageUnavailableError("away")
+    world = Everything(holds=3, fails={"call": Refusal(Code.UPSTREAM_TIMEOUT), "settle": lost})
+    world.handle()
+    assert world.alarms == [lost]
+    assert [refused.refusal.code for refused in world.refused] == [Code.UPSTREAM_TIMEOUT]
+
+
+def test_nothing_is_given_back_twice() -> None:
+    world = Everything(holds=3, fails={"seal": Refusal(Code.SUBJECTS_CHANGED)})
+    world.handle()
+    assert len(world.settled) == 1
+
+
 def test_subjects_that_changed_before_the_commit_are_a_refusal_with_what_was_tried() -> None:
     world = Everything(fails={"seal": Refusal(Code.SUBJECTS_CHANGED)})
     assert world.handle().status == 400
     assert [refused.refusal.code for refused in world.refused] == [Code.SUBJECTS_CHANGED]
     assert isinstance(world.refused[0].proven, Grant)
     assert (world.answers, world.alarms) == ([], [])
+
+
+@pytest.mark.parametrize(("outcome", "noted"), [("confirmed", 1), ("not_confirmed", 0)])
+def test_what_was_told_of_a_child_is_noted_for_its_family_with_the_record(outcome: str, noted: int) -> None:
+    world = Everything(outcome=outcome)
+    assert world.handle().status == 200
+    assert (world.steps.count("noted"), len(world.answers[0][0].changes)) == (noted, noted)
+
+
+def test_what_was_refused_is_not_noted() -> None:
+    world = Everything(fails={"translate_out": Refusal(Code.UPSTREAM_MALFORMED)})
+    world.handle()
+    assert "noted" not in world.steps
+    assert world.refused

@@ -50,7 +50,7 @@ class Town(LiveGateway):
 
     def ask(self, operation: str, fields: dict[str, Any], key: str | None = None) -> dict[str, Any]:
         client = self.client("ministry")
-        answer = client.send(client.prepare(operation, fields, salted=True, key=key))
+        answer = client.send(client.prepare(operation, fields, salted=True, idempotency_key=key))
         said: dict[str, Any] = json.loads(answer.body)
         return said | {"status": answer.status}
 

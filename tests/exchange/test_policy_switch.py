@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -249,3 +250,26 @@ def test_a_worker_that_begins_later_begins_under_the_new_policy(gateway: LiveGat
         said.add(ask())
     assert said <= {"nobody", "party_suspended"}
     assert "party_suspended" in said
+
+
+def test_a_budget_is_exact_over_both_workers(gateway: LiveGateway) -> None:
+    """P4: twenty children tried at once over many connections; as many are answered as the policy says."""
+
+    def few(bundle: dict[str, Any]) -> None:
+        bundle["agreements"]["ENT-2026-01"]["budget"] = {"subjects": 5, "window_hours": 24}
+        del bundle["agreements"]["ESSAI-COOP"]
+
+    Officers(gateway.folder).change(few)
+    tls = gateway.tls("cooperative")
+    assert everywhere(lambda: code(gateway.exchange(gateway.draft("cooperative").signed(), tls)) == "not_agreed")
+
+    def tried(number: int) -> str:
+        fields = {"nirec": f"{7_000_000_000_000 + number}", "family_name": f"Fictif-{number}"}
+        return code(gateway.exchange(gateway.verification(party="cooperative", **fields).signed(), tls))
+
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(tried, [*range(20), *range(20)]))
+    assert set(codes) == {"released", "budget_spent"}
+    passed = {number % 20 for number, said in enumerate(codes) if said == "released"}
+    assert len(passed) == 5
+    assert {number for number in range(20) if tried(number) == "released"} == passed

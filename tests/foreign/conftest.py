@@ -40,6 +40,11 @@ TERMS = {
         ("registration.create", "ENT-2026-12", "inscription"),
         ("registration.change", "ENT-2026-13", "inscription"),
         ("registration.withdraw", "ENT-2026-14", "inscription"),
+        ("batch.open", "ENT-2026-18-OUVRIR", "admissibilite"),
+        ("batch.verify", "ENT-2026-18", "admissibilite"),
+        ("batch.answer", "ENT-2026-18-REPRENDRE", "admissibilite"),
+        ("batch.get", "ENT-2026-18-SUIVRE", "admissibilite"),
+        ("waitlist.counts", "ENT-2026-19", "planification"),
     )
     for word, text in (("agreement", agreement), ("purpose", purpose))
 }
@@ -52,12 +57,19 @@ CALLED = {
     "subject.merge": "merged",
     "subject.birth": "born",
     "waitlist.statistics": "statistics",
+    "waitlist.counts": "counted",
     "registration.get": "registered",
     "registration.search": "searched",
     "registration.create": "created",
     "registration.change": "changed",
     "registration.withdraw": "withdrawn",
+    "batch.open": "batch",
+    "batch.verify": "record",
+    "batch.answer": "again",
+    "batch.get": "progress",
 }
+#: What a ministry, which these clients are, may never ask.
+NOT_A_MINISTRY_S = {"family.view"}
 #: What the clients ask of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {
     "all": {"as_of": "2026-10-31"},

@@ -42,7 +42,7 @@ def test_a_generated_client_calls_every_operation(
     client = str(HERE / "python" / "openapi_client.py")
     report: dict[str, Any] = json.loads(run([python, client, str(folder), str(generated)], folder))
     assert set(CALLED.values()) <= report.keys()
-    # it signed each operation, and verified each answer: three of them reached the registry
+    # it signed each operation, and verified each answer: four of them reached the registry
     assert report["echo"]["fields"] == {"message": "d'ailleurs: été"}
     known = report["verification"]["fields"]
     assert (known["outcome"], len(bytes.fromhex(known["handle"]))) == ("confirmed", 32)
@@ -53,19 +53,23 @@ def test_a_generated_client_calls_every_operation(
     assert report["merged"]["fields"]["handle"] in {known["handle"], report["expected"]["fields"]["handle"]}
     assert report["born"]["fields"] == {"outcome": "confirmed"} | report["merged"]["fields"]
     assert report["refused"]["code"] == "purpose_not_agreed"
-    assert live.counter() == before + 3
+    assert live.counter() == before + 4
     assert known["handle"] in [hit["handle"] for hit in report["searched"]["fields"]["hits"]]
     # asked for by the former handle, and told by the one that is left
+    progress = report.pop("progress")
+    assert (progress["fields"]["answered"], progress["fields"]["complete"]) == (1, True)
     looked_up, left = report.pop("registered"), report["merged"]["fields"]["handle"]
     assert (looked_up["fields"]["outcome"], looked_up["fields"]["handle"]) == ("found", left)
-    # and five the cooperative, four of them by a GET: what null is and what is absent came through the generated models
+    # and six the cooperative, five of them by a GET: what null is and what is absent came through the generated models
+    said = report.pop("counted")
+    assert (said["fields"]["least"], said["fields"]["by_region"][0]["categories"]) == (5, ["06", "13", "03"])
     asked = report.pop("statistics")
     assert {name: part["fields"] for name, part in asked.items()} == statistics
     states = [report[name]["fields"] for name in ("created", "changed", "withdrawn")]
     assert [one["outcome"] for one in states] == ["registered", "changed", "withdrawn"]
     assert [one["state_after"] for one in states[:2]] == [one["state_before"] for one in states[1:]]
-    assert live.counter("cooperative") == counted + 8
+    assert live.counter("cooperative") == counted + 9
     for name, part in report.items():
         assert set(part["covered"]) == ITSELF | REQUEST | BODY, name
-    for name, part in {**asked, "registered": looked_up}.items():
+    for name, part in {**asked, "registered": looked_up, "progress": progress, "counted": said}.items():
         assert set(part["covered"]) == ITSELF | REQUEST, name

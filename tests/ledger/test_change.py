@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.change import Change, Statement
+from gateway.change import Addition, Change, Statement
 from gateway.errors import Code, NotRecordedError, Refusal
 from gateway.ledger.storage import Records
 
@@ -132,4 +132,74 @@ def test_a_closed_writer_changes_nothing(bench: Bench) -> None:
         connection.exec_driver_sql("UPDATE writers SET state = 'closed'")
     with pytest.raises(NotRecordedError):
         exchange(bench, writer, change(subject(1)))
+    assert subjects(database) == 0
+
+
+NOTE = "INSERT INTO subjects (id, created)"
+
+
+def note(number: int) -> Change:
+    return Change((), Code.INTERNAL, alone=False, added=(Addition(NOTE, (bytes([number]) * 16, "2026-11")),))
+
+
+class CountedDatabase:
+    """Whether records went the way that costs little."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self.together = database, 0
+
+    def __getattr__(self, name: str) -> object:
+        self.together += name == "write_together"
+        return getattr(self.database, name)
+
+
+def test_notes_go_in_with_their_records_the_way_that_costs_little(bench: Bench) -> None:
+    bench.begin()
+    counted = CountedDatabase(bench.database())
+    records = Records(counted, bench.objects.__getitem__)  # type: ignore[arg-type]  # it is one
+    writer = bench.writer(records)
+    drafts = [writer.draft("exchange", uuid4(), bench.clock.now(), b"{}") for _ in range(3)]
+    changes = [(note(1),), (), (note(2), note(3))]
+    rows = [writer.row(draft, changes=each) for draft, each in zip(drafts, changes, strict=True)]
+    assert records.add(rows) == [None] * 3
+    assert (counted.together, subjects(bench.database())) == (1, 3)
+    # beside a change that needs more, the same in one transaction
+    exchange(bench, writer, Change((subject(4),), Code.SUBJECTS_CHANGED, added=note(5).added))
+    assert (counted.together, subjects(bench.database())) == (1, 5)
+    assert kinds(bench) == ["exchange"] * 4
+
+
+def test_a_record_that_is_there_already_adds_no_note(bench: Bench) -> None:
+    bench.begin()
+    writer = bench.writer()
+    draft = writer.draft("exchange", uuid4(), bench.clock.now(), b"{}")
+    records = Records(bench.database(), bench.objects.__getitem__)
+    assert records.add([writer.row(draft)]) == [None]
+    with pytest.raises(NotRecordedError):
+        records.add([writer.row(draft, changes=(note(1),))])
+    assert subjects(bench.database()) == 0
+    # and the connection is as good as before
+    again = writer.draft("exchange", uuid4(), bench.clock.now(), b"{}")
+    assert records.add([writer.row(again, changes=(note(1),))]) == [None]
+    assert subjects(bench.database()) == 1
+
+
+def test_a_note_that_cannot_be_written_keeps_its_record_out(bench: Bench) -> None:
+    bench.begin()
+    writer = bench.writer()
+    with pytest.raises(NotRecordedError):
+        exchange(bench, writer, Change((), Code.INTERNAL, alone=False, added=(*note(1).added, *note(1).added)))
+    assert subjects(bench.database()) == 0
+    assert kinds(bench) == ["void"]
+
+
+def test_a_closed_writer_adds_no_note(bench: Bench) -> None:
+    bench.begin()
+    database = bench.database()
+    writer = bench.writer()
+    writer.open(bench.clock.now())
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE writers SET state = 'closed'")
+    with pytest.raises(NotRecordedError):
+        exchange(bench, writer, note(1))
     assert subjects(database) == 0

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gateway.errors import ConfigurationError, StorageUnavailableError
-from gateway.guard import storage as guard_storage
-from gateway.guard.storage import DatabaseClaims, _Pending
+from gateway.guard.storage import DatabaseClaims
+from gateway.guard.storage import claims as guard_storage
+from gateway.guard.storage.claims import _Pending
 from gateway.ledger.storage import tables
 from gateway.storage import ConflictError, GroupCommit, StorageError, migrate
 from gateway.storage.sqlite import SqliteDatabase

@@ -10,6 +10,9 @@ MINISTRY = ("agreements", "ENT-1")
 _OTHER_ROOT = authority("other").root.pem.decode()
 _AGREEMENT = policy()["agreements"]["ENT-2"]
 _BUDGET = (*MINISTRY, "budget")
+_CEILING = {"subjects": 50, "hours": 12}
+_SEALED_GLASS = {"subjects": 100, "window_hours": 24, "break_glass": _CEILING}
+_RAISED = {"subjects": 50, "validity": {"since": "2026-11-20T18:00:00Z", "until": "2026-11-21T06:00:00Z"}}
 _EARLIER, _LATER = "2026-10-01T00:00:00Z", "2027-10-01T00:00:00Z"
 _FIELDS = (*MINISTRY, "fields")
 _RETENTION = policy()["retention"]
@@ -44,6 +47,28 @@ CASES: dict[str, tuple[tuple[str, ...], Any, Any, str, str]] = {
     "budget": (_BUDGET, {"subjects": 1, "window_hours": 2}, None, "+budget_removed", "budget_set"),
     "subjects": ((*_BUDGET, "subjects"), 1, 2, "+budget_subjects_raised", "budget_subjects_lowered"),
     "window": ((*_BUDGET, "window_hours"), 24, 12, "+budget_window_lowered", "budget_window_raised"),
+    "break_glass": ((*_BUDGET, "break_glass"), None, _CEILING, "+break_glass_set", "break_glass_removed"),
+    "glass_subjects": (
+        (*_BUDGET, "break_glass"),
+        _CEILING,
+        _CEILING | {"subjects": 51},
+        "+break_glass_subjects_raised",
+        "break_glass_subjects_lowered",
+    ),
+    "glass_hours": (
+        (*_BUDGET, "break_glass"),
+        _CEILING,
+        _CEILING | {"hours": 13},
+        "+break_glass_hours_raised",
+        "break_glass_hours_lowered",
+    ),
+    "raise": (
+        _BUDGET,
+        _SEALED_GLASS,
+        _SEALED_GLASS | {"raised": _RAISED},
+        "budget_raised_inside",
+        "budget_raise_ended",
+    ),
     "agreement_party": ((*MINISTRY, "party"), "ministry", "cooperative", "+agreement_party", "+agreement_party"),
     "operation": ((*MINISTRY, "operation"), "echo", "nirec.verify", "+agreement_operation", "+agreement_operation"),
     "legal_basis": ((*MINISTRY, "legal_basis", "fr"), "a", "b", "agreement_legal_basis", "agreement_legal_basis"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import typing
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
 
 from gateway.cli.policy_words import as_json, sentence
+from gateway.errors import ConfigurationError
 from gateway.messages.catalogue import Catalogue, texts
 from gateway.policy import difference
 from gateway.policy.bundle import Bundle
@@ -17,7 +19,7 @@ from tests.policy.changes import CASES
 from tests.policy.made import bundle, drop, policy, put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.policy.made import Policy
 
@@ -66,7 +68,10 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 #: compared as a whole by the rule of the field that holds them
-_WHOLE = {("Validity", "since"), ("Validity", "until"), ("Bilingual", "fr"), ("Bilingual", "en")}
+_WHOLE = {
+    ("Validity", "since"), ("Validity", "until"), ("Bilingual", "fr"), ("Bilingual", "en"),
+    ("Budget", "raised"), ("Raised", "subjects"), ("Raised", "validity"),
+}  # fmt: skip
 
 
 def test_every_field_of_the_schema_has_its_rule() -> None:
@@ -144,7 +149,7 @@ def test_every_change_has_a_sentence_in_both_languages(case: str, language: Any)
 
 def test_no_sentence_without_its_change() -> None:
     said = {change.lstrip("+") for case in CASES.values() for change in case[3:]}
-    said |= {"other", "recovery_threshold_set", "recovery_delay_set"}
+    said |= {"other", "recovery_threshold_set", "recovery_delay_set", "budget_raised_beyond"}
     assert {f"policy.change.{word}" for word in said} == {key for key in texts() if key.startswith("policy.change.")}
 
 
@@ -166,3 +171,47 @@ def test_a_title_cannot_pretend_to_be_another_line() -> None:
     (change,) = differences(before, after)
     text = sentence(Catalogue("fr"), change)
     assert not set(text) & set("\n\x1b\u202e")
+
+
+NIGHT = {"since": "2026-11-20T18:00:00Z", "until": "2026-11-21T06:00:00Z"}
+
+
+def budget(subjects: int = 0, validity: Mapping[str, str] = NIGHT, most: int = 50) -> dict[str, Any]:
+    """Of a hundred a day, with a ceiling of so many more for twelve hours, and raised by so many of them."""
+    made: dict[str, Any] = {"subjects": 100, "window_hours": 24, "break_glass": {"subjects": most, "hours": 12}}
+    return made | ({"raised": {"subjects": subjects, "validity": dict(validity)}} if subjects else {})
+
+
+def under(value: Mapping[str, Any]) -> Bundle:
+    return bundle(put("agreements", "ENT-1", "budget", value=value))
+
+
+def test_a_raise_inside_what_was_signed_before_does_not_widen() -> None:
+    """Break-glass (P2): it waits for no delay, since its ceiling has waited already."""
+    assert _said(differences(under(budget()), under(budget(50)))) == ["budget_raised_inside"]
+    assert _said(differences(under(budget(50)), under(budget(49)))) == ["budget_raised_inside"]
+    assert _said(differences(under(budget(50)), under(budget()))) == ["budget_raise_ended"]
+
+
+def test_a_raise_beyond_what_was_signed_before_widens_whatever_ceiling_comes_with_it() -> None:
+    changes = differences(under(budget(most=50)), under(budget(51, most=99)))
+    assert _said(changes) == ["+break_glass_subjects_raised", "+budget_raised_beyond"]
+    never = {"subjects": 100, "window_hours": 24}
+    assert _said(differences(under(never), under(budget(1)))) == ["+break_glass_set", "+budget_raised_beyond"]
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [budget(51), budget(50, NIGHT | {"until": "2026-11-21T06:00:01Z"}), budget(1) | {"break_glass": None}],
+    ids=["too_many", "too_long", "no_ceiling"],
+)
+def test_a_raise_beyond_its_own_ceiling_is_no_policy(raised: Mapping[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="policy_invalid"):
+        under(raised)
+
+
+def test_a_raise_begins_and_ends_by_itself() -> None:
+    held = under(budget(50)).agreements["ENT-1"].budget
+    assert held is not None
+    times = ("2026-11-20T17:59:59Z", "2026-11-20T18:00:00Z", "2026-11-21T05:59:59Z", "2026-11-21T06:00:00Z")
+    assert [held.at(datetime.fromisoformat(at)) for at in times] == [100, 150, 150, 100]

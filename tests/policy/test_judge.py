@@ -78,6 +78,24 @@ def test_widening_waits_for_the_delay_of_the_policy_in_force() -> None:
     assert judge(BEFORE, proposed, signed, NOW, at) == ("officer-1", "officer-2", "officer-3")
 
 
+def test_break_glass_by_two_officers_waits_for_no_delay_inside_what_waited_before() -> None:
+    """P2: the ceiling and the time were signed with the policy in force; one officer is too few all the same."""
+    glass = {"subjects": 100, "window_hours": 24, "break_glass": {"subjects": 50, "hours": 12}}
+    night = {"since": "2026-11-23T02:00:00Z", "until": "2026-11-23T14:00:00Z"}
+    _, before = first(put("agreements", "ENT-1", "budget", value=glass))
+    for subjects, due in ((50, NOW), (51, NOW + DAY)):
+        more = glass | {"raised": {"subjects": subjects, "validity": night}}
+        more |= {"break_glass": {"subjects": 99, "hours": 12}} if subjects > 50 else {}
+        made = following(before, put("agreements", "ENT-1", "budget", value=more))
+        proposed = check_proposal(before, made)
+        assert earliest(before, proposed, NOW) == due
+        signed = [approval(who, before, made) for who in ("officer-1", "officer-2")]
+        assert judge(before, proposed, signed, NOW, due) == ("officer-1", "officer-2")
+        with pytest.raises(PolicyRefused) as refused:
+            judge(before, proposed, signed[:1], NOW, due)
+        assert refused.value.reason is Reason.APPROVALS_TOO_FEW
+
+
 def test_what_both_narrows_and_widens_waits() -> None:
     made, proposed = proposal(NARROWS, put("agreements", "ENT-1", "tells_not_found", value=True))
     signed = [approval(who, BEFORE, made) for who in ("officer-1", "officer-2")]

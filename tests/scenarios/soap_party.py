@@ -92,10 +92,12 @@ _TERMS = {
     ("ministry", "subject.merge"): ("ENT-2026-08", "admissibilite"),
     ("ministry", "exchange.acknowledge"): ("ENT-2026-02", "admissibilite"),
     ("ministry", "waitlist.statistics"): ("ENT-2026-09", "planification"),
+    ("ministry", "waitlist.counts"): ("ENT-2026-19", "planification"),
     ("ministry", "registration.get"): ("ENT-2026-10", "admissibilite"),
     ("ministry", "registration.search"): ("ENT-2026-11", "admissibilite"),
     ("cooperative", "echo"): ("ESSAI-COOP", "essai"),
     ("cooperative", "nirec.verify"): ("ENT-2026-01", "inscription"),
+    ("cooperative", "family.view"): ("ENT-2026-17", "acces_famille"),
 }
 
 

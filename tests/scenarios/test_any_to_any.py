@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.model import Form
     from tests.exchange.live import LiveGateway
 
-STATISTICS = "waitlist.statistics"
+STATISTICS, COUNTS = "waitlist.statistics", "waitlist.counts"
 
 
 def by_rest(live: LiveGateway, operation: str, fields: dict[str, str], *, salted: bool) -> VerifiedAnswer:
@@ -26,18 +26,27 @@ def by_rest(live: LiveGateway, operation: str, fields: dict[str, str], *, salted
 
 
 @pytest.mark.parametrize("form", ["soap11", "soap12"])
-@pytest.mark.parametrize("fields", [{"as_of": "2026-10-31"}, {"as_of": "2027-06-01", "region": "13"}])
-def test_a_rest_registry_answers_both_forms_alike(cooperative: LiveGateway, form: Form, fields: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        (STATISTICS, {"as_of": "2026-10-31"}),
+        (STATISTICS, {"as_of": "2027-06-01", "region": "13"}),
+        (COUNTS, {"as_of": "2026-10-31"}),
+    ],
+)
+def test_a_rest_registry_answers_both_forms_alike(
+    cooperative: LiveGateway, form: Form, operation: str, fields: dict[str, str]
+) -> None:
     before = cooperative.counter("cooperative")
-    rest = by_rest(cooperative, STATISTICS, fields, salted=False)
+    rest = by_rest(cooperative, operation, fields, salted=False)
     assert rest.status == 200, rest.body
-    soap = exchanged(cooperative, draft(cooperative, STATISTICS, form=form, payload=payload(STATISTICS, fields)))
-    contract = contract_of(STATISTICS)
-    names = soap_names(contract, STATISTICS)
-    shape = shape_of(contract.operations[STATISTICS].response, STATISTICS)
+    soap = exchanged(cooperative, draft(cooperative, operation, form=form, payload=payload(operation, fields)))
+    contract = contract_of(operation)
+    names = soap_names(contract, operation)
+    shape = shape_of(contract.operations[operation].response, operation)
     read = XmlForm(shape, names.namespace, names.response).read(soap.payload)
     assert read == json.loads(rest.body)
-    assert read["regions"]
+    assert read["regions" if operation == STATISTICS else "by_region"]
     assert cooperative.counter("cooperative") == before + 2
 
 

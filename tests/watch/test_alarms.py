@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.watch.alarms import ALARMS, raised
-from gateway.watch.facts import Alive, FetchFacts, LossFacts, OutsideFacts
+from gateway.watch.facts import Alive, BudgetFacts, FetchFacts, LossFacts, OutsideFacts
 from tests.watch.made import WELL, but
 
 if TYPE_CHECKING:
@@ -101,6 +101,16 @@ CASES: dict[str, tuple[Facts, str, Facts]] = {
         but(upstreams=(replace(UPSTREAM, outcomes={"upstream_untrusted": 1}),)),
     ),
     "upstream_down": (but(upstreams=(replace(UPSTREAM, cut_off=1),)), "civil-registry", WELL),
+    "budget_refusing": (
+        but(budgets=(BudgetFacts("ENT-1", 1.0, 7, 1),)),
+        "ENT-1",
+        but(budgets=(BudgetFacts("ENT-1", 1.0, 0, 0),)),
+    ),
+    "budget_low": (
+        but(budgets=(BudgetFacts("ENT-1", 0.9, 1, 0), BudgetFacts("ENT-2", 0.9, 0, 0))),
+        "ENT-1",
+        but(budgets=(BudgetFacts("ENT-1", 0.9, 0, 0),)),
+    ),
     "restarts": (
         but(roles=(replace(SEQUENCER, restarts_hour=4),)),
         "sequencer",

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from adapters.cooperative.sandbox.changing import Wish
+from adapters.cooperative.sandbox.counts import counts
 from adapters.cooperative.sandbox.records import LEAST, POINTING, REGION, found, registration
 from adapters.cooperative.sandbox.registrations import REGIONS
 from adapters.cooperative.sandbox.statistics import statistics
 from gateway.errors import Code, Refusal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from adapters.cooperative.sandbox.changing import Registrar
     from adapters.cooperative.sandbox.storage import Registry
 
 _STATISTICS = "/v1/waitlist/statistics"
+_COUNTS = "/v1/waitlist/counts"
 _SEARCH = "/v1/registrations/search"
 _ONE = re.compile(r"/v1/registrations/([0-9a-f]{64})")
 _NEW = "/v1/registrations"
@@ -54,12 +58,14 @@ class Call:
     key: str = ""
 
 
-def answered(call: Call, registry: Registry, registrar: Registrar) -> dict[str, object]:
+def answered(call: Call, registry: Registry, registrar: Registrar, now: datetime) -> dict[str, object]:
     """The answer's fields; raises Refusal for what is no question of ours."""
     path, _, query = call.target.partition("?")
     if (call.method, path) == ("GET", _STATISTICS):
         asked = _counting(query)
         return statistics(registry, asked["as_of"], asked.get("region"))
+    if (call.method, path) == ("GET", _COUNTS):
+        return counts(registry, _day(query), now)
     if (call.method, path) == ("POST", _SEARCH):
         return found(registry, _criteria(call.body)) | _salt()
     if call.method == "GET" and (one := _ONE.fullmatch(call.target)):
@@ -110,6 +116,17 @@ def _criteria(body: bytes) -> dict[str, str]:
     if len(asked.keys() & POINTING) < LEAST:
         raise Refusal(Code.TOO_FEW_CRITERIA)
     return dict(asked)
+
+
+def _day(query: str) -> date:
+    try:
+        [(name, value)] = parse_qsl(query, strict_parsing=True, max_num_fields=1)
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise Refusal(Code.FIELD_INVALID, component="as_of") from None
+    if name != "as_of":
+        raise Refusal(Code.FIELD_INVALID, component="as_of")
+    return day
 
 
 def _counting(query: str) -> dict[str, str]:

@@ -23,6 +23,8 @@ REGIONS: dict[str, tuple[str, int | None]] = {
     "06": ("Montréal", 71_905),
     "13": ("Laval", None),
 }
+#: Those that are counted as one where one of them is small.
+NEIGHBOURS = (("06", "13"), ("03",))
 #: The registry's first and last day; the numbers of the last month are not final.
 FIRST_DAY, LAST_DAY = date(2025, 1, 1), date(2026, 11, 30)
 WANTED = ("cpe", "subsidised_daycare", "home_care")

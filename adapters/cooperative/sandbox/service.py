@@ -82,7 +82,7 @@ class Service:
         received = Received(uuid.uuid4(), call.method, call.target, headers, call.body, b"", self._clock.now())
         try:
             self._verifier.verify(received, Party(_CALLER, nobody))
-            head, fields = read_head(headers), answered(call, registry, registrar)
+            head, fields = read_head(headers), answered(call, registry, registrar, self._clock.now())
         except Refusal as refusal:
             body = json.dumps({"error": refusal.code.value, "component": refusal.component}).encode()
             return Response(400, {"Content-Type": "application/problem+json"}, body, refusal.code.value)

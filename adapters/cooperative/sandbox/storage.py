@@ -19,12 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, inspect, text
 
+from adapters.cooperative.sandbox.counts_storage import read_cells
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from sqlalchemy import Connection, Engine
 
+    from adapters.cooperative.sandbox.counts_storage import Cell
     from adapters.cooperative.sandbox.registrations import Registration
 
 _SCHEMA = (
@@ -163,6 +166,11 @@ class Registry:
             asked = {"day": day.isoformat(), "ordinal": day.toordinal(), "instant": end_of(day)}
             found = connection.execute(text(_COUNTED), asked)
             return [Counted(*row) for row in found]
+
+    def cells(self, day: date) -> list[Cell]:
+        """What was in force at the end of a day, counted in cells (counts_storage)."""
+        with self._engine.connect() as connection:
+            return read_cells(connection, day, end_of(day))
 
     def by_handle(self, handle: str) -> Kept | None:
         """The registration in force of the child that the cooperative knows by this handle."""

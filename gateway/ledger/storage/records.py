@@ -13,12 +13,13 @@ from gateway.ledger.storage.tables import PUT_OBJECT, RECORDS, WRITERS
 from gateway.storage import ConflictError, make_change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection
 
+    from gateway.change import Addition
     from gateway.ledger.rows import NewRecord
     from gateway.storage import Database
 
@@ -28,6 +29,7 @@ _COLUMNS = "(?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_RECORD = f"{_INSERT} VALUES {_COLUMNS}"
 # one statement, so one transaction: all are in if their writer's row is open, and none otherwise
 _INSERT_ALIKE = f"{_INSERT} SELECT * FROM (VALUES {{rows}}) AS fresh WHERE EXISTS ({{still_open}})"  # noqa: S608 - our own constants only
+_ADD_ALIKE = "{into} SELECT * FROM (VALUES {rows}) AS added WHERE EXISTS ({still_open})"
 _STILL_OPEN = "SELECT 1 FROM writers WHERE id = ? AND state = 'open'"
 _CONFLICT = "a record of this counter, or of this kind and exchange, is there already"
 _CLOSED = "the writer has been closed"
@@ -65,8 +67,8 @@ class Records:
         fresh = {name for record in batch for name in record.objects} - self._known
         writers = {record.writer.bytes for record in batch}
         changes = [change for record in batch for change in record.changes]
-        if not fresh and not changes and len(writers) == 1:
-            return self._add_alike(batch, writers.pop())
+        if not fresh and not any(change.statements for change in changes) and len(writers) == 1:
+            return self._add_alike(batch, writers.pop(), [row for change in changes for row in change.added])
         objects = [(name, self._resolve(name)) for name in sorted(fresh)]
         with self._database.writing(alone=any(change.alone for change in changes)) as connection:
             results = insert_records(connection, batch)
@@ -78,16 +80,31 @@ class Records:
         self._known |= fresh  # after the commit only: what was rolled back is not known
         return results
 
-    def _add_alike(self, batch: Sequence[NewRecord], writer: bytes) -> list[Exception | None]:
-        """The hot path: records of one writer, which name no object that is new."""
+    def _add_alike(
+        self, batch: Sequence[NewRecord], writer: bytes, added: Sequence[Addition]
+    ) -> list[Exception | None]:
+        """The hot path: records of one writer, which name no object that is new, and what is added with them."""
         rows = ", ".join([_COLUMNS] * len(batch))
         statement = _INSERT_ALIKE.format(rows=rows, still_open=self._still_open)
         values = [value for record in batch for value in _row(record)]
         try:
-            inserted = self._database.write_once(statement, (*values, writer))
+            if added:
+                inserted = self._database.write_together([(statement, (*values, writer)), *self._beside(added, writer)])
+            else:
+                inserted = self._database.write_once(statement, (*values, writer))
         except ConflictError as error:
             raise NotRecordedError(_CONFLICT) from error
         return [None if inserted else NotRecordedError(_CLOSED) for _ in batch]
+
+    def _beside(self, added: Sequence[Addition], writer: bytes) -> Iterator[tuple[str, tuple[object, ...]]]:
+        """One statement for each table that something is added to, under the records' own condition."""
+        tables: dict[str, list[tuple[object, ...]]] = {}
+        for row in added:
+            tables.setdefault(row.into, []).append(row.values)
+        for into, rows in tables.items():
+            places = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
+            text = _ADD_ALIKE.format(into=into, rows=places, still_open=self._still_open)
+            yield text, (*(value for row in rows for value in row), writer)
 
     def leaf_at(self, writer: UUID, counter: int) -> bytes | None:
         """The leaf that a writer's counter stands for, if there is one, and it is durable by now.

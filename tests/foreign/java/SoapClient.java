@@ -25,7 +25,7 @@ import org.w3c.dom.Element;
  */
 public final class SoapClient {
     private static final List<String> SERVICES = List.of(
-            "echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations", "registration_changes");
+            "echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations", "registration_changes", "batches");
     /** Of the waiting list: every region, one of them, and a day before anything was counted. */
     private static final Map<String, Map<String, String>> QUESTIONS = Map.of(
             "all", Map.of("as_of", "2026-10-31"),
@@ -250,12 +250,20 @@ public final class SoapClient {
         found.put("changed", report(changed));
         found.put("withdrawn", report(call("registration.withdraw", "RegistrationWithdraw", with(Map.of(
                 "handle", newborn, "if_state", changed.field("state_after"), "reason", "family_left")))));
+        Exchange opened = call("batch.open", "BatchOpen", Map.of(
+                "records", "1", "rejected", "0", "commitment", "0".repeat(64)));
+        found.put("batch", report(opened));
+        String batch = opened.field("batch");
+        found.put("record", report(call("batch.verify", "BatchVerify", with(child, "batch", batch, "line", "1"))));
+        found.put("again", report(call("batch.answer", "BatchAnswer", with(child, "batch", batch, "line", "1"))));
+        found.put("progress", report(call("batch.get", "BatchGet", Map.of("batch", batch))));
         Map<String, String> statistics = new LinkedHashMap<>();
         for (String name : QUESTIONS.keySet()) {
             Exchange counted = call("waitlist.statistics", "WaitlistStatistics", QUESTIONS.get(name));
             statistics.put(name, report(counted));
         }
         found.put("statistics", Json.object(statistics));
+        found.put("counted", report(call("waitlist.counts", "WaitlistCounts", QUESTIONS.get("all"))));
         return found;
     }
 

@@ -11,7 +11,7 @@ const soap = require('soap');
 const { changes, headerBlocks, security, verify } = require('./signature.js');
 
 const SERVICES = ['echo', 'nirec', 'subjects', 'acknowledgement', 'waitlist', 'registrations',
-  'registration_changes'];
+  'registration_changes', 'batches'];
 const CHILD = ['nirec', 'family_name', 'given_names', 'birth_date'];
 // Of the waiting list: every region, one of them, and a day before anything was counted.
 const QUESTIONS = {
@@ -177,11 +177,19 @@ async function main() {
   found.withdrawn = await call(operations, 'registration.withdraw', 'RegistrationWithdraw', {
     handle: newborn, if_state: found.changed.fields.state_after, reason: 'family_left', salt: salt(),
   });
+  const announced = { records: 1, rejected: 0, commitment: '0'.repeat(64) };
+  found.batch = await call(operations, 'batch.open', 'BatchOpen', announced);
+  const { batch } = found.batch.fields;
+  const line = () => ({ batch, line: '1', ...child, salt: salt() });
+  found.record = await call(operations, 'batch.verify', 'BatchVerify', line());
+  found.again = await call(operations, 'batch.answer', 'BatchAnswer', line());
+  found.progress = await call(operations, 'batch.get', 'BatchGet', { batch });
   found.statistics = {};
   for (const [name, asked] of Object.entries(QUESTIONS)) {
     const answer = await call(operations, 'waitlist.statistics', 'WaitlistStatistics', asked);
     found.statistics[name] = { ...answer, fields: unwrapped(answer.fields) };
   }
+  found.counted = await call(operations, 'waitlist.counts', 'WaitlistCounts', { as_of: QUESTIONS.all.as_of });
   agent.destroy();
   process.stdout.write(JSON.stringify(found, (name, value) => (name === 'sent' || name === 'received' ? undefined : value)));
 }

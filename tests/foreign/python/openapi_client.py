@@ -140,12 +140,18 @@ def main(folder: Path, generated: Path) -> int:
     )
     report["born"] = api.call("subject.birth", "subject_birth", **child, handle=handle, salt=salt())
     report |= registering(api, salt)
+    report["batch"] = api.call("batch.open", "batch_open", records=1, rejected=0, commitment="0" * 64)
+    line = {"batch": report["batch"]["fields"]["batch"], "line": "1"}
+    report["record"] = api.call("batch.verify", "batch_verify", line, **child, salt=salt())
+    report["again"] = api.call("batch.answer", "batch_answer", line, **child, salt=salt())
     for part in report.values():
         part.get("fields", {}).pop("salt", None)
+    report["progress"] = api.ask("batch.get", "batch_get", batch=line["batch"])
     report["registered"] = api.ask("registration.get", "registration_get", handle=known)
     report["statistics"] = {
         name: api.ask("waitlist.statistics", "waitlist_statistics", **question) for name, question in QUESTIONS.items()
     }
+    report["counted"] = api.ask("waitlist.counts", "waitlist_counts", **QUESTIONS["all"])
     sys.stdout.write(json.dumps(report))
     return 0
 

@@ -32,7 +32,9 @@ from zeep.helpers import serialize_object
 from zeep.plugins import Plugin
 from zeep.transports import Transport
 
-SERVICES = ("echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations", "registration_changes")
+SERVICES = (
+    "echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations", "registration_changes", "batches",
+)  # fmt: skip
 CHILD = ("nirec", "family_name", "given_names", "birth_date")
 #: Of the waiting list: every region, one of them, and a day before anything was counted.
 QUESTIONS = {
@@ -217,6 +219,11 @@ def main(folder: Path) -> int:
     )  # fmt: skip
     person = {name: child[name] for name in ("family_name", "birth_date")}
     report["searched"] = client.call("registration.search", "RegistrationSearch", **salted(**person))
+    batch = client.call("batch.open", "BatchOpen", records=1, rejected=0, commitment="0" * 64)
+    line = {"batch": batch["fields"]["batch"], "line": "1", **child}
+    report["batch"], report["record"] = batch, client.call("batch.verify", "BatchVerify", **salted(**line))
+    report["again"] = client.call("batch.answer", "BatchAnswer", **salted(**line))
+    report["progress"] = client.call("batch.get", "BatchGet", batch=line["batch"])
     report["registered"] = client.call("registration.get", "RegistrationGet", handle=known)
     report["expected"] = client.call("subject.expect", "SubjectExpect", **salted(reference="dossier 12"))
     expected = report["expected"]["fields"]["handle"]
@@ -236,6 +243,7 @@ def main(folder: Path) -> int:
         "registration.withdraw", "RegistrationWithdraw", **salted(**state, reason="family_left")
     )
     report["statistics"] = {name: client.statistics(**asked) for name, asked in QUESTIONS.items()}
+    report["counted"] = client.call("waitlist.counts", "WaitlistCounts", **QUESTIONS["all"])
     for part in report.values():
         if isinstance(fields := part.get("fields"), dict):
             fields.pop("salt", None)
