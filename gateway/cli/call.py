@@ -119,7 +119,7 @@ def call(
         key = str(SystemRandomness().uuid())
         # said before anything is sent: whoever has no answer repeats the call under it
         output.say("call.key", uuid=key)
-    request = client.prepare(operation, read_fields(data), salted=salted, rest=rest, key=key)
+    request = client.prepare(operation, read_fields(data), salted=salted, rest=rest, idempotency_key=key)
     answer = client.send(request)
     path = client.keep(request, answer, receipts)
     place = None
