@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from adapters.mapping.apart import Keeping
     from adapters.mapping.rest_call import RestCall, RestOperation
     from adapters.salts import Salts
-    from gateway.model import Grant
+    from adapters.system import Asking
     from gateway.signing.outgoing import RequestSigner, SignedRequest
     from gateway.signing.upstream_answer import UpstreamAnswerVerifier
 
@@ -62,7 +62,7 @@ class RestClient:
         self._verifier = verifier
         self._unsigned = unsigned
 
-    def prepare(self, call: RestCall, grant: Grant) -> RestRequest:
+    def prepare(self, call: RestCall, grant: Asking) -> RestRequest:
         """A signed request with its own nonce, and the key of its effect where it has one; raises KeystoreError."""
         target = self._below + call.target
         key = None if grant.effect is None else grant.effect.upstream
@@ -108,7 +108,7 @@ class RestDialogue:
         self._salts = salts
         self._officers = officers
 
-    def question(self, grant: Grant) -> Question:
+    def question(self, grant: Asking) -> Question:
         """The signed request with its own salt; raises KeystoreError, Refusal (``field_invalid``)."""
         kept = keeping(self._operation.apart, self._officers)
         salt = self._salts.new()

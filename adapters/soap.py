@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from adapters.mapping.apart import Keeping
     from adapters.mapping.soap_form import SoapOperation
     from adapters.salts import Salts
-    from gateway.model import Grant, SignedPart
+    from adapters.system import Asking
+    from gateway.model import SignedPart
     from gateway.ports import Randomness
     from gateway.signing.soap_sign import SoapSigner
     from gateway.signing.soap_verify import SoapVerifier, VerifiedSoap
@@ -161,7 +162,7 @@ class SoapDialogue:
         self._encryption = encryption
         self._officers = officers
 
-    def question(self, grant: Grant) -> Question:
+    def question(self, grant: Asking) -> Question:
         """The signed request with its own salt; raises KeystoreError, Refusal (``field_invalid``)."""
         kept = keeping(self._operation.apart, self._officers)
         salt = self._salts.new()

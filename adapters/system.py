@@ -14,7 +14,8 @@ from gateway.model import Attempt, Reply, UpstreamRefusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gateway.model import ApartPart, Grant, RestPart, SignedPart, TlsPart
+    from gateway.effect import Effect
+    from gateway.model import ApartPart, OperationRef, RestPart, SignedPart, TlsPart
     from gateway.ports import Clock
 
 
@@ -37,10 +38,48 @@ class Question:
     ask: Callable[[float], Answered] = field(repr=False)
 
 
+class Asked(Protocol):
+    """The canonical message of a question, as far as it is anybody else's matter."""
+
+    @property
+    def operation(self) -> OperationRef:
+        """Which operation is asked."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Canonical values by name."""
+        ...
+
+
+class Asking(Protocol):
+    """What a question is made of: a caller's grant, or what we tell of our own accord."""
+
+    @property
+    def message(self) -> Asked:
+        """The message."""
+        ...
+
+    @property
+    def agreement(self) -> str:
+        """Under which agreement."""
+        ...
+
+    @property
+    def purpose(self) -> str:
+        """For what."""
+        ...
+
+    @property
+    def effect(self) -> Effect | None:
+        """What it will have done, once, under a key; None where no key goes along."""
+        ...
+
+
 class Dialogue(Protocol):
     """One operation of an outside system, in its form."""
 
-    def question(self, grant: Grant) -> Question:
+    def question(self, grant: Asking) -> Question:
         """A new request with its own salt, id, time and signature (C4).
 
         Raises KeystoreError, or Refusal (``field_invalid``) for values that their document does not take.
@@ -65,7 +104,7 @@ class OutsideSystem:
         self._clock = clock
         self._resilience = Resilience(resilience or ResilienceSettings(), clock, sleep)
 
-    def call(self, grant: Grant) -> Reply:
+    def call(self, grant: Asking) -> Reply:
         """Its answer, with every attempt that it took.
 
         Raises UpstreamRefusal (``upstream_unavailable``, ``_timeout``, ``_untrusted``, ``_malformed``), which

@@ -18,7 +18,8 @@ from figures import begin_anew, latest, table
 HERE = Path(__file__).parent
 #: In this order; each is a script that keeps its figures, and can be run alone.
 PARTS = (
-    "run", "lookup", "translation", "budgets", "batch", "ledger", "publication", "disclosures", "sizing", "audit",
+    "run", "lookup", "translation", "budgets", "batch", "outbox", "ledger", "publication", "disclosures", "sizing",
+    "audit",
 )  # fmt: skip
 
 

@@ -87,10 +87,11 @@ class ReductionRule(_Strict):
     register name the request fields that hold handles of the caller's, and merge the one that says why. At read the
     upstream is told its own handle in place of the caller's, and at register it is given one if it has none; at list
     the answer's field ``listed`` holds items, each with the upstream's own handle, in whose place the caller gets its
-    own (N3). At view the gateway itself answers about the child whom the caller's handle names.
+    own (N3). At view the gateway itself answers about the child whom the caller's handle names; at tell somebody else
+    is to be told of that child, later.
     """
 
-    act: Literal["disclose", "expect", "attach", "merge", "read", "register", "list", "view"] = "disclose"
+    act: Literal["disclose", "expect", "attach", "merge", "read", "register", "list", "view", "tell"] = "disclose"
     identifier: str | None = None
     handle: str
     field: str | None = None
@@ -110,7 +111,10 @@ class EffectRule(_Strict):
 
 
 class Operation(_Strict):
-    """One operation, as declared."""
+    """One operation, as declared.
+
+    ``outgoing``: nobody calls it here; we tell its upstream by it, of our own accord (deliveries).
+    """
 
     title: Bilingual
     description: Bilingual
@@ -125,6 +129,7 @@ class Operation(_Strict):
     reduction: ReductionRule | None = None
     effect: EffectRule | None = None
     acknowledges: bool = False
+    outgoing: bool = False
     errors: tuple[str, ...]
 
     def sensitivity(self, part: Literal["request", "response"]) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ _SENSITIVITIES = ("identifier", "personal", "public", SALT)
 _SECRET = ("identifier", "personal")
 #: What is done on a NIREC that the registry confirms, and how many handles of the caller's an act needs.
 _BY_NIREC = ("disclose", "attach")
-_HANDLES_OF = {"attach": 1, "merge": 2, "read": 1, "register": 1, "view": 1}
+_HANDLES_OF = {"attach": 1, "merge": 2, "read": 1, "register": 1, "view": 1, "tell": 1}
 #: A digest, in hex.
 DIGEST = "^[0-9a-f]{64}$"
 #: As evidence names it, with a letter first: names of XML elements and of files are made of it.

@@ -14,10 +14,14 @@ from adapters.loopback import Absent, Loopback
 from certs.profiles import CertificateRefusedError
 from certs.revocation import RevocationFolder
 from contracts.generate.error_table import read_errors
+from gateway.addressees import Addressees, offered
 from gateway.batches.batches import Batches
 from gateway.batches.pace import Pace
-from gateway.batches.sealing import Sealing
+from gateway.batches.sealing import Sealing as LineSealing
 from gateway.batches.storage import DatabaseBatches
+from gateway.delivery.accepting import Accepting
+from gateway.delivery.sealing import Sealing
+from gateway.delivery.storage import Outbox
 from gateway.effects.keys import EffectKeys
 from gateway.effects.storage import EffectRows
 from gateway.errors import ConfigurationError, NotRecordedError
@@ -35,7 +39,6 @@ from gateway.http.keychannel import LoopChannel
 from gateway.http.published import published
 from gateway.http.receipts import Receipts
 from gateway.http.received import Receiver
-from gateway.identity.parties import KnownParty, Parties
 from gateway.identity.warmth import Warmth
 from gateway.keys.make import handle_key, nirec_key
 from gateway.keys.periods import period_key
@@ -43,6 +46,7 @@ from gateway.keys.published import certificates, public_keys
 from gateway.keys.remote import RemoteKeystore
 from gateway.keys.service import WORKERS
 from gateway.keys.slow import SlowKeystore
+from gateway.known_parties import der_of, known_parties
 from gateway.ledger.acknowledgements import Acknowledgements
 from gateway.ledger.anchoring import Anchors
 from gateway.ledger.leaf import KINDS
@@ -80,6 +84,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from gateway.composition import Composition
+    from gateway.identity.parties import Parties
     from gateway.in_force import Attempt
     from gateway.keys.stores import OpenKeystore
     from gateway.model import CertificateProof, Received
@@ -92,6 +97,7 @@ LEDGER = "ledger"
 SUBJECTS = "subjects"
 BATCHES = "batches"
 FAMILY = "family"
+DELIVERY = "delivery"
 _TURNED_AWAY_AT_ONCE = 8
 
 
@@ -148,6 +154,7 @@ class Worker:
             SUBJECTS: Unasked(),
             BATCHES: self._batches,
             FAMILY: FamilyView(notes, self._subjects.secrets, family_words(composition.contracts, self._durable)),
+            DELIVERY: self._accepting(),
         }
         self._ours = frozenset({*ours, LOOPBACK})
         named = {one.upstream for contract in composition.contracts for one in contract.operations.values()}
@@ -162,7 +169,7 @@ class Worker:
     def _make_batches(self) -> Batches:
         base = self._base
         self._batch_rows = DatabaseBatches(self._relaxed)
-        sealing = Sealing(self._keystore, HANDLES_KEY, base.randomness)
+        sealing = LineSealing(self._keystore, HANDLES_KEY, base.randomness)
         per_second = self._settings.civil_registry.batch_per_second
         return Batches(self._batch_rows, sealing, base.clock, self._waiting, per_second)
 
@@ -208,7 +215,9 @@ class Worker:
             receipts=Receipts(self._lookup.answered, reader, issuer, leaf_hash, self._published_certificates),
             errors=self._errors,
             log=self._settings.folders.log,
-            published=published(self._base.contracts, read_errors(table_content()), self._settings.listen.origin),
+            published=published(
+                offered(self._base.contracts), read_errors(table_content()), self._settings.listen.origin
+            ),
             alarm=self._alarm,
         )
         return create_app(face)
@@ -251,7 +260,7 @@ class Worker:
         exchange = Exchange(
             identity=parties,
             signing=signing,
-            translation=Translation(base.contracts, base.randomness, settings.nirec.pattern),
+            translation=Translation(offered(base.contracts), base.randomness, settings.nirec.pattern),
             guard=guard,
             policy=Authoriser(policy.bundle, policy.sha256, self._halt.holds),
             budgets=self._budgets,
@@ -272,6 +281,17 @@ class Worker:
         return SigningByForm(
             rest=RestSigning(RequestVerifier(origin, parties), key, origin, clock),
             soap=SoapSigning(SoapRequestVerifier(origin, parties), key, clock),
+        )
+
+    def _accepting(self) -> Accepting:
+        base = self._base
+        return Accepting(
+            Outbox(self._relaxed, base.clock, base.randomness),
+            Sealing(self._keystore, base.randomness),
+            self._subjects.introduction,
+            Addressees(base.contracts, lambda: base.follower.current),
+            base.randomness,
+            timedelta(hours=self._settings.deliveries.expire_hours),
         )
 
     def _tell(self, attempt: Attempt) -> None:
@@ -314,20 +334,7 @@ class Worker:
         return asked
 
     def _known_parties(self, bundle: Bundle) -> Parties:
-        folders = self._settings.folders
-        known: dict[str, KnownParty] = {}
-        for name, party in bundle.parties.items():
-            authority = bundle.authorities[party.authority]
-            known[name] = KnownParty(
-                name=name,
-                names=frozenset(party.names),
-                roots=tuple(_der(pem.encode()) for pem in authority.roots),
-                intermediates=tuple(_der(pem.encode()) for pem in authority.intermediates),
-                signers=tuple(_der(path.read_bytes()) for path in sorted(folders.signers.glob(f"{name}.*pem"))),
-                suspended=party.suspended,
-                grace=timedelta(hours=bundle.guard.revocation_grace_hours),
-            )
-        return Parties(known, self._revocation, self._shelf)
+        return known_parties(bundle, self._settings.folders, self._revocation, self._shelf)
 
     def _claims_keys(self, overlap: timedelta = OVERLAP) -> list[str]:
         return [one.name for one in self._base.generations.within(CLAIMS_KEY, overlap)]
@@ -336,7 +343,7 @@ class Worker:
         ours = certificates(self._keystore, self._base.generations, SIGNING_KEY).values()
         bundle = self._base.bundle
         between = bundle.authorities[bundle.parties[bundle.gateway].authority].intermediates
-        return b"".join(_pem(der) for der in (*ours, *(_der(pem.encode()) for pem in between)))
+        return b"".join(_pem(der) for der in (*ours, *(der_of(pem.encode()) for pem in between)))
 
     def _signing_proof(self, certificate: bytes) -> CertificateProof:
         return self._prove(self._parties, self._base.bundle.gateway, certificate)
@@ -353,10 +360,3 @@ class Worker:
 
 def _pem(der: bytes) -> bytes:
     return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
-
-
-def _der(pem: bytes) -> bytes:
-    try:
-        return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
-    except ValueError:
-        raise ConfigurationError("certificate_not_pem") from None

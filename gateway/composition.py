@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.delivery.sealing import OUTBOX_KEY
+from gateway.delivery.storage import Outbox
 from gateway.errors import KeystoreError, NotRecordedError, StorageUnavailableError
 from gateway.family.storage import DatabaseNotes
 from gateway.guard.claims import CLAIMS_KEY
@@ -17,7 +19,7 @@ from gateway.keys.files import check_private
 from gateway.keys.generations import Generations
 from gateway.keys.make import handle_key, nirec_key
 from gateway.keys.remote import BlockingChannel, RemoteKeystore
-from gateway.keys.service import SEQUENCER, SOCKET, WORKERS, KeyService, Supervised
+from gateway.keys.service import DISPATCHER, SEQUENCER, SOCKET, WORKERS, KeyService, Supervised
 from gateway.keys.stores import TLS, Keys
 from gateway.known_contracts import known_contracts
 from gateway.ledger.beginning import begin_log
@@ -150,6 +152,9 @@ class Composition:
                     maker.make_mac(HANDLES_KEY)
                 if not maker.has(FAMILY_KEY) and DatabaseNotes(database).is_empty():
                     maker.make_mac(FAMILY_KEY)
+                # and one made before there was an outbox, the key that seals it
+                if not maker.has(OUTBOX_KEY) and not Outbox(database, self.clock, self.randomness).depths():
+                    maker.make_mac(OUTBOX_KEY)
             finally:
                 maker.close()
 
@@ -190,12 +195,27 @@ class Composition:
 
     def keystore(self) -> OpenKeystore:
         """A worker's keys: all but the log's (S5); raises KeystoreError."""
-        macs = [self.generations.name(CLAIMS_KEY), LEDGER_KEY, HANDLES_KEY, FAMILY_KEY, nirec_key(0)]
+        ours = (LEDGER_KEY, HANDLES_KEY, FAMILY_KEY, OUTBOX_KEY)
+        macs = [self.generations.name(CLAIMS_KEY), *ours, nirec_key(0)]
         macs += [handle_key(party) for party in self.bundle.parties]
         return self.keys.open(
             signing=[self.generations.name(kind) for kind in (SIGNING_KEY, RECEIPT_KEY)],
             macs=macs,
             later=(SIGNING_KEY, RECEIPT_KEY, CLAIMS_KEY, nirec_key(""), handle_key("")),
+        )
+
+    def dispatcher_keystore(self) -> OpenKeystore:
+        """A dispatcher's keys: what it signs with, and what opens the outbox; raises KeystoreError."""
+        if self.settings.keystore.process:
+            return RemoteKeystore(BlockingChannel(self.key_socket, DISPATCHER), self.settings.folders.keys)
+        return self.outbox_keystore()
+
+    def outbox_keystore(self) -> OpenKeystore:
+        """The same, where the keys are in this process; raises KeystoreError."""
+        return self.keys.open(
+            signing=[self.generations.name(SIGNING_KEY)],
+            macs=[self.generations.name(CLAIMS_KEY), OUTBOX_KEY],
+            later=(SIGNING_KEY, CLAIMS_KEY),
         )
 
     def nirec_keystore(self) -> OpenKeystore:
@@ -225,7 +245,7 @@ class Composition:
         # here, where the keys are: of a process that has looked at one, memory keeps it long after
         with self._database() as database:
             self._check_generations(database)
-        stores = {WORKERS: self.keystore(), SEQUENCER: self.keys.open_one(LOG_KEY)}
+        stores = {WORKERS: self.keystore(), SEQUENCER: self.keys.open_one(LOG_KEY), DISPATCHER: self.outbox_keystore()}
         try:
             KeyService(self.key_socket, stores, Supervised(supervisor)).run(stop)
         finally:

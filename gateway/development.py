@@ -20,7 +20,8 @@ from certs.authority import DevAuthority
 from certs.files import write_private, write_public
 from certs.profiles import Profile
 from gateway.composition import begin
-from gateway.development_policy import AGREEMENTS, CALLERS, COOPERATIVE, GATEWAY, REGISTRY, TITLES, agreement
+from gateway.delivery.sealing import OUTBOX_KEY
+from gateway.development_policy import AGREEMENTS, CALLERS, COOPERATIVE, GATEWAY, MINISTRY, REGISTRY, TITLES, agreement
 from gateway.errors import ConfigurationError
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.keys.make import FileKeyMaker, handle_key, nirec_key
@@ -30,7 +31,7 @@ from gateway.known_contracts import known_contracts
 from gateway.ledger.note import LOG_KEY, LogKey
 from gateway.ledger.sealing import new_period_key
 from gateway.nirec.subjects import FAMILY_KEY, HANDLES_KEY, LEDGER_KEY
-from gateway.places import contracts_folder
+from gateway.places import contracts_folder, notices_folder
 from gateway.sandboxes import create_births, fill_registrations
 from gateway.settings import KeystoreSettings, load_settings, of_storage
 from gateway.signing.answer import SIGNING_KEY
@@ -70,6 +71,8 @@ class Ports:
     control: int = 8082
     cooperative: int = 8544
     cooperative_control: int = 8083
+    ministry: int = 8545
+    ministry_control: int = 8084
 
 
 class Development:
@@ -106,6 +109,7 @@ class Development:
             self._caller(name, authorities)
         self._registry(authorities[REGISTRY], authorities[GATEWAY], births)
         self._cooperative(authorities[COOPERATIVE], authorities[GATEWAY])
+        self._ministry(authorities[MINISTRY], authorities[GATEWAY])
         self._settings()
         self._trust(authorities)
         self._policy(authorities)
@@ -126,7 +130,7 @@ class Development:
         write_public(keys / "log.vkey", f"{vkey}\n".encode())
         write_public(self._folder / "trust" / "log.vkey", f"{vkey}\n".encode())
         handles = [handle_key(party) for party in TITLES]
-        for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, FAMILY_KEY, nirec_key(0), *handles):
+        for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, FAMILY_KEY, OUTBOX_KEY, nirec_key(0), *handles):
             maker.make_mac(name)
         maker.close()
         for name, authority in authorities.items():
@@ -197,6 +201,17 @@ class Development:
         write_public(folder / "callers.pem", (keys / f"{SIGNING_KEY}.pem").read_bytes())
         self._callers_of(folder, gateway)
 
+    def _ministry(self, authority: DevAuthority, gateway: DevAuthority) -> None:
+        """The ministry's own service that takes notices; its key is one of the party's."""
+        folder, keys = self._folder / "sandbox" / "ministry-notices", self._folder / "gateway" / "keys"
+        host = f"{MINISTRY}.passerelle.test"
+        signing = authority.issue(Profile.SIGNING, [host])
+        _write(folder / "tls", authority.issue(Profile.TLS_SERVER, [host, "localhost"]), authority)
+        _write(folder / "signing", signing)
+        write_public(keys / "signers" / f"{MINISTRY}.notices.pem", signing.pem)
+        write_public(folder / "callers.pem", (keys / f"{SIGNING_KEY}.pem").read_bytes())
+        self._callers_of(folder, gateway)
+
     def _callers_of(self, folder: Path, gateway: DevAuthority) -> None:
         """Whom a sandbox believes to be the gateway."""
         write_public(folder / "caller-root.pem", gateway.root.pem)
@@ -218,6 +233,10 @@ url = "https://localhost:{ports.registry}/civil-registry/v1"
 [upstreams.{COOPERATIVE}]
 url = "https://localhost:{ports.cooperative}"
 
+[upstreams.{MINISTRY}]
+url = "https://localhost:{ports.ministry}"
+folder = {json.dumps(str(notices_folder()))}
+
 [sandbox_civil_registry]
 port = {ports.registry}
 control_port = {ports.control}
@@ -225,6 +244,10 @@ control_port = {ports.control}
 [sandbox_cooperative]
 port = {ports.cooperative}
 control_port = {ports.cooperative_control}
+
+[sandbox_ministry]
+port = {ports.ministry}
+control_port = {ports.ministry_control}
 """
         if (kept := self._keystore).kind == "pkcs11":
             named = {"module": kept.module, "token": kept.token, "pin_file": kept.pin_file}
@@ -240,7 +263,7 @@ control_port = {ports.cooperative_control}
             for kind in ("root", "issuing"):
                 source = keys / "revocation" / f"{name}.{kind}.crl"
                 write_public(trust / "crls" / source.name, source.read_bytes())
-        for contract in known_contracts(contracts_folder(), []):
+        for contract in known_contracts(contracts_folder(), [notices_folder()]):
             write_public(trust / "contracts" / f"{contract.service}-v{contract.version}.yaml", contract.source)
         for period in self._period_names():
             private, public = new_period_key()

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 GATEWAY = "passerelle"
 REGISTRY = "civil-registry"
 COOPERATIVE = "cooperative"
-CALLERS = (COOPERATIVE, "ministry")
+MINISTRY = "ministry"
+CALLERS = (COOPERATIVE, MINISTRY)
 #: party -> role, title in both languages
 TITLES = {
     GATEWAY: ("gateway", "Passerelle (développement)", "Passerelle (development)"),
@@ -69,6 +70,15 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
         ["outcome", "handle", "family_name", "given_names", "birth_date", "expected_date", "region", "registered_on",
          "desired_on", "service_wanted", "service_held", "state"], False,
         "Entente fictive: dossiers d'inscription", "Fictitious agreement: registrations",
+    ),
+    "ENT-2026-15": (
+        "cooperative", "placement.notify", "placement", ["outcome", "delivery", "handle"], False,
+        "Entente fictive: avis de place", "Fictitious agreement: placement notices",
+    ),
+    "ENT-2026-20": (
+        "ministry", "ministry.notice", "placement",
+        ["delivery", "handle", "event", "date", "permit", "region", "expires"], False,
+        "Entente fictive: avis de place reçus", "Fictitious agreement: placement notices received",
     ),
     "ENT-2026-11": (
         "ministry", "registration.search", "admissibilite", ["outcome", "hits"], False,

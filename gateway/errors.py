@@ -58,6 +58,7 @@ class Code(StrEnum):
     ALREADY_REGISTERED = "already_registered"
     STATE_CHANGED = "state_changed"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    NOT_DELIVERABLE = "not_deliverable"
     MERGE_NEEDED = "merge_needed"
     MERGE_REFUSED = "merge_refused"
     SUBJECTS_CHANGED = "subjects_changed"

@@ -357,5 +357,5 @@ class SignedAnswer:
 
 LeafKind = Literal[
     "exchange", "refusal", "intent", "opening", "void", "closing", "genesis", "policy", "anchor", "destruction",
-    "handover",
+    "handover", "delivery",
 ]  # fmt: skip

@@ -33,6 +33,11 @@ def contracts_folder() -> Path:
     return Path(str(files("contracts")))
 
 
+def notices_folder() -> Path:
+    """Where it stands how the ministry of a development set-up takes notices: a folder like any other system's (C2)."""
+    return contracts_folder() / "foreign" / "ministry_notices"
+
+
 def check_there(settings: Settings) -> None:
     """Raises ConfigurationError where there is no database."""
     # SQLite would make an empty one

@@ -12,8 +12,9 @@ from adapters.civil_registry.sandbox import server as civil_registry
 from adapters.civil_registry.sandbox.settings import SandboxSettings as CivilRegistrySettings
 from adapters.cooperative.sandbox import server as cooperative
 from adapters.cooperative.sandbox.registrations import Child, make_registrations
-from adapters.cooperative.sandbox.settings import SandboxSettings as CooperativeSettings
+from adapters.cooperative.sandbox.settings import SandboxSettings as SigningSandboxSettings
 from adapters.cooperative.sandbox.storage import Registry
+from adapters.ministry.sandbox import server as ministry
 from adapters.sandboxing.server import Listening
 from gateway.enrolment import enrol
 from gateway.errors import ConfigurationError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.ports import Clock, Randomness, Stop
-    from gateway.settings import SandboxCooperative, SandboxRegistry, Settings
+    from gateway.settings import SandboxCooperative, SandboxMinistry, SandboxRegistry, Settings
 
 __all__ = ["create_births", "fill_registrations", "run_sandbox"]
 
@@ -74,7 +75,7 @@ def _registry_url(sandbox: SandboxCooperative) -> str:
 
 
 def run_sandbox(
-    name: Literal["civil-registry", "cooperative"],
+    name: Literal["civil-registry", "cooperative", "ministry"],
     settings: Settings,
     stop: Stop,
     ready: Callable[[], None],
@@ -89,6 +90,11 @@ def run_sandbox(
         if settings.sandbox_cooperative is None:
             raise ConfigurationError("no_sandbox", section="sandbox_cooperative")
         cooperative.serve(_cooperative(settings.sandbox_cooperative, keep=keep), stop, ready)
+        return
+    if name == "ministry":
+        if settings.sandbox_ministry is None:
+            raise ConfigurationError("no_sandbox", section="sandbox_ministry")
+        ministry.serve(_ministry(settings.sandbox_ministry, keep=keep), stop, ready)
         return
     if settings.sandbox_civil_registry is None:
         raise ConfigurationError("no_sandbox", section="sandbox_civil_registry")
@@ -116,9 +122,18 @@ def _civil_registry(sandbox: SandboxRegistry, *, keep: bool) -> CivilRegistrySet
     )
 
 
-def _cooperative(sandbox: SandboxCooperative, *, keep: bool) -> CooperativeSettings:
+def _cooperative(sandbox: SandboxCooperative, *, keep: bool) -> SigningSandboxSettings:
+    return _signing(sandbox, _registry_url(sandbox), keep=keep)
+
+
+def _ministry(sandbox: SandboxMinistry, *, keep: bool) -> SigningSandboxSettings:
+    return _signing(sandbox, f"sqlite:///{sandbox.folder / 'notices.sqlite'}", keep=keep)
+
+
+def _signing(sandbox: SandboxCooperative | SandboxMinistry, database: str, *, keep: bool) -> SigningSandboxSettings:
+    """Of a REST service that signs its answers."""
     folder = sandbox.folder
-    return CooperativeSettings(
+    return SigningSandboxSettings(
         Listening(
             sandbox.host,
             sandbox.port,
@@ -134,7 +149,7 @@ def _cooperative(sandbox: SandboxCooperative, *, keep: bool) -> CooperativeSetti
         caller_roots=(folder / "caller-root.pem",),
         caller_intermediates=(folder / "caller-issuing.pem",),
         caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
-        database=_registry_url(sandbox),
+        database=database,
         state_key=folder / "state.key",
         kept=folder / _KEPT if keep else None,
     )

@@ -132,6 +132,26 @@ class UpstreamSettings(_Strict):
     concurrency: int = Field(16, ge=1, description="calls at once from one worker; above it, 503 at once")
 
 
+class Deliveries(_Strict):
+    """How notices wait and go out; started only where a party takes notices."""
+
+    expire_hours: int = Field(168, ge=1, description="hours after its acceptance past which a notice is a dead letter")
+    concurrency: int = Field(4, ge=1, le=64, description="deliveries at once to one party, from one machine")
+    first_wait_seconds: float = Field(1.0, gt=0, description="first wait after a failure; each is twice the one before")
+    longest_wait_seconds: float = Field(900.0, gt=0, description="longest wait of one notice")
+    longest_pause_seconds: float = Field(60.0, gt=0, description="longest time that a failing party is left alone")
+    lease_seconds: int = Field(60, ge=10, description="how long a claimed notice is nobody else's; above any deadline")
+
+
+class SandboxMinistry(_Strict):
+    """The sandbox of the ministry's notice service (development only)."""
+
+    host: str = Field("127.0.0.1", description="address of the sandbox's listeners")
+    port: _Port = Field(description="port of its REST service")
+    control_port: _Port = Field(description="port of its switches and counter, loopback, plain HTTP")
+    folder: Path = Field(Path("sandbox/ministry-notices"), description="its keys and database")
+
+
 class SandboxCooperative(_Strict):
     """The sandbox of the cooperative's registry (development only)."""
 
@@ -165,8 +185,10 @@ class Settings(_Strict):
     nirec: NirecSettings = Field(default_factory=NirecSettings)
     civil_registry: CivilRegistry
     upstreams: dict[str, UpstreamSettings] = Field(default_factory=dict)
+    deliveries: Deliveries = Field(default_factory=Deliveries)
     sandbox_civil_registry: SandboxRegistry | None = None
     sandbox_cooperative: SandboxCooperative | None = None
+    sandbox_ministry: SandboxMinistry | None = None
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least level logged")
 
 
@@ -231,7 +253,7 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         name: one if one.folder is None else one.model_copy(update={"folder": base / one.folder})
         for name, one in settings.upstreams.items()
     }
-    for name in ("sandbox_civil_registry", "sandbox_cooperative"):
+    for name in ("sandbox_civil_registry", "sandbox_cooperative", "sandbox_ministry"):
         if (sandbox := getattr(settings, name)) is not None:
             update[name] = sandbox.model_copy(update={"folder": base / sandbox.folder})
     return settings.model_copy(update=update)

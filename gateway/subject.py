@@ -40,8 +40,8 @@ class Nirec:
 
 
 #: With a subject: names it, expects it, gives it its NIREC, makes two one, asks about it, has another party register
-#: it, names those that were found, tells its family.
-SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "register", "list", "view"]
+#: it, names those that were found, tells its family, has somebody else told of it.
+SubjectAct = Literal["disclose", "expect", "attach", "merge", "read", "register", "list", "view", "tell"]
 SubjectRole = Literal["survivor", "merged"]
 
 

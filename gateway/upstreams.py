@@ -16,7 +16,7 @@ from gateway.keys.periods import apart_key
 from gateway.settings import CivilRegistry, UpstreamSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     from adapters.system import OutsideSystem
@@ -61,11 +61,18 @@ class Configured:
     concurrency: int
 
 
-def outside_systems(ours: Ours) -> Mapping[str, Configured]:
-    """Every configured system by its party's name; raises ConfigurationError for a mapping that cannot be used."""
+def outside_systems(ours: Ours, only: Collection[str] | None = None) -> Mapping[str, Configured]:
+    """Every configured system by its party's name, or ``only`` those of some parties.
+
+    Raises ConfigurationError for a mapping that cannot be used.
+    """
     registry = ours.settings.civil_registry
     named: dict[str, CivilRegistry | UpstreamSettings] = {registry.party: registry, **ours.settings.upstreams}
-    return {party: Configured(_system(ours, party, one), one.concurrency) for party, one in named.items()}
+    return {
+        party: Configured(_system(ours, party, one), one.concurrency)
+        for party, one in named.items()
+        if only is None or party in only
+    }
 
 
 def _system(ours: Ours, party: str, upstream: CivilRegistry | UpstreamSettings) -> OutsideSystem:

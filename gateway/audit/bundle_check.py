@@ -12,6 +12,7 @@ from gateway.audit import evidence_schema as schema
 from gateway.audit.acknowledgements import answer_rows, judge_acknowledgements, leaf_row
 from gateway.audit.budgets import BudgetRows, Spans
 from gateway.audit.certificates import Certificates
+from gateway.audit.delivery_schema import Delivery
 from gateway.audit.exchange_check import ExchangeCheck
 from gateway.audit.intents import IntentCheck
 from gateway.audit.objects import Objects
@@ -185,6 +186,7 @@ class _Entries:
         wanted: frozenset[str] | None,
     ) -> None:
         self.part = Part()
+        self._traces = traces
         self._keys = keys
         self._objects = objects
         self._exchanges = exchanges
@@ -216,20 +218,34 @@ class _Entries:
         wanted = leaf.kind in EXCHANGES and (self._wanted is None or str(leaf.exchange_id) in self._wanted)
         opened = self._keys.record(leaf, packed, record) if record else None
         if opened is None:
-            if leaf.kind == "intent":
-                self.part.intents.append(leaf.exchange_id.bytes)
-            if record:
-                self.part.tally.unopened(leaf.kind)
-            else:
-                self.part.missing.append(index)
+            self._unopened(index, leaf, missing=not record)
         if wanted:
             self.part.shown.append((index, None if opened is None else opened.record.evidence))
         if opened is not None and leaf.kind in EXCHANGES:
             self._exchange(index, opened)
         elif opened is not None and leaf.kind == "intent":
             self._traces.effects += self._intents.check(index, leaf, opened.record.evidence)
+        elif opened is not None and leaf.kind == "delivery":
+            self._delivery(opened)
         elif opened is not None:
             self.part.others.append((index, opened.record.evidence))
+
+    def _unopened(self, index: int, leaf: Leaf, *, missing: bool) -> None:
+        """What cannot be read may be what others rest on."""
+        if leaf.kind == "intent":
+            self.part.intents.append(leaf.exchange_id.bytes)
+        if leaf.kind == "exchange":
+            self._traces.notice(leaf.exchange_id)
+        if missing:
+            self.part.missing.append(index)
+        else:
+            self.part.tally.unopened(leaf.kind)
+
+    def _delivery(self, opened: Opened) -> None:
+        evidence = schema.read_evidence(opened.record.evidence, Delivery)
+        self.part.tally.unproven |= {Unproven.HANDLES_ASSERTED, *self._exchanges.unproven}
+        self._exchanges.deliveries.check(evidence, opened)
+        self.part.tally.unproven |= self._exchanges.unopened
 
     def _exchange(self, index: int, opened: Opened) -> None:
         part = self.part

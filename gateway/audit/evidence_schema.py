@@ -238,6 +238,11 @@ class Exchange(Evidence):
     acknowledges: Annotated[AcknowledgedPart | None, BeforeValidator(_present)] = None
     effect: Annotated[EffectPart | None, BeforeValidator(_present)] = None
 
+    @property
+    def released(self) -> bool:
+        """Whether something was released."""
+        return self.kind == "exchange"
+
 
 class EarlyRefusal(Evidence):
     """A refusal before the salt was claimed (C6): nothing else of the request."""

@@ -9,6 +9,7 @@ from contracts.loader import SALT
 from gateway.audit.acknowledgements import check_signed
 from gateway.audit.answer_check import check_answer
 from gateway.audit.apart import Apart
+from gateway.audit.delivery_check import DeliveryCheck
 from gateway.audit.effects import check_effect
 from gateway.audit.evidence_schema import Exchange
 from gateway.audit.policies import under_one_of
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from gateway.ledger.leaf import Leaf
 
 #: The upstreams that are no party: an echo, our own subjects, batches and families' notes, the ledger, which
-#: acknowledgements are held against.
-_OURSELVES = frozenset({"loopback", "ledger", "subjects", "batches", "family"})
+#: acknowledgements are held against, and the outbox, out of which others are told later.
+_OURSELVES = frozenset({"loopback", "ledger", "subjects", "batches", "family", "delivery"})
 RELEASED = "released"
 _OK = range(200, 300)
 _LEAST_ERROR = 400
@@ -83,6 +84,8 @@ class ExchangeCheck:
         self._contracts = contracts
         self._apart = Apart(certificates, apart)
         self._upstream = UpstreamCheck(objects, certificates, self._traces, self._apart)
+        #: The same for what we tell others of our own accord.
+        self.deliveries = DeliveryCheck(objects, policies, self._upstream, self._traces, contracts=contracts)
 
     @property
     def unproven(self) -> frozenset[Unproven]:
@@ -136,7 +139,7 @@ class ExchangeCheck:
         _check_outcome(evidence, policy)
         _check_disclosure(evidence, operation, policy)
         check_subjects(evidence, operation, self._traces)
-        self._traces.told(evidence, operation, policy)
+        self._traces.spent(evidence, operation, policy)
         # 6  the caller asked for it, once
         asked = check_request(evidence, contract, policy, self._certificates, self._traces)
         # 7  the upstream was asked, and answered

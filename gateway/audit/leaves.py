@@ -29,7 +29,7 @@ from gateway.audit.policies import Policies, under_one_of
 from gateway.audit.recovery import Recoveries
 from gateway.audit.remote import SourceLostError
 from gateway.audit.repeats import ROW_SIZE as ONCE_SIZE
-from gateway.audit.repeats import id_row
+from gateway.audit.repeats import id_row, notice_row
 from gateway.audit.spill import Spill
 from gateway.audit.subjects import Merges
 from gateway.audit.tally import Tally
@@ -276,6 +276,7 @@ class Leaves:
         if leaf.kind == "intent":
             self._sealed_intents.append(leaf.exchange_id.bytes)
         if leaf.kind == "exchange":
+            self._once.add(notice_row(entry.index, leaf.exchange_id))
             self._answers.add(leaf_row(entry.index, leaf.exchange_id, entry.leaf))
         if leaf.kind in EXCHANGES:
             self._show(entry, None)

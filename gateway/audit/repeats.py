@@ -1,11 +1,13 @@
-"""What may stand once in a whole log: exchange ids, the nonces of a key, MessageIDs; each as a row to be sorted."""
+"""What may stand once in a whole log: exchange ids, the nonces of a key, MessageIDs; each as a row to be sorted.
+
+And what must stand there before something else does: the exchange by which a notice was accepted.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from itertools import pairwise
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -20,19 +22,21 @@ NONCE_KEPT = timedelta(minutes=10)
 # digest of what is told apart (its first 16 bytes), what it is, index of the leaf, microseconds since 1970
 _ROW = Struct(">16sBQq")
 ROW_SIZE = _ROW.size
-_ID, _NONCE, _MESSAGE = range(3)
+# in this order: of one digest, a notice comes before what was told of it
+_ID, _NONCE, _MESSAGE, _NOTICE, _TOLD = range(5)
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAULTS = {
     _ID: (Fault.LEAF_REPEATED, "the exchange id stands twice"),
     _NONCE: (Fault.REPLAYED, "the key's nonce stands in another exchange"),
     _MESSAGE: (Fault.REPLAYED, "a MessageID stands in another message"),
+    _TOLD: (Fault.EVIDENCE_DIFFERS, "delivers what no exchange of the log let wait"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """Something that stands a second time, at the leaf of this index."""
+    """Something that stands a second time, or without what it rests on, at the leaf of this index."""
 
     index: int
     fault: Fault
@@ -54,16 +58,29 @@ def message_row(index: int, message_id: str) -> bytes:
     return _row(_MESSAGE, index, b"", message_id.encode())
 
 
+def notice_row(index: int, exchange_id: UUID) -> bytes:
+    """An exchange that let a notice wait, or one of which that may be true, since its evidence stays sealed."""
+    return _row(_NOTICE, index, b"", exchange_id.bytes)
+
+
+def told_row(index: int, exchange_id: UUID) -> bytes:
+    """A delivery of the notice that this exchange let wait."""
+    digest, *_ = _ROW.unpack(notice_row(index, exchange_id))
+    return _ROW.pack(digest, _TOLD, index, 0)
+
+
 def find_repeated(rows: bytes) -> list[Repeated]:
-    """All that stands twice among these rows; of one thing, every time but the first of the log."""
-    found = []
-    for before, after in pairwise(map(_ROW.unpack, sorted_rows(rows, ROW_SIZE))):
-        digest, what, index, at = after
-        if before[:2] != (digest, what):
-            continue
+    """All that stands twice among these rows, each time but the first of the log; and deliveries of no notice."""
+    found, before = [], (b"", _NOTICE, 0, 0)
+    for row in map(_ROW.unpack, sorted_rows(rows, ROW_SIZE)):
+        digest, what, index, at = row
+        again = before[:2] == (digest, what) and what != _NOTICE
+        wrong = before[0] != digest if what == _TOLD else again
         if what == _NONCE and abs(at - before[3]) * _MICROSECOND >= NONCE_KEPT:
-            continue
-        found.append(Repeated(index, *_FAULTS[what]))
+            wrong = False
+        if wrong:
+            found.append(Repeated(index, *_FAULTS[what]))
+        before = row
     return found
 
 

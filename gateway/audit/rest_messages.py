@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gateway.audit.certificates import Certificates
+    from gateway.audit.delivery_schema import Delivery
     from gateway.audit.evidence_schema import Exchange, RestMessagePart
     from gateway.audit.policies import Policy
 
@@ -33,7 +34,7 @@ class RestMessages:
         self._certificates = certificates
 
     def check_request(
-        self, message: RestMessagePart, evidence: Exchange, gateway: str, policy: Policy, at: datetime
+        self, message: RestMessagePart, evidence: Exchange | Delivery, gateway: str, policy: Policy, at: datetime
     ) -> str:
         """The nonce of a request of ours, which says what evidence says; raises Problem."""
         head = strict_head(message.label, message.parameters, message.signature)

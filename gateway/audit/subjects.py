@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from gateway.audit.verdict import Fault, Problem
 from gateway.errors import Code
@@ -14,19 +15,23 @@ if TYPE_CHECKING:
 
 #: How many subjects an act names at most: at a birth the child, the one expected and the one whom it is merged with; at
 #: a merge the two that were asked and what each of them had become.
-_MOST = {"disclose": 1, "expect": 1, "attach": 4, "merge": 4, "read": 1, "register": 1, "view": 1}
+_MOST = {"disclose": 1, "expect": 1, "attach": 4, "merge": 4, "read": 1, "register": 1, "view": 1, "tell": 1}
 #: Those whose exchange always names one.
-_ALWAYS = frozenset({"expect", "merge", "read", "register", "view"})
+_ALWAYS = frozenset({"expect", "merge", "read", "register", "view", "tell"})
 #: What only such an operation is refused with, and whether the upstream had answered by then.
 _REFUSED: dict[str, tuple[frozenset[str], bool]] = {
-    Code.HANDLE_UNKNOWN: (frozenset({"attach", "merge", "read", "register", "view"}), False),
+    Code.HANDLE_UNKNOWN: (frozenset({"attach", "merge", "read", "register", "view", "tell"}), False),
     Code.NOT_REGISTERED: (frozenset({"read"}), False),
     Code.ALREADY_REGISTERED: (frozenset({"register"}), True),
     Code.STATE_CHANGED: (frozenset({"read"}), True),
     Code.SEARCH_TOO_WIDE: (frozenset({"list"}), True),
     Code.MERGE_NEEDED: (frozenset({"attach"}), True),
     Code.MERGE_REFUSED: (frozenset({"merge"}), False),
-    Code.SUBJECTS_CHANGED: (frozenset({"expect", "attach", "merge", "read", "register", "list", "view"}), False),
+    Code.SUBJECTS_CHANGED: (
+        frozenset({"expect", "attach", "merge", "read", "register", "list", "view", "tell"}),
+        False,
+    ),
+    Code.NOT_DELIVERABLE: (frozenset({"tell"}), False),
 }
 SUBJECT_REFUSALS = frozenset(_REFUSED)
 _ANSWERED = "answered"
@@ -38,6 +43,8 @@ def check_subjects(evidence: Exchange, operation: Operation, traces: Traces) -> 
     if evidence.kind == "refusal":
         _check_refusal(evidence, act)
         return
+    if act == "tell":
+        traces.notice(UUID(evidence.exchange_id))
     subjects = evidence.subjects
     most = _most_listed(operation) if act == "list" else _MOST.get(act or "", 0)
     if len(subjects) > most or (act in _ALWAYS and not subjects):

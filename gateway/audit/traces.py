@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from gateway.audit.budgets import budget_rows
 from gateway.audit.effects import exchange_row
-from gateway.audit.repeats import message_row, nonce_row
+from gateway.audit.repeats import message_row, nonce_row, notice_row, told_row
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from contracts.loader import Operation
     from gateway.audit.evidence_schema import Exchange
@@ -46,9 +47,17 @@ class Traces:
         """What it says of an effect that another system has."""
         self.effects += exchange_row(self._index, evidence, operation)
 
-    def told(self, evidence: Exchange, operation: Operation, policy: Policy) -> None:
+    def spent(self, evidence: Exchange, operation: Operation, policy: Policy) -> None:
         """What an exchange took from its agreement's budget."""
         self.budgets += budget_rows(self._index, evidence, operation, policy)
+
+    def notice(self, exchange_id: UUID) -> None:
+        """An exchange that let a notice wait, or may have."""
+        self.once += notice_row(self._index, exchange_id)
+
+    def told(self, exchange_id: UUID) -> None:
+        """A delivery of the notice of that exchange."""
+        self.once += told_row(self._index, exchange_id)
 
     def merged(self, subjects: tuple[str, ...]) -> None:
         """Subjects by the ledger's hash: the first survives the others."""

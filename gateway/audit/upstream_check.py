@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gateway.audit.apart import Apart
     from gateway.audit.certificates import Certificates
+    from gateway.audit.delivery_schema import Delivery
     from gateway.audit.evidence_schema import AttemptPart, Exchange
     from gateway.audit.objects import Objects
     from gateway.audit.policies import Policy
@@ -44,14 +45,14 @@ class UpstreamCheck:
         self._traces = traces
         self._rest = RestMessages(certificates)
 
-    def check(self, evidence: Exchange, upstream: str | None, policy: Policy, until: datetime) -> None:
+    def check(self, evidence: Exchange | Delivery, upstream: str | None, policy: Policy, until: datetime) -> None:
         """Returns if the attempts prove what was asked and answered; ``until`` is the leaf's time.
 
         ``upstream`` is the party that the contract names for the operation, or None where it asks nobody.
         Raises Problem (upstream_differs, upstream_signature_invalid, certificate_...).
         """
         attempts, named = evidence.upstream, evidence.parties.upstream
-        released = evidence.kind == "exchange"
+        released = evidence.released
         if named != (upstream if attempts or released else None) or (upstream is None and attempts):
             raise Problem(Fault.UPSTREAM_DIFFERS, "another upstream than the contract's")
         answered = [attempt.outcome == ANSWERED for attempt in attempts]
@@ -64,7 +65,7 @@ class UpstreamCheck:
                 raise Problem(Fault.TIME_DIFFERS, "an attempt outside its exchange")
             self._attempt(attempt, evidence, named or "", policy)
 
-    def _attempt(self, attempt: AttemptPart, evidence: Exchange, upstream: str, policy: Policy) -> None:
+    def _attempt(self, attempt: AttemptPart, evidence: Exchange | Delivery, upstream: str, policy: Policy) -> None:
         gateway = evidence.parties.gateway
         if (attempt.answer is not None) != (attempt.outcome == ANSWERED):
             raise Problem(Fault.UPSTREAM_DIFFERS, "an answer is kept where it answered, and nowhere else")
@@ -88,7 +89,7 @@ class UpstreamCheck:
             self._soap(request, answer, attempt.at, (gateway, upstream), policy)
 
     def _opened(
-        self, part: _Kept, signer: str, attempt: AttemptPart, evidence: Exchange, policy: Policy
+        self, part: _Kept, signer: str, attempt: AttemptPart, evidence: Exchange | Delivery, policy: Policy
     ) -> MessagePart | RestMessagePart | TlsMessagePart | None:
         """What is kept of a message, though it be sealed apart; None where only officers can open it (C5)."""
         if not isinstance(part, ApartMessagePart):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from certs.files import write_public
 from gateway.composition import begin
+from gateway.delivery.sealing import OUTBOX_KEY
 from gateway.errors import ConfigurationError
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.keys.make import FileKeyMaker
@@ -114,7 +115,7 @@ class Founding:
             for name in (SIGNING_KEY, RECEIPT_KEY):
                 maker.make_p256(name)
             parties = (handle_key(party) for party in self.bundle.parties)
-            for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, FAMILY_KEY, nirec_key(0), *parties):
+            for name in (CLAIMS_KEY, LEDGER_KEY, HANDLES_KEY, FAMILY_KEY, OUTBOX_KEY, nirec_key(0), *parties):
                 maker.make_mac(name)
             log: KeyMaker = maker if maker.knows_ed25519() else files
             key = LogKey(self.bundle.origin, log.make_ed25519(LOG_KEY)[-_RAW:])

@@ -13,6 +13,7 @@ from certs.files import write_public
 from certs.profiles import Profile, dns_names
 from gateway.cli.common import compose, settings_of
 from gateway.cli.output import Exit
+from gateway.delivery.sealing import OUTBOX_KEY
 from gateway.errors import ConfigurationError, KeystoreError
 from gateway.guard.budgets import STEPS
 from gateway.guard.claims import CLAIMS_KEY, OVERLAP
@@ -42,7 +43,7 @@ def show(output: Output, config: Path | None) -> int:
     path, settings = settings_of(config)
     base = compose(settings)
     now = base.clock.now()
-    plain = (LOG_KEY, LEDGER_KEY, HANDLES_KEY, FAMILY_KEY)
+    plain = (LOG_KEY, LEDGER_KEY, HANDLES_KEY, FAMILY_KEY, OUTBOX_KEY)
     try:
         found = inventory(base.keys, base.generations, settings.folders.keys, base.bundle.parties, plain, now)
     finally:
@@ -197,6 +198,8 @@ def _why_never(kind: str) -> str:
         return "rotate_log"
     if kind in (LEDGER_KEY, HANDLES_KEY, FAMILY_KEY) or kind.startswith("handle-"):
         return "rotate_stable"
+    if kind == OUTBOX_KEY:
+        return "rotate_outbox"
     return "rotate_unknown"
 
 

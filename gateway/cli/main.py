@@ -18,6 +18,7 @@ from gateway.cli.effects import add_effects
 from gateway.cli.frame import reworded, speak
 from gateway.cli.keeping import add_keeping
 from gateway.cli.keys_commands import add_keys
+from gateway.cli.outbox_commands import add_outbox
 from gateway.cli.output import Exit, Output
 from gateway.cli.policy import add_policy
 from gateway.cli.questions_commands import add_questions
@@ -27,7 +28,7 @@ from gateway.cli.witness import add_witness
 from gateway.errors import ConfigurationError, KeystoreError, LedgerError, ShownError, StorageUnavailableError
 from gateway.messages.catalogue import Catalogue, choose_language
 
-Role = Literal["all", "workers", "sequencer", "refresher", "keystore"]
+Role = Literal["all", "workers", "sequencer", "refresher", "dispatcher", "keystore"]
 Lang = Literal["fr", "en"]
 
 #: Of its usage errors typer exports only this one; the others share its base.
@@ -48,6 +49,7 @@ def build(t: Catalogue) -> typer.Typer:
     add_batch(app, t)
     add_keys(app, t)
     add_keeping(app, t)
+    add_outbox(app, t)
     _auditing(app, t)
     add_policy(app, t)
     add_retention(app, t)
@@ -81,7 +83,9 @@ def _operating(app: typer.Typer, t: Catalogue) -> None:
 
     @app.command(help=t("help.sandbox"))
     def sandbox(
-        name: Annotated[Literal["civil-registry", "cooperative"], typer.Argument(help=t("help.sandbox_name"))],
+        name: Annotated[
+            Literal["civil-registry", "cooperative", "ministry"], typer.Argument(help=t("help.sandbox_name"))
+        ],
         config: Annotated[Path | None, config_option] = None,
         keep: Annotated[bool, typer.Option("--keep", help=t("help.sandbox_keep"))] = False,  # noqa: FBT002  a flag
         registrations: Annotated[
@@ -300,6 +304,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     from gateway.cli.processes import NotStartedError  # noqa: PLC0415  the client's imports, for failures only
     from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
+    from gateway.delivery.acts import OutboxActError  # noqa: PLC0415  the same
     from gateway.logs import describe  # noqa: PLC0415  the same
     from gateway.policy.reasons import PolicyRefused  # noqa: PLC0415  the same
 
@@ -310,7 +315,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     match error:
         case ConfigurationError() | KeystoreError():
             explained = ("error.configuration", Exit.USAGE, shown)
-        case AnswerError() | LedgerError() | PolicyRefused():
+        case AnswerError() | LedgerError() | OutboxActError() | PolicyRefused():
             explained = ("error.untrusted", Exit.REFUSED, shown)
         case UnreachableError() | NotStartedError() | SourceLostError():
             explained = ("error.outside", Exit.OUTSIDE, shown)

@@ -31,7 +31,7 @@ class NotStartedError(ShownError):
 
 def free_ports() -> Ports:
     """Ports that nobody listens on, held together until all are known."""
-    sockets = [socket.socket() for _ in range(6)]
+    sockets = [socket.socket() for _ in range(8)]
     try:
         for item in sockets:
             item.bind(("127.0.0.1", 0))

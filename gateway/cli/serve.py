@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
+from gateway.addressees import takers
 from gateway.cli.common import compose, settings_of
 from gateway.cli.supervisor import PARENT, Supervisor, check_free
 from gateway.logs import configure_logs
@@ -40,6 +41,11 @@ def serve(config: Path | None, role: str) -> None:
         compose(settings).serve_keys(stop_on_signal(), None if parent is None else int(parent))
     elif role == "sequencer":
         compose(settings).sequence(stop_on_signal())
+    elif role == "dispatcher":
+        from gateway.dispatcher import Dispatcher  # noqa: PLC0415  the same
+
+        stop = stop_on_signal()
+        Dispatcher(compose(settings), stop).run()
     elif role == "refresher":
         from gateway.refresher import refresh  # noqa: PLC0415  the same
 
@@ -58,13 +64,19 @@ def supervise(path: Path, settings: Settings) -> None:
         structlog.get_logger("serve").warning("development_policy", threshold=composition.bundle.officers.threshold)
     snapshots = snapshot_folder(composition.clock)
     try:
-        Supervisor(path, settings, composition.backlog, observer(composition, snapshots), snapshots).run()
+        delivers = bool(takers(composition.contracts).keys() & settings.upstreams.keys())
+        watched = observer(composition, snapshots)
+        Supervisor(path, settings, composition.backlog, watched, snapshots, delivers=delivers).run()
     finally:
         shutil.rmtree(snapshots, ignore_errors=True)
 
 
 def sandbox(
-    name: Literal["civil-registry", "cooperative"], config: Path | None, *, keep: bool, registrations: int = 0
+    name: Literal["civil-registry", "cooperative", "ministry"],
+    config: Path | None,
+    *,
+    keep: bool,
+    registrations: int = 0,
 ) -> None:
     """Runs a sandbox until it is told to stop; raises ConfigurationError when it is not configured.
 
@@ -76,7 +88,8 @@ def sandbox(
     _, settings = settings_of(config)
     if PARENT in os.environ:
         end_with_parent(int(os.environ[PARENT]))
-    configured = settings.sandbox_cooperative if name == "cooperative" else settings.sandbox_civil_registry
+    sections = {"cooperative": settings.sandbox_cooperative, "ministry": settings.sandbox_ministry}
+    configured = sections.get(name, settings.sandbox_civil_registry)
     if configured is not None:
         for port in (configured.port, configured.control_port):
             check_free(configured.host, port)

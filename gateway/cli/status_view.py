@@ -56,7 +56,14 @@ class StatusView:
     def shown(self, width: int) -> RenderableType:
         """All of it, in so many columns; no figure is ever cut."""
         parts: list[RenderableType] = [self._headline(), *self._alarms(width)]
-        tables = [self._processes(), self._ledger(), self._upstreams(), *self._traffic(width), self._certificates()]
+        tables = [
+            self._processes(),
+            self._ledger(),
+            self._upstreams(),
+            self._outbox(),
+            *self._traffic(width),
+            self._certificates(),
+        ]
         return Group(*parts, *(table.shown(width) for table in (*tables, self._disks()) if table is not None))
 
     def _headline(self) -> Text:
@@ -144,6 +151,17 @@ class StatusView:
             failed = Text(f"{self._t('status.last_failed')}; " if item.last_failed else "", _SOON)
             told = failed.append(outcomes, "default")
             table.add(item.name, breaker, str(item.in_flight), _local(item.last_success), told)
+        return table
+
+    def _outbox(self) -> FittedTable | None:
+        if not self._facts.outbox:
+            return None
+        columns = ("status.outbox_waiting", "status.outbox_failing", "status.outbox_dead", "status.outbox_oldest")
+        table = self._table("status.outbox", *columns, width=14)
+        for item in self._facts.outbox:
+            dead = Text(str(item.dead), _SOON if item.dead else "")
+            oldest = "—" if item.oldest_seconds is None else f"{item.oldest_seconds:.0f} s"
+            table.add(item.party, str(item.waiting), str(item.failing), dead, oldest)
         return table
 
     def _traffic(self, width: int) -> Iterable[FittedTable]:

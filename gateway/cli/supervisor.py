@@ -38,6 +38,8 @@ _ROLES = ("sequencer", "workers", "refresher")
 _NEEDED = ("sequencer", "workers")
 #: Before all others, where there is one: they ask it for every signature (S7).
 _KEYSTORE = "keystore"
+#: Where somebody takes notices: without it they wait, and the alarms tell of it.
+_DISPATCHER = "dispatcher"
 _KEYSTORE_SECONDS = 10.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
@@ -52,14 +54,22 @@ class Supervisor:
     """Keeps all roles running until it is told to stop; then no new exchange begins, and those begun finish."""
 
     def __init__(
-        self, config: Path, settings: Settings, backlog: Callable[[], int], observer: Observer, snapshots: Path
+        self,
+        config: Path,
+        settings: Settings,
+        backlog: Callable[[], int],
+        observer: Observer,
+        snapshots: Path,
+        *,
+        delivers: bool = False,
     ) -> None:
-        """``snapshots`` is the folder into which the children write what ``observer`` reads."""
+        """``snapshots`` is the folder into which the children write what ``observer`` reads; ``delivers``: notices."""
         self._config = config
         self._settings = settings
         self._backlog = backlog
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._roles = (_KEYSTORE, *_ROLES) if settings.keystore.process else _ROLES
+        roles = (*_ROLES, _DISPATCHER) if delivers else _ROLES
+        self._roles = (_KEYSTORE, *roles) if settings.keystore.process else roles
         self._pauses: dict[str, float] = dict.fromkeys(self._roles, _FIRST_PAUSE)
         self._started: dict[str, float] = {}
         self._since: dict[str, str] = {}

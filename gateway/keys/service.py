@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gateway.ports import Stop
 
 SOCKET = "keystore.sock"
-WORKERS, SEQUENCER = "workers", "sequencer"
+WORKERS, SEQUENCER, DISPATCHER = "workers", "sequencer", "dispatcher"
 _CHUNK = 65536
 _LOOK_SECONDS = 0.2
 _HELLO_SECONDS = 5.0
@@ -128,8 +128,8 @@ def _done(store: OpenKeystore, frame: bytes) -> bytes:
 class Supervised:
     """Admits by descent, which no process can choose: the kernel says whose child each is.
 
-    The sequencer is a child of our own parent, the supervisor; a worker is a child of such a child, so no worker that
-    was taken over passes for the sequencer. Without a supervisor, by its user alone.
+    The sequencer, or a dispatcher, is a child of our own parent, the supervisor; a worker of such a child,
+    so that no worker that was taken over passes for it. Without a supervisor, by its user alone.
     """
 
     def __init__(self, supervisor: int | None) -> None:

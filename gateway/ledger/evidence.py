@@ -129,6 +129,13 @@ def settlement_evidence(exchange_id: UUID, key: bytes, outcome: str, reason: str
     return _plain("intent", settles=str(exchange_id), effect={"key": key.hex()}, outcome=outcome, reason=reason)
 
 
+def attempts_evidence(attempts: Sequence[Attempt], exchange: UUID) -> tuple[list[dict[str, Any]], frozenset[str]]:
+    """What evidence keeps of attempts upstream, of an exchange or of a delivery; and the objects that they name."""
+    proofs = [part.key for one in attempts for part in (one.request, one.answer) if part is not None]
+    named = frozenset(name for proof in proofs for name in _hashes(proof))
+    return [_attempt(attempt, exchange) for attempt in attempts], named
+
+
 def opening_evidence(writer: UUID, period: int, role: str, period_key: str, sealed_data_key: bytes) -> bytes:
     """Evidence of a writer's begin; ``period_key`` is the hex SHA-256 of the period's raw public key."""
     return _plain(

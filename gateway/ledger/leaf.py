@@ -33,9 +33,10 @@ KINDS: dict[LeafKind, int] = {
     "anchor": 9,
     "destruction": 10,
     "handover": 11,
+    "delivery": 12,
 }
 KIND_NAMES: dict[int, LeafKind] = {number: name for name, number in KINDS.items()}
-SEALED_KINDS: frozenset[LeafKind] = frozenset({"exchange", "refusal", "intent", "handover"})
+SEALED_KINDS: frozenset[LeafKind] = frozenset({"exchange", "refusal", "intent", "handover", "delivery"})
 
 
 @dataclass(frozen=True, slots=True)

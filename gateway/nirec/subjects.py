@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.change import Change
 from gateway.errors import Code, PasserelleError, Refusal
-from gateway.model import DisclosedSubject, Disclosure
+from gateway.model import DisclosedSubject, Disclosure, SubjectRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.change import Statement
-    from gateway.model import Nirec, SubjectRequest, SubjectRole
+    from gateway.model import Nirec, SubjectRole
     from gateway.nirec.found import Found, Generation, Located
     from gateway.nirec.pseudonyms import PseudonymChain
     from gateway.ports import Keystore
@@ -129,6 +129,14 @@ class SubjectDirectory:
             raise Refusal(Code.NOT_REGISTERED, component="handle")
         return name
 
+    def introduction(self, handle: str, party: str, other: str) -> Disclosure:
+        """The subject that ``party`` names so, under the handle of ``other``, to whom it is given with the record (N3).
+
+        Raises Refusal (handle_unknown), KeystoreError.
+        """
+        told = SubjectRequest("tell", other, None, (), None, gives_handle=True)
+        return self._told(told, self._named(handle, party).survivor)
+
     def disclose(self, request: SubjectRequest) -> Disclosure:
         """The subject that the request is about, under the names of its party and of the ledger.
 
@@ -150,7 +158,7 @@ class SubjectDirectory:
             case "merge":
                 one, other = (self._named(handle, request.party) for handle in request.handles)
                 return self._merged(request, one, other)
-            case "read" | "register" | "view":
+            case "read" | "register" | "view" | "tell":
                 return self._told(request, self._named(request.handles[0], request.party).survivor)
             case "list":
                 return self._listed(request)

@@ -10,7 +10,7 @@ from gateway.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from contracts.loader import Contract, Operation
+    from contracts.loader import Contract, Operation, Schema
     from gateway.policy.bundle import Bundle
 
 
@@ -29,7 +29,16 @@ def check_agreements(bundle: Bundle, contracts: Iterable[Contract]) -> None:
         operations, fields = versions.get(agreement.operation, []), set(agreement.fields)
         if not operations:
             raise ConfigurationError("policy_invalid", where=f"agreements.{word}.operation", detail=agreement.operation)
-        answers = {field for operation in operations for field in operation.sensitivity("response")} - {SALT}
-        required = {field for operation in operations for field in operation.response.get("required", ())} - {SALT}
+        answers = {field for operation in operations for field in _told(operation)} - {SALT}
+        required = {field for operation in operations for field in _schema(operation).get("required", ())} - {SALT}
         if wrong := (fields - answers) | (required - fields):
             raise ConfigurationError("policy_invalid", where=f"agreements.{word}.fields", detail=min(wrong))
+
+
+def _told(operation: Operation) -> Iterable[str]:
+    """The fields that its party is told: by our answer, or by our own request where we tell it of our own accord."""
+    return operation.sensitivity("request" if operation.outgoing else "response")
+
+
+def _schema(operation: Operation) -> Schema:
+    return operation.request if operation.outgoing else operation.response

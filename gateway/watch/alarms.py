@@ -35,6 +35,8 @@ MOST_STRANGERS = 600
 #: Five times the interval of anchors: authorities fail now and then.
 UNTIMESTAMPED_SECONDS = 300.0
 _REFUSED_EXIT = 1
+#: Longer than the longest pause between two tries: somebody does not take what is his.
+OUTBOX_SECONDS = 3600.0
 #: The kinds of CertificateFacts that tell of revocation.
 REVOCATION = ("list", "answer")
 
@@ -173,6 +175,16 @@ def _timestamp_old(facts: Facts) -> Iterable[str]:
         yield ", ".join([f"{late:.0f} s", *reasons])
 
 
+def _outbox_dead(facts: Facts) -> Iterable[str]:
+    return (f"{item.party} ({item.dead})" for item in facts.outbox if item.dead)
+
+
+def _outbox_late(facts: Facts) -> Iterable[str]:
+    for item in facts.outbox:
+        if item.oldest_seconds is not None and item.oldest_seconds > OUTBOX_SECONDS:
+            yield f"{item.party} ({item.waiting})"
+
+
 ALARMS: tuple[Alarm, ...] = (
     Alarm("recording_fails", _NOW, lambda facts: _if(_count(facts.refusals_5min, Code.NOT_RECORDED))),
     Alarm("database_unreachable", _NOW, lambda facts: _if(not facts.ledger.reachable)),
@@ -205,6 +217,8 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("policy_refused", _NOW, lambda facts: _if(facts.policy_refused_hour > 0)),
     Alarm("budget_low", _LATER, _budget_low),
     Alarm("upstream_down", _LATER, _upstream_down),
+    Alarm("outbox_dead", _LATER, _outbox_dead),
+    Alarm("outbox_late", _LATER, _outbox_late),
     Alarm("certificate_ending", _LATER, _certificate_ending),
     Alarm("list_ending", _LATER, _list_ending),
     Alarm("revocation_fetch_failing", _LATER, _revocation_fetch_failing),

@@ -219,6 +219,20 @@ class BudgetFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxFacts:
+    """The notices for one party: those that wait, those of them that were tried in vain, the dead letters.
+
+    ``oldest_seconds``: how long ago the first of those that wait was accepted.
+    """
+
+    party: str
+    waiting: int
+    failing: int
+    dead: int
+    oldest_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything; ``running`` is False when it was read from the folders of a gateway that does not answer.
 
@@ -240,6 +254,7 @@ class Facts:
     fetches: tuple[FetchFacts, ...] = ()
     outside: OutsideFacts = field(default_factory=OutsideFacts)
     losses: tuple[LossFacts, ...] = ()
+    outbox: tuple[OutboxFacts, ...] = ()
     roles: tuple[Role, ...] = ()
     workers: tuple[Alive, ...] = ()
     upstreams: tuple[UpstreamFacts, ...] = ()

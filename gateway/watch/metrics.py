@@ -74,6 +74,10 @@ METRICS: tuple[Named, ...] = (
     Named("untimestamped_seconds", "gauge", (), "age of the oldest record that no timestamp covers; 0 without one"),
     Named("writers_open", "gauge", (), "writers whose row is open"),
     Named("claims_rows", "gauge", (), "claims kept, counted up to a limit"),
+    Named("outbox_waiting", "gauge", ("party",), "notices that wait for a party"),
+    Named("outbox_failing", "gauge", ("party",), "of those, tried in vain at least once"),
+    Named("outbox_dead", "gauge", ("party",), "dead letters, which wait for a person's decision"),
+    Named("outbox_oldest_seconds", "gauge", ("party",), "age of the oldest notice that waits"),
     Named("certificate_days_left", "gauge", ("kind", "name"), "days until a certificate, policy or agreement ends"),
     Named("revocation_days_left", "gauge", ("name",), "days until a revocation list or OCSP answer goes stale"),
     Named("revocation_fetched_seconds", "gauge", ("name",), "since revocation data last came from its address"),
@@ -92,7 +96,8 @@ def exposition(facts: Facts, totals: Totals) -> bytes:
     """Everything, as a scrape receives it."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families([*_counted(totals), *_timed(totals), *_of_roles(facts), *_of_ledger(facts),
-                                 *_of_surroundings(facts), *_of_upstreams(facts)]))  # fmt: skip
+                                 *_of_outbox(facts), *_of_surroundings(facts),
+                                 *_of_upstreams(facts)]))  # fmt: skip
     return generate_latest(registry)
 
 
@@ -175,6 +180,13 @@ def _of_ledger(facts: Facts) -> Iterator[Metric]:
     yield _one("untimestamped_seconds", facts.outside.untimestamped_seconds or 0.0)
     yield _one("writers_open", ledger.writers_open)
     yield _one("claims_rows", ledger.claims)
+
+
+def _of_outbox(facts: Facts) -> Iterator[Metric]:
+    yield _family("outbox_waiting", (([item.party], item.waiting) for item in facts.outbox))
+    yield _family("outbox_failing", (([item.party], item.failing) for item in facts.outbox))
+    yield _family("outbox_dead", (([item.party], item.dead) for item in facts.outbox))
+    yield _family("outbox_oldest_seconds", (([item.party], item.oldest_seconds or 0.0) for item in facts.outbox))
 
 
 def _of_surroundings(facts: Facts) -> Iterator[Metric]:

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Protocol
 from gateway.watch import meters
 from gateway.watch.certificates import certificates, ends
 from gateway.watch.expiries import Expiries
-from gateway.watch.facts import BudgetFacts, DiskFacts, Facts, LedgerFacts, LossFacts, PolicyFacts, UpstreamFacts
+from gateway.watch.facts import (
+    BudgetFacts,
+    DiskFacts,
+    Facts,
+    LedgerFacts,
+    LossFacts,
+    OutboxFacts,
+    PolicyFacts,
+    UpstreamFacts,
+)
 from gateway.watch.history import HOUR, History
 from gateway.watch.outside import REPORT as OUTSIDE
 from gateway.watch.outside import outside
@@ -28,7 +37,7 @@ if TYPE_CHECKING:
     from gateway.watch.facts import CertificateFacts, Role
     from gateway.watch.meters import Key
     from gateway.watch.snapshots import Collector, Totals
-    from gateway.watch.storage import Stored
+    from gateway.watch.storage import Letters, Stored
 
 _FIVE_MINUTES = 300.0
 _DECEMBER = 12
@@ -45,6 +54,10 @@ class Database(Protocol):
 
     def claims(self) -> int:
         """How many claims are kept."""
+        ...
+
+    def outbox(self) -> tuple[Letters, ...]:
+        """What waits for which party."""
         ...
 
     def close(self) -> None:
@@ -153,6 +166,7 @@ class Observer:
             fetches=fetches(self._folders.logs / REPORT, at),
             outside=outside(self._folders.logs / OUTSIDE, at),
             losses=tuple(LossFacts(when.isoformat(), _hours(by - at)) for when, by in self._policy.losses),
+            outbox=self._outbox(at),
             roles=roles,
             workers=totals.alive,
             budgets=_budgets(totals, hour),
@@ -198,6 +212,22 @@ class Observer:
             claims=claims,
             standbys_needed=0 if stored.standbys is None else stored.standbys.needed,
             standbys=None if stored.standbys is None else stored.standbys.connected,
+        )
+
+    def _outbox(self, at: datetime) -> tuple[OutboxFacts, ...]:
+        try:
+            found = self._database.outbox()
+        except Exception:  # noqa: BLE001  the ledger's facts tell that the database does not answer
+            return ()
+        return tuple(
+            OutboxFacts(
+                one.party,
+                one.waiting,
+                one.failing,
+                one.dead,
+                None if one.oldest is None else max(0.0, (at - one.oldest).total_seconds()),
+            )
+            for one in found
         )
 
     def _checkpoint(self) -> tuple[int, datetime | None]:

@@ -20,10 +20,26 @@ T = TypeVar("T")
 
 _WAITING = "SELECT count(*), min(time) FROM records WHERE idx IS NULL"
 _STATE = "SELECT size, published_size FROM log_state"
+_OUTBOX = (
+    "SELECT party, COUNT(*) FILTER (WHERE state = 'waiting'),"
+    " COUNT(*) FILTER (WHERE state = 'waiting' AND attempts > 0), COUNT(*) FILTER (WHERE state = 'dead'),"
+    " MIN(accepted) FILTER (WHERE state = 'waiting') FROM outbox GROUP BY party ORDER BY party"
+)
 _OPEN = "SELECT count(*) FROM writers WHERE state = 'open'"
 #: Claims are counted up to here: past it the number says "many", and no scrape walks over a day of them.
 MOST_CLAIMS = 200_000
 _CLAIMS = f"SELECT count(*) FROM (SELECT 1 FROM claims LIMIT {MOST_CLAIMS}) AS kept"  # noqa: S608  our own constant only
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """What waits for one party; ``oldest`` is when the first of those that wait was accepted."""
+
+    party: str
+    waiting: int
+    failing: int
+    dead: int
+    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,15 @@ class DatabaseWatch:
         """How many claims are kept, up to MOST_CLAIMS."""
         with self._database().reading() as connection:
             return int(connection.exec_driver_sql(_CLAIMS).scalar_one())
+
+    def outbox(self) -> tuple[Letters, ...]:
+        """What waits in the outbox, by party."""
+        with self._database().reading() as connection:
+            rows = connection.exec_driver_sql(_OUTBOX).all()
+        return tuple(
+            Letters(party, waiting, failing, dead, None if oldest is None else datetime.fromisoformat(oldest))
+            for party, waiting, failing, dead, oldest in rows
+        )
 
     def close(self) -> None:
         """Gives the connections back."""

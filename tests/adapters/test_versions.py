@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from adapters.mapping.rest_form import RestService
-    from gateway.model import Grant, RestPart
+    from adapters.system import Asking
+    from gateway.model import RestPart
 
 ONE = (FOLDERS["capacity"] / "contract.yaml").read_text(encoding="utf-8")
 #: The newer version calls the territory something else.
@@ -110,7 +111,7 @@ class Says:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def question(self, _grant: Grant) -> Question:
+    def question(self, grant: Asking) -> Question:  # noqa: ARG002  the protocol's signature
         part = TlsPart(None, prove(b"them"))
         return Question(cast("RestPart", part), lambda _timeout: Answered({"name": self._name}, part))
 

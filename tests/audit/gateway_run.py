@@ -89,10 +89,10 @@ def envelope(headers: dict[str, str]) -> etree._Element:
 class Gateway:
     """A development set-up in a folder, and one worker of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ports: Ports | None = None) -> None:
         self.folder = folder
         self.clock, self.randomness = SystemClock(), SystemRandomness()
-        Development(folder, Ports(), self.clock, self.randomness).create(births=300)
+        Development(folder, ports or Ports(), self.clock, self.randomness).create(births=300)
         self.settings = load_settings(folder / "passerelle.toml", {})
         self.composition = Composition(self.settings, self.clock, self.randomness)
         self.composition.prepare()

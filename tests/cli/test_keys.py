@@ -77,7 +77,7 @@ def test_the_list_has_every_key(bench: Bench) -> None:
     found = bench.listed()
     assert {one["kind"] for one in found.values()} == {
         "tls-server", "tls-client", "signing", "receipts", "claims", "log", "ledger-subjects", "subject-handles",
-        "family-notes", "nirec", "handle",
+        "family-notes", "nirec", "handle", "outbox",
     }  # fmt: skip
     assert {one["where"] for one in found.values()} == {"file"}
     assert [name for name, one in found.items() if one["published"]] == ["signing", "receipts"]

@@ -94,7 +94,12 @@ def test_a_running_gateway_tells_what_both_workers_did(live: LiveGateway, capsys
     assert until(lambda: told(live, capsys)[1]["exchanges"] == {"answered": 8, "refused": 1}, 5)
     code, facts = told(live, capsys)
     assert (code, facts["holds"], facts["running"]) == (0, True, True)
-    assert {role["name"] for role in facts["roles"] if role["alive"]} == {"sequencer", "workers", "refresher"}
+    assert {role["name"] for role in facts["roles"] if role["alive"]} == {
+        "sequencer",
+        "workers",
+        "refresher",
+        "dispatcher",
+    }
     assert len(facts["workers"]) == 2
     assert sum(worker["exchanges"] for worker in facts["workers"]) == 9
     assert facts["refusals"] == {"replayed": 1}

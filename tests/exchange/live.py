@@ -77,7 +77,7 @@ class LiveGateway:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = Ports(*(free_port() for _ in range(6)))
+        self.ports = Ports(*(free_port() for _ in range(8)))
         self.origin = f"https://localhost:{self.ports.gateway}"
         self.made = self.development(folder, self.ports, SystemClock(), SystemRandomness())
         self.made.create(births=300, registrations=self.registrations)
@@ -129,6 +129,11 @@ class LiveGateway:
         """The cooperative's registry, which speaks REST: its own sandbox, for those who ask it something."""
         self.processes["cooperative"] = self.spawn("sandbox", "cooperative")
         self._await("cooperative", lambda: _answers(self.ports.cooperative_control))
+
+    def start_ministry(self) -> None:
+        """The ministry's service that takes notices."""
+        self.processes["ministry"] = self.spawn("sandbox", "ministry")
+        self._await("ministry", lambda: _answers(self.ports.ministry_control))
 
     def start(self) -> None:
         self.processes["gateway"] = self.spawn("serve")
@@ -284,7 +289,11 @@ class LiveGateway:
             assert answer.status == 200
 
     def _control(self, sandbox: str) -> int:
-        return {"civil-registry": self.ports.control, "cooperative": self.ports.cooperative_control}[sandbox]
+        return {
+            "civil-registry": self.ports.control,
+            "cooperative": self.ports.cooperative_control,
+            "ministry": self.ports.ministry_control,
+        }[sandbox]
 
 
 def read_issued(stem: Path) -> Issued:

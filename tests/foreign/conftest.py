@@ -45,6 +45,8 @@ TERMS = {
         ("batch.answer", "ENT-2026-18-REPRENDRE", "admissibilite"),
         ("batch.get", "ENT-2026-18-SUIVRE", "admissibilite"),
         ("waitlist.counts", "ENT-2026-19", "planification"),
+        # the cooperative's: a ministry is told so, once what it asks has been understood
+        ("placement.notify", "ENT-2026-15", "placement"),
     )
     for word, text in (("agreement", agreement), ("purpose", purpose))
 }
@@ -67,6 +69,7 @@ CALLED = {
     "batch.verify": "record",
     "batch.answer": "again",
     "batch.get": "progress",
+    "placement.notify": "notified",
 }
 #: What a ministry, which these clients are, may never ask.
 NOT_A_MINISTRY_S = {"family.view"}

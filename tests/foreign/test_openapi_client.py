@@ -53,6 +53,7 @@ def test_a_generated_client_calls_every_operation(
     assert report["merged"]["fields"]["handle"] in {known["handle"], report["expected"]["fields"]["handle"]}
     assert report["born"]["fields"] == {"outcome": "confirmed"} | report["merged"]["fields"]
     assert report["refused"]["code"] == "purpose_not_agreed"
+    assert report["notified"]["code"] == "not_agreed"
     assert live.counter() == before + 4
     assert known["handle"] in [hit["handle"] for hit in report["searched"]["fields"]["hits"]]
     # asked for by the former handle, and told by the one that is left

@@ -101,10 +101,12 @@ def test_a_stranger_s_soap_client_calls_every_operation(
     assert live.counter("cooperative") == counted + 9
     # it verified Faults: one of a request that was proven, one of a request that was not
     assert report["refused"]["code"] == "purpose_not_agreed"
+    assert report["notified"]["code"] == "not_agreed"
     assert report["replayed"]["code"] == "replayed"
     assert set(report["replayed"]["covered"]) >= EARLY
     assert "SignatureConfirmation" not in report["replayed"]["covered"]
     proven = [
+        "notified",
         "searched",
         "registered",
         "created",

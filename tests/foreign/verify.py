@@ -28,8 +28,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store
 
 KINDS = ["", "exchange", "refusal", "intent", "opening", "void", "closing", "genesis", "policy", "anchor"]
-KINDS += ["destruction", "handover"]
-SEALED = (1, 2, 3, 11)
+KINDS += ["destruction", "handover", "delivery"]
+SEALED = (1, 2, 3, 11, 12)
 ERASED = r"passerelle-destruction/v1\norigin (.*)\nperiod (\d{6})\nfirst (\d+)\nend (\d+)\ndue (.{27})\nverdict (.*)\n"
 RECOVERED = (
     r"passerelle-recovery/v1\norigin (.*)\n(size (\d+)\nroot (\S{64})\n)database \d+\nwaiting (\d+)\n"

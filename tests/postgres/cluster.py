@@ -34,9 +34,9 @@ _SETTINGS = {
     "autovacuum": "off",
 }
 _EMPTY = """
-TRUNCATE budget_subjects, budget_counts, effect_keys, intents, batches, batch_lines, batch_pace, family_notes, writers,
-records, log_state, objects, claims, first_refusals, subjects, pseudonyms, handles, merged_subjects, nirec_generations,
-runs RESTART IDENTITY;
+TRUNCATE budget_subjects, budget_counts, effect_keys, intents, batches, batch_lines, batch_pace, family_notes, outbox,
+writers, records, log_state, objects, claims, first_refusals, subjects, pseudonyms, handles, merged_subjects,
+nirec_generations, runs RESTART IDENTITY;
 INSERT INTO nirec_generations (generation, state) VALUES (0, 'complete');
 """
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.watch.alarms import ALARMS, raised
-from gateway.watch.facts import Alive, BudgetFacts, FetchFacts, LossFacts, OutsideFacts
+from gateway.watch.facts import Alive, BudgetFacts, FetchFacts, LossFacts, OutboxFacts, OutsideFacts
 from tests.watch.made import WELL, but
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SEQUENCER, WORKERS = WELL.roles
 LIST, SIGNING = WELL.certificates
 UPSTREAM = WELL.upstreams[0]
+OUTBOX = OutboxFacts("ministry", 9, 3, 0, 60.0)
 FETCH = FetchFacts("ministry.ab.crl", "http://lists.test", 60.0, None, None, refused=False)
 
 CASES: dict[str, tuple[Facts, str, Facts]] = {
@@ -42,6 +43,12 @@ CASES: dict[str, tuple[Facts, str, Facts]] = {
         but(disks=(replace(WELL.disks[0], free=(1 << 30) - 1), WELL.disks[1])),
         "log",
         but(disks=(replace(WELL.disks[0], free=1 << 30),)),
+    ),
+    "outbox_dead": (but(outbox=(replace(OUTBOX, dead=2),)), "ministry (2)", but(outbox=(OUTBOX,))),
+    "outbox_late": (
+        but(outbox=(replace(OUTBOX, oldest_seconds=3601.0),)),
+        "ministry (9)",
+        but(outbox=(replace(OUTBOX, oldest_seconds=3600.0), replace(OUTBOX, waiting=0, oldest_seconds=None))),
     ),
     "certificate_ended": (but(certificates=(replace(SIGNING, days=0.0),)), "signing", WELL),
     "certificate_last_days": (

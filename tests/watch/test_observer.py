@@ -15,7 +15,7 @@ from gateway.watch.facts import Facts, UnreadableFactsError, from_json, to_json
 from gateway.watch.meters import Meters
 from gateway.watch.observer import KnownPolicy, Observer
 from gateway.watch.snapshots import Collector, Reporter
-from gateway.watch.storage import Stored
+from gateway.watch.storage import Letters, Stored
 from tests.watch.made import WELL, MovedClock, observer_of
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ class FakeDatabase:
         if self.stored is None:
             raise OSError("gone")
         return self.stored
+
+    def outbox(self) -> tuple[Letters, ...]:
+        return (Letters("ministry", 2, 1, 0, datetime(2026, 11, 22, 11, 59, tzinfo=UTC)),)
 
     def claims(self) -> int:
         return 7
@@ -202,3 +205,10 @@ def test_facts_survive_the_wire(made: Path) -> None:
 def test_what_is_no_facts(content: bytes) -> None:
     with pytest.raises(UnreadableFactsError):
         from_json(content)
+
+
+def test_what_waits_in_the_outbox_is_told_with_its_age(tmp_path: Path) -> None:
+    found = watching(tmp_path, Stored(0, None, 0, 0, 0), MovedClock()).facts().outbox
+    assert [(one.party, one.waiting, one.failing, one.dead, one.oldest_seconds) for one in found] == [
+        ("ministry", 2, 1, 0, 60.0)
+    ]

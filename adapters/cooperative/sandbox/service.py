@@ -32,7 +32,7 @@ from gateway.signing.head import read_head
 from gateway.signing.request import RequestVerifier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from adapters.cooperative.sandbox.answering import Call
@@ -78,11 +78,17 @@ class Service:
         self, call: Call, headers: Mapping[str, str], registry: Registry, registrar: Registrar, mode: Mode
     ) -> Response:
         """The answer to a request: signed, or an unsigned problem; ``headers`` by small names."""
+        return self.signed_answer(call, headers, mode, lambda: answered(call, registry, registrar, self._clock.now()))
+
+    def signed_answer(
+        self, call: Call, headers: Mapping[str, str], mode: Mode, answer: Callable[[], dict[str, object]]
+    ) -> Response:
+        """The same with other fields: what ``answer`` gives once the request is known to be the gateway's."""
         nobody = CertificateProof("", (), ())
         received = Received(uuid.uuid4(), call.method, call.target, headers, call.body, b"", self._clock.now())
         try:
             self._verifier.verify(received, Party(_CALLER, nobody))
-            head, fields = read_head(headers), answered(call, registry, registrar, self._clock.now())
+            head, fields = read_head(headers), answer()
         except Refusal as refusal:
             body = json.dumps({"error": refusal.code.value, "component": refusal.component}).encode()
             return Response(400, {"Content-Type": "application/problem+json"}, body, refusal.code.value)

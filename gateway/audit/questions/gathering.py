@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gateway.audit.evidence_schema import Exchange, read_exchange
+from gateway.audit.delivery_schema import Delivery
+from gateway.audit.evidence_schema import EarlyRefusal, Exchange, read_evidence, read_exchange
 from gateway.audit.questions.rows import Row, Rows, Subject, Terms
 from gateway.audit.questions.store import Part
 from gateway.ledger.merkle import leaf_hash
@@ -14,11 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from gateway.audit.evidence_schema import EarlyRefusal
     from gateway.audit.objects import Objects
     from gateway.audit.questions.walk import Seen, Walk
 
-_EXCHANGES = frozenset({"exchange", "refusal"})
+_ASKED = frozenset({"exchange", "refusal", "delivery"})
 _SECRET = frozenset({"identifier", "personal"})
 _MILLION = 1_000_000
 
@@ -38,7 +38,7 @@ class Gathering:
 
     def take(self, walk: Walk, seen: Seen) -> None:
         """Takes the next leaf; raises Problem or FormatError where its evidence is not what was audited."""
-        if seen.leaf.kind not in _EXCHANGES:
+        if seen.leaf.kind not in _ASKED:
             return
         period = seen.leaf.period
         part = self.parts.get(period, Part(0, 0))
@@ -50,8 +50,13 @@ class Gathering:
         record = walk.opened(seen)
         if record is None:
             return
-        evidence = read_exchange(record.evidence, seen.leaf.kind)
-        terms = self._terms_of(evidence)
+        evidence: Exchange | EarlyRefusal | Delivery
+        if seen.leaf.kind == "delivery":
+            evidence = read_evidence(record.evidence, Delivery)
+            terms = _terms_of_delivery(evidence)
+        else:
+            evidence = read_exchange(record.evidence, seen.leaf.kind)
+            terms = self._terms_of(evidence)
         terms = self._terms.setdefault(terms, terms)
         for subject in subjects_of(evidence) or (None,):
             at = microseconds(seen.leaf.time)
@@ -81,9 +86,25 @@ class Gathering:
         return any(sensitivity.get(name) in _SECRET for name in evidence.fields)
 
 
-def subjects_of(evidence: Exchange | EarlyRefusal) -> tuple[Subject, ...]:
-    """The subjects that evidence names."""
-    if not isinstance(evidence, Exchange):
+def _terms_of_delivery(evidence: Delivery) -> Terms:
+    """A notice that was delivered is told as an exchange of its addressee's, any other round as a refusal."""
+    return Terms(
+        kind="exchange" if evidence.released else "refusal",
+        party=evidence.parties.upstream or "",
+        operation=evidence.operation or "",
+        purpose=evidence.purpose or "",
+        agreement=evidence.agreement or "",
+        contract="" if evidence.contract is None else evidence.contract.sha256,
+        policy=evidence.policy,
+        outcome=evidence.outcome if evidence.released else evidence.reason or evidence.outcome,
+        fields=evidence.fields if evidence.released else (),
+        discloses=evidence.released,
+    )
+
+
+def subjects_of(evidence: Exchange | EarlyRefusal | Delivery) -> tuple[Subject, ...]:
+    """The subjects that evidence names as told of."""
+    if isinstance(evidence, EarlyRefusal) or not (isinstance(evidence, Exchange) or evidence.released):
         return ()
     return tuple(Subject(item.ledger, item.handle, item.role) for item in evidence.subjects)
 

@@ -6,6 +6,7 @@ from gateway.client.operations.batches import BatchesOperations
 from gateway.client.operations.echo import EchoOperations
 from gateway.client.operations.family import FamilyOperations
 from gateway.client.operations.nirec import NirecOperations
+from gateway.client.operations.placements import PlacementsOperations
 from gateway.client.operations.registration_changes import RegistrationChangesOperations
 from gateway.client.operations.registrations import RegistrationsOperations
 from gateway.client.operations.subjects import SubjectsOperations
@@ -19,6 +20,7 @@ class Operations(
     EchoOperations,
     FamilyOperations,
     NirecOperations,
+    PlacementsOperations,
     RegistrationChangesOperations,
     RegistrationsOperations,
     SubjectsOperations,

@@ -25,7 +25,8 @@ import org.w3c.dom.Element;
  */
 public final class SoapClient {
     private static final List<String> SERVICES = List.of(
-            "echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations", "registration_changes", "batches");
+            "echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations", "registration_changes", "batches",
+            "placements");
     /** Of the waiting list: every region, one of them, and a day before anything was counted. */
     private static final Map<String, Map<String, String>> QUESTIONS = Map.of(
             "all", Map.of("as_of", "2026-10-31"),
@@ -234,6 +235,9 @@ public final class SoapClient {
         Map<String, String> person = Map.of(
                 "family_name", child.get("family_name"), "birth_date", child.get("birth_date"));
         found.put("searched", report(call("registration.search", "RegistrationSearch", with(person))));
+        Map<String, String> notice = Map.of("handle", known, "addressee", "ministry", "event", "offered",
+                "date", "2026-11-23", "permit", "1234-5678", "region", "06");
+        found.put("notified", report(call("placement.notify", "PlacementNotify", with(notice))));
         found.put("registered", report(call("registration.get", "RegistrationGet", Map.of("handle", known))));
         Exchange expected = call("subject.expect", "SubjectExpect", with(Map.of("reference", "dossier 12")));
         found.put("expected", report(expected));

@@ -11,7 +11,7 @@ const soap = require('soap');
 const { changes, headerBlocks, security, verify } = require('./signature.js');
 
 const SERVICES = ['echo', 'nirec', 'subjects', 'acknowledgement', 'waitlist', 'registrations',
-  'registration_changes', 'batches'];
+  'registration_changes', 'batches', 'placements'];
 const CHILD = ['nirec', 'family_name', 'given_names', 'birth_date'];
 // Of the waiting list: every region, one of them, and a day before anything was counted.
 const QUESTIONS = {
@@ -156,6 +156,9 @@ async function main() {
   const { family_name, birth_date } = child;
   const person = { family_name, birth_date, salt: salt() };
   found.searched = await call(operations, 'registration.search', 'RegistrationSearch', person);
+  const notice = { handle: known, addressee: 'ministry', event: 'offered', date: '2026-11-23' };
+  const place = { permit: '1234-5678', region: '06', salt: salt() };
+  found.notified = await call(operations, 'placement.notify', 'PlacementNotify', { ...notice, ...place });
   found.registered = await call(operations, 'registration.get', 'RegistrationGet', { handle: known });
   found.expected = await call(operations, 'subject.expect', 'SubjectExpect', { reference: 'dossier 12', salt: salt() });
   const { handle } = found.expected.fields;

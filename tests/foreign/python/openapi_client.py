@@ -132,6 +132,9 @@ def main(folder: Path, generated: Path) -> int:
     )  # fmt: skip
     person = {name: child[name] for name in ("family_name", "birth_date")}
     report["searched"] = api.call("registration.search", "registration_search", **person, salt=salt())
+    notice = {"handle": known, "addressee": "ministry", "event": "offered", "date": "2026-11-23"}
+    notice |= {"permit": "1234-5678", "region": "06", "salt": salt()}
+    report["notified"] = api.call("placement.notify", "placement_notify", **notice)
     report["expected"] = api.call("subject.expect", "subject_expect", reference="dossier 12", salt=salt())
     handle = report["expected"]["fields"]["handle"]
     report["known_already"] = api.call("subject.birth", "subject_birth", **child, handle=handle, salt=salt())

@@ -34,6 +34,7 @@ from zeep.transports import Transport
 
 SERVICES = (
     "echo", "nirec", "subjects", "acknowledgement", "waitlist", "registrations", "registration_changes", "batches",
+    "placements",
 )  # fmt: skip
 CHILD = ("nirec", "family_name", "given_names", "birth_date")
 #: Of the waiting list: every region, one of them, and a day before anything was counted.
@@ -224,6 +225,9 @@ def main(folder: Path) -> int:
     report["batch"], report["record"] = batch, client.call("batch.verify", "BatchVerify", **salted(**line))
     report["again"] = client.call("batch.answer", "BatchAnswer", **salted(**line))
     report["progress"] = client.call("batch.get", "BatchGet", batch=line["batch"])
+    notice = {"handle": known, "addressee": "ministry", "event": "offered", "date": "2026-11-23"}
+    notice |= {"permit": "1234-5678", "region": "06"}
+    report["notified"] = client.call("placement.notify", "PlacementNotify", **salted(**notice))
     report["registered"] = client.call("registration.get", "RegistrationGet", handle=known)
     report["expected"] = client.call("subject.expect", "SubjectExpect", **salted(reference="dossier 12"))
     expected = report["expected"]["fields"]["handle"]

@@ -1,0 +1,143 @@
+"""`passerelle outbox list|show|resend|drop`: ids, times and codes; never a field of a notice, nor a child's name."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID
+
+from gateway.cli.common import compose, settings_of
+from gateway.cli.output import Exit
+from gateway.cli.policy_words import local
+from gateway.delivery.acts import OutboxActError, OutboxActs
+from gateway.delivery.sealing import Sealing
+from gateway.delivery.storage import Outbox
+from gateway.keys.periods import period_key
+from gateway.ledger.deliveries import DeliveryLog
+from gateway.ledger.storage import Records
+from gateway.ledger.writer import Writer
+from gateway.storage import open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gateway.cli.output import Output
+    from gateway.composition import Composition
+    from gateway.delivery.rows import Waiting
+    from gateway.storage import Database
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    composition: Composition
+    database: Database
+    outbox: Outbox
+
+
+@contextmanager
+def _desk(config: Path | None) -> Iterator[_Desk]:
+    _, settings = settings_of(config)
+    composition = compose(settings)
+    _ = composition.bundle  # says first what is wrong with the set-up
+    database = open_database(composition.url, durable=True)
+    try:
+        yield _Desk(composition, database, Outbox(database, composition.clock, composition.randomness))
+    finally:
+        database.dispose()
+
+
+def listed(output: Output, config: Path | None, party: str | None, most: int, *, dead: bool) -> Exit:
+    """What is in the outbox, the oldest first, and how much there is for each party; 1 where letters are dead."""
+    with _desk(config) as desk:
+        depths, shown = desk.outbox.depths(), desk.outbox.listed(most, party, dead=dead)
+    output.result({"parties": [asdict(one) for one in depths], "notices": [asdict(one) for one in shown]})
+    for one in depths:
+        oldest = "—" if one.oldest is None else local(one.oldest)
+        output.say(
+            "outbox.depth", party=one.party, waiting=one.waiting, failing=one.failing, dead=one.dead, oldest=oldest
+        )
+    if not depths:
+        output.say("outbox.empty")
+    for notice in shown:
+        _say(output, notice)
+    return Exit.REFUSED if any(one.dead for one in depths) else Exit.HOLDS
+
+
+def show(output: Output, config: Path | None, delivery: str) -> Exit:
+    """One notice: where it stands, and the exchange by which it was accepted; raises OutboxActError, KeystoreError."""
+    with _desk(config) as desk:
+        found = desk.outbox.one(_id(delivery))
+        if found is None:
+            raise OutboxActError("outbox_unknown", delivery=delivery)
+        notice, content = found
+        keystore = desk.composition.outbox_keystore()
+        try:
+            exchange = Sealing(keystore, desk.composition.randomness).open(notice.delivery, content).exchange
+        finally:
+            keystore.close()
+    output.result({**asdict(notice), "exchange": exchange})
+    _say(output, notice)
+    output.say("outbox.exchange", exchange=exchange)
+    return Exit.HOLDS
+
+
+def decide(output: Output, config: Path | None, delivery: str, reason: str, act: Literal["resend", "drop"]) -> Exit:
+    """Sends a dead letter again, or gives it up, and records that; raises OutboxActError, NotRecordedError."""
+    number = _id(delivery)
+    with _desk(config) as desk, ExitStack() as ends:
+        acts = _acts(desk, ends)
+        (acts.resend if act == "resend" else acts.drop)(number, reason)
+    output.result({"holds": True, "delivery": number, "act": act})
+    output.say(f"outbox.{act}", delivery=number)
+    return Exit.HOLDS
+
+
+def _acts(desk: _Desk, ends: ExitStack) -> OutboxActs:
+    base = desk.composition
+    settings, bundle = base.settings, base.bundle
+    keystore = base.outbox_keystore()
+    ends.callback(keystore.close)
+    writer = Writer(
+        Records(desk.database, base.objects().__getitem__),
+        role="command",
+        locks=base.locks,
+        randomness=base.randomness,
+        period_key=partial(period_key, settings.folders.keys, bundle.periods),
+    )
+    ends.callback(writer.close)
+    looks_like = re.compile(rf"(?<!\d)(?:{settings.nirec.pattern})(?!\d)")
+    return OutboxActs(
+        desk.outbox,
+        Sealing(keystore, base.randomness),
+        DeliveryLog(writer, base.clock, bundle.gateway),
+        policy_sha256=base.policy_sha256,
+        expiry=timedelta(hours=settings.deliveries.expire_hours),
+        clock=base.clock,
+        randomness=base.randomness,
+        unfit=lambda reason: looks_like.search(reason) is not None,
+    )
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise OutboxActError("outbox_unknown", delivery=text) from None
+
+
+def _say(output: Output, notice: Waiting) -> None:
+    output.say(
+        f"outbox.{notice.state}",
+        delivery=notice.delivery,
+        party=notice.party,
+        accepted=local(notice.accepted),
+        due=local(notice.due),
+        expires=local(notice.expires),
+        attempts=notice.attempts,
+        reason=notice.reason or "—",
+    )

@@ -1,0 +1,99 @@
+"""What a person may do with a dead letter: send it again, or give it up; either is evidence, with the reason given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.errors import Refusal, ShownError
+from gateway.notices import Round
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from gateway.change import Change
+    from gateway.delivery.delivering import Recorder
+    from gateway.delivery.rows import Waiting
+    from gateway.delivery.sealing import Sealing
+    from gateway.notices import Notice, Outcome
+    from gateway.ports import Clock, Randomness
+
+_LONGEST_REASON = 200
+
+
+class OutboxActError(ShownError):
+    """What was asked cannot be done with this notice; the text says why."""
+
+
+class Letters(Protocol):
+    """The outbox, as a person acts on it."""
+
+    def one(self, delivery: UUID) -> tuple[Waiting, bytes] | None:
+        """One notice with its sealed content."""
+        ...
+
+    def resent(self, delivery: UUID, due: datetime, expires: datetime, content: bytes) -> Change:
+        """A dead letter waits again."""
+        ...
+
+    def dropped(self, delivery: UUID) -> Change:
+        """A dead letter is given up."""
+        ...
+
+
+class OutboxActs:
+    """Sends dead letters again, or gives them up."""
+
+    def __init__(
+        self,
+        letters: Letters,
+        sealing: Sealing,
+        recorder: Recorder,
+        *,
+        policy_sha256: str,
+        expiry: timedelta,
+        clock: Clock,
+        randomness: Randomness,
+        unfit: Callable[[str], bool],
+    ) -> None:
+        """``expiry``: how long a letter that is sent again may wait; ``unfit``: what no reason may be."""
+        self._letters = letters
+        self._sealing = sealing
+        self._recorder = recorder
+        self._policy_sha256 = policy_sha256
+        self._expiry = expiry
+        self._clock = clock
+        self._randomness = randomness
+        self._unfit = unfit
+
+    def resend(self, delivery: UUID, reason: str) -> None:
+        """It waits again, with a new time to live; raises OutboxActError, NotRecordedError, KeystoreError."""
+        notice, at = self._dead(delivery, reason), self._clock.now()
+        renewed = replace(notice, expires=at + self._expiry)
+        change = self._letters.resent(delivery, at, renewed.expires, self._sealing.seal(renewed))
+        self._record("resent", renewed, at, reason, change)
+
+    def drop(self, delivery: UUID, reason: str) -> None:
+        """It is not there any more, and was never delivered; raises as ``resend``."""
+        notice = self._dead(delivery, reason)
+        self._record("dropped", notice, self._clock.now(), reason, self._letters.dropped(delivery))
+
+    def _dead(self, delivery: UUID, reason: str) -> Notice:
+        if not reason.strip() or len(reason) > _LONGEST_REASON or not reason.isprintable() or self._unfit(reason):
+            raise OutboxActError("outbox_reason_unfit", most=_LONGEST_REASON)
+        found = self._letters.one(delivery)
+        if found is None:
+            raise OutboxActError("outbox_unknown", delivery=delivery)
+        shown, content = found
+        if shown.state != "dead":
+            raise OutboxActError("outbox_not_dead", delivery=delivery)
+        return self._sealing.open(delivery, content)
+
+    def _record(self, outcome: Outcome, notice: Notice, at: datetime, reason: str, change: Change) -> None:
+        done = Round(self._randomness.uuid(), notice, at, self._policy_sha256, outcome, reason=reason)
+        try:
+            self._recorder.record(done, (change,))
+        except Refusal:  # somebody else decided meanwhile
+            raise OutboxActError("outbox_not_dead", delivery=notice.delivery) from None
