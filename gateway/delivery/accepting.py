@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
 
 from gateway.change import Change
 from gateway.errors import Code, Refusal
@@ -75,7 +76,8 @@ class Accepting:
             raise Refusal(Code.NOT_DELIVERABLE, component="addressee")
         told = self._introduce(str(asked["handle"]), message.request.party.name, addressee)
         notice = Notice(
-            delivery=self._randomness.uuid(),
+            # of one key there is one delivery, however often it is asked for
+            delivery=self._randomness.uuid() if grant.effect is None else UUID(grant.effect.upstream),
             exchange=received.exchange_id,
             addressee=addressee,
             subject=told.subjects[0],

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _INSERT = (
     "INSERT INTO outbox (id, party, line, accepted, due, expires, state, content)"
-    " VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?)"
+    " VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?) ON CONFLICT (id) DO NOTHING"
 )
 _EARLIER = (
     "SELECT 1 FROM outbox AS before WHERE before.line = next.line AND before.state = 'waiting'"
@@ -79,7 +79,7 @@ class Outbox:
         """A notice that waits from now on."""
         at = text_of(notice.accepted)
         row = (notice.delivery.bytes, notice.addressee, line, at, at, text_of(notice.expires), content)
-        return Statement(_INSERT, row, rows=1)
+        return Statement(_INSERT, row, rows=None)
 
     @staticmethod
     def delivered(claimed: Claimed) -> Change:

@@ -9,7 +9,7 @@ import threading
 from base64 import b64encode
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -34,6 +34,7 @@ NOTIFY, NOTICE = "placement.notify", "ministry.notice"
 AGREEMENT = "ENT-2026-20"
 OUTSIDE = "rien de tel"
 PERMIT = "9172-6438"
+KEY = str(UUID(int=17, version=4))
 
 
 class Post:
@@ -45,7 +46,8 @@ class Post:
         self.config = folder / "passerelle.toml"
         self.log, self.trust = gateway.settings.folders.log, folder / "trust"
         self.child = self.known()
-        self.accepted = [self.notify("offered"), self.notify("accepted")]
+        self.accepted = [self.notify("offered"), self.notify("accepted", key=KEY)]
+        self.repeated = self.notify("accepted", key=KEY)
         self.stranger = self.notify("offered", addressee="civil-registry")
         self.nobody = self.notify("offered", handle="f" * 64)
         self.dispatcher = Dispatcher(gateway.composition, threading.Event())
@@ -63,14 +65,18 @@ class Post:
         fields = {"nirec": "1" * 13, "family_name": "Fictif", "given_names": "Camille", "birth_date": "2024-02-29"}
         return str(self.asked(NIREC_TARGET, fields, "ENT-2026-01", "inscription")["handle"])
 
-    def notify(self, event: str, addressee: str = "ministry", handle: str | None = None) -> dict[str, Any]:
+    def notify(
+        self, event: str, addressee: str = "ministry", handle: str | None = None, key: str | None = None
+    ) -> dict[str, Any]:
         fields = {"handle": handle or self.child, "addressee": addressee, "event": event}
         fields |= {"date": "2026-11-23", "permit": PERMIT, "region": "06"}
-        return self.asked("/v1/placements", fields, "ENT-2026-15", "placement")
+        return self.asked("/v1/placements", fields, "ENT-2026-15", "placement", key or str(uuid4()))
 
-    def asked(self, target: str, fields: dict[str, str], agreement: str, purpose: str) -> dict[str, Any]:
+    def asked(
+        self, target: str, fields: dict[str, str], agreement: str, purpose: str, key: str | None = None
+    ) -> dict[str, Any]:
         salted = {**fields, "salt": b64encode(self.gateway.randomness.bytes(16)).decode()}
-        request = self.gateway.sign("cooperative", target, salted, agreement=agreement, purpose=purpose)
+        request = self.gateway.sign("cooperative", target, salted, agreement=agreement, purpose=purpose, key=key)
         released = self.gateway.send("cooperative", request)
         said: dict[str, Any] = json.loads(released.body)
         return said | {"http": released.status}
@@ -144,6 +150,8 @@ def test_a_notice_reaches_a_ministry_that_was_away_once_and_in_order(post: Post)
     assert post.rounds == ["failed", "delivered", "delivered", None]
     first, second = (one["delivery"] for one in post.accepted)
     assert post.held == [(first, "OFFERTE"), (second, "ACCEPTEE")]
+    # asked for again under its key, it is the same delivery, and went out once
+    assert (post.repeated["http"], post.repeated["delivery"]) == (200, second)
 
 
 def test_who_takes_no_notices_and_a_child_that_is_not_known_are_refused(post: Post) -> None:
@@ -173,7 +181,7 @@ def test_the_log_holds_and_tells_each_round(bench: Bench, post: Post) -> None:
     ]
     assert [one["delivery"] for one in told[:3]] == [one["delivery"] for one in [post.accepted[0], *post.accepted]]
     notified = [item.evidence for item in bench.items if item.evidence.get("operation") == NOTIFY]
-    assert [one["outcome"] for one in notified].count("released") == 4
+    assert [one["outcome"] for one in notified].count("released") == 5
     assert {one["notice"] for one in told} == {one["exchange_id"] for one in notified if one["outcome"] == "released"}
     assert {one["subjects"][0]["ledger"] for one in told} == {notified[0]["subjects"][0]["ledger"]}
     assert told[0]["subjects"][0]["handle"] != post.child
