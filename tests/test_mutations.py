@@ -18,6 +18,7 @@ _ELSEWHERE = [
     "tests/adapters/test_foreign.py",
     "tests/adapters/test_mapping.py",
     "tests/adapters/test_upstream_answer.py",
+    "tests/audit/test_acknowledgements.py",
     "tests/audit/test_agreement_attacks.py",
     "tests/audit/test_apart.py",
     "tests/audit/test_rest_upstream_attacks.py",
