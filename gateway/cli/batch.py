@@ -26,7 +26,7 @@ def _running(group: typer.Typer, t: Catalogue) -> None:
     file_argument = typer.Argument(help=t("help.batch_file"), metavar="FILE")
     party_option = typer.Option("--as", help=t("help.as"), metavar="PARTY")
     folder_option = typer.Option("--dir", help=t("help.call_dir"), metavar="DIR")
-    connections_option = typer.Option("--connections", help=t("help.batch_connections"), min=1, max=64)
+    connections_option = typer.Option("--connections", help=t("help.batch_connections"), min=1, max=64, metavar="N")
     rate_option = typer.Option("--per-second", help=t("help.batch_per_second"), min=1, metavar="N")
     patience_option = typer.Option("--patience", help=t("help.batch_patience"), min=0)
     pattern_option = typer.Option("--nirec-pattern", help=t("help.batch_pattern"), metavar="REGEX")
