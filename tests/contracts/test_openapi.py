@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _METHODS = {"get", "post"}
 #: The operations that have an effect, which happens once per key.
-EFFECTS = {"registrationCreate", "registrationChange", "registrationWithdraw", "subjectExpect", "permitFileV2"}
+EFFECTS = {
+    "registrationCreate", "registrationChange", "registrationWithdraw", "subjectExpect", "placementNotify",
+    "permitFileV2",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
