@@ -24,7 +24,8 @@ Json = dict[str, Any]
 _METHODS = {"get", "post"}
 #: The operations that have an effect, which happens once per key.
 EFFECTS = {
-    "placementNotify", "registrationCreate", "registrationChange", "registrationWithdraw", "subjectExpect", "permitFileV2",
+    "registrationCreate", "registrationChange", "registrationWithdraw", "subjectExpect", "placementNotify",
+    "permitFileV2",
 }  # fmt: skip
 
 

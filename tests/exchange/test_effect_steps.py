@@ -80,7 +80,8 @@ def test_an_intent_is_durable_before_anybody_is_asked() -> None:
     # what makes the registry know the child is in before it is told of it
     assert world.intended == [(BEGUN, TOLD)]
     ((answer, _),) = world.answers
-    assert answer.changes == (SETTLED,)
+    assert answer.changes[0] is SETTLED
+    assert BEGUN not in answer.changes
     assert answer.states is not None
     assert (answer.states.before, answer.states.after) == ("0" * 64, "2" * 64)
     assert world.asked[0].effect is not None
@@ -100,7 +101,8 @@ def test_what_happens_here_comes_with_the_record_and_has_no_intent() -> None:
     world = Writing(outside=False)
     assert world.handle().status == 200
     assert "intend" not in world.steps
-    assert world.answers[0][0].changes == (BEGUN,)
+    assert world.answers[0][0].changes[0] is BEGUN
+    assert SETTLED not in world.answers[0][0].changes
 
 
 def test_an_answer_without_the_states_is_none() -> None:
