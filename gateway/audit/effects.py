@@ -21,7 +21,7 @@ from gateway.signing.base import parse_base
 from gateway.signing.structured import MalformedFieldError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from contracts.loader import Operation
     from gateway.audit.evidence_schema import Exchange, RequestPart
@@ -83,7 +83,15 @@ def check_effect(evidence: Exchange, operation: Operation, *, outside: bool) -> 
 def _asked_with_key(request: RequestPart | SoapRequestPart) -> bool:
     if isinstance(request, SoapRequestPart):
         return any(b"Idempotency-Key" in block for block in request.headers.values())
-    return f"\n{_KEY_FIELD}: " in request.base
+    return _KEY_FIELD in _covered(request.base)
+
+
+def _covered(base: str) -> Mapping[str, str]:
+    """What a signature covers, in whatever order its signer has it; raises Problem."""
+    try:
+        return parse_base(base.encode("ascii"))[0]
+    except (MalformedFieldError, UnicodeEncodeError):
+        raise Problem(Fault.EFFECT_DIFFERS, "not a signature base") from None
 
 
 def _check_one_key(evidence: Exchange) -> None:
@@ -91,10 +99,7 @@ def _check_one_key(evidence: Exchange) -> None:
     keys = set()
     for attempt in evidence.upstream:
         if isinstance(attempt.request, RestMessagePart):
-            try:
-                keys.add(parse_base(attempt.request.base.encode("ascii"))[0].get(_KEY_FIELD))
-            except (MalformedFieldError, UnicodeEncodeError):
-                raise Problem(Fault.UPSTREAM_DIFFERS, "not a signature base") from None
+            keys.add(_covered(attempt.request.base).get(_KEY_FIELD))
         elif isinstance(attempt.request, MessagePart):
             keys.add(None)
     if None in keys or len(keys) > 1:

@@ -40,8 +40,12 @@ class EffectStore(Protocol):
         """This exchange is about to have an effect under the key."""
         ...
 
-    def settled(self, key: bytes, exchange_id: UUID) -> Change:
-        """Of this exchange, and of those under the same key that had no answer, it is known what became."""
+    def settled(self, key: bytes) -> Change:
+        """Of every exchange under the key it is known what became."""
+        ...
+
+    def undone(self, exchange_id: UUID) -> Change:
+        """This exchange had no effect; it says nothing of others under its key."""
         ...
 
 
@@ -75,7 +79,8 @@ class EffectKeys:
             seed=self._mac("seed", party, message.key)[:_UUID_BYTES],
             outside=outside,
             begun=begun,
-            settled=self._store.settled(key, received.exchange_id),
+            settled=self._store.settled(key),
+            undone=self._store.undone(received.exchange_id),
         )
 
     def _mac(self, *parts: str) -> bytes:

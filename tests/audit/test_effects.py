@@ -174,6 +174,15 @@ def _unkeyed(bench: Bench) -> None:
     bench.forger.request(bench.one(CREATE), "ministry", change)
 
 
+def _key_first(said: dict[str, Any]) -> None:
+    """The caller covers the same, its key before all else."""
+    request = said["request"]
+    line = next(one for one in request["base"].splitlines() if one.startswith('"idempotency-key"'))
+    for name in ("base", "parameters"):
+        request[name] = request[name].replace(' "idempotency-key"', "").replace('("', '("idempotency-key" "', 1)
+    request["base"] = f"{line}\n" + request["base"].replace(f"{line}\n", "", 1)
+
+
 def _rekeyed(bench: Bench) -> None:
     """The registry was asked again under another key: a second effect."""
     item = bench.one(CREATE)
@@ -238,6 +247,14 @@ def test_what_an_auditor_finds(bench: Bench, case: str) -> None:
     spoil, faults = _SPOILED[case]
     spoil(bench)
     assert bench.faults() == faults
+
+
+def test_the_key_may_stand_anywhere_in_what_the_caller_signed(bench: Bench) -> None:
+    item = bench.one(CREATE)
+    bench.forger.request(item, "ministry", _key_first)
+    assert item.evidence["request"]["base"].startswith('"idempotency-key": ')
+    # its intent is that of the request before: of the key nothing is found
+    assert bench.faults() == {Fault.INTENT_MISSING}
 
 
 def test_an_effect_that_was_asked_for_under_two_keys(bench: Bench) -> None:

@@ -142,6 +142,21 @@ def test_an_intent_is_settled_by_its_own_record_or_by_a_repeat_s(world: World) -
     assert [one.key for one in world.rows.unsettled()] == [world.effect(OTHER).key]
 
 
+def test_a_refusal_that_had_no_effect_settles_its_own_intent_and_no_other(world: World) -> None:
+    lost, refused = world.effect(), world.effect()
+    assert world.write(lost.begun) is world.write(refused.begun) is None
+    (first, _) = world.rows.unsettled()
+    assert world.write(refused.undone) is None
+    # of the first, whose answer was lost, it knows nothing; nor does one that was refused before its intent
+    conflict = world.effect(purpose="q")
+    assert world.write(conflict.begun) is Code.IDEMPOTENCY_CONFLICT
+    assert world.write(conflict.undone) is None
+    assert len(world.rows.unsettled()) == 1
+    assert world.write(lost.undone) is None
+    assert world.states() == []
+    assert first.key == refused.key
+
+
 def test_what_comes_with_the_record_has_no_intent(world: World) -> None:
     assert world.begin(upstream="subjects") is None
     assert world.states() == []

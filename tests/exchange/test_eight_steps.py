@@ -338,6 +338,13 @@ def test_nothing_is_given_back_twice() -> None:
     assert len(world.settled) == 1
 
 
+def test_settling_that_fails_may_have_held_and_gives_nothing_back() -> None:
+    world = Everything(holds=3, fails={"settle": StorageUnavailableError("after the commit")})
+    world.handle()
+    assert world.settled == [(3, (DisclosedSubject("ledger", "handle of ministry"),))]
+    assert not world.answers
+
+
 def test_subjects_that_changed_before_the_commit_are_a_refusal_with_what_was_tried() -> None:
     world = Everything(fails={"seal": Refusal(Code.SUBJECTS_CHANGED)})
     assert world.handle().status == 400
