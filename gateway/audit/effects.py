@@ -152,14 +152,13 @@ def _judge(rows: list[_Row], excused: Collection[bytes], judged: Judged) -> None
         if intent is None or intent.request != row.request:
             text = "asked for without an intent" if intent is None else "the intent is of another request"
             judged.problems.append((row.place, row.exchange_id, Problem(Fault.INTENT_MISSING, text)))
-    # an answer under a key tells of every time that it was asked for under it
-    if any(row.what == _DONE for row in rows):
-        return
+    # an answer under a key tells of every time that it had been asked for by then; a key may come again much later
+    answered = max((row.place for row in rows if row.what == _DONE), default=-1)
     known = {row.exchange_id for row in rows if row.what in {_NOT_DONE, _SETTLED}}
     judged.unsettled += [
         Unsettled(row.place, str(UUID(bytes=row.exchange_id)))
         for row in intents.values()
-        if row.exchange_id not in known
+        if row.place > answered and row.exchange_id not in known
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from adapters.cooperative.sandbox.answering import Call, answered
 from adapters.cooperative.sandbox.changing import Registrar
 from adapters.cooperative.sandbox.storage import Registry
 from gateway.audit.audit import audit
+from gateway.audit.effects import exchange_row, intent_row, judge_effects
 from gateway.audit.verdict import Fault, Unproven
 from gateway.effects.storage import DatabaseEffects
 from gateway.ledger.encoding import canonical_json
@@ -255,6 +257,37 @@ def test_the_key_may_stand_anywhere_in_what_the_caller_signed(bench: Bench) -> N
     assert item.evidence["request"]["base"].startswith('"idempotency-key": ')
     # its intent is that of the request before: of the key nothing is found
     assert bench.faults() == {Fault.INTENT_MISSING}
+
+
+def _judged(*rows: tuple[str, str]) -> list[str]:
+    """Of which exchanges nobody knows, in a log of intents, answers and refusals under one key."""
+
+    def row(index: int, what: str, exchange_id: str) -> bytes:
+        said: Any = SimpleNamespace(
+            kind="exchange" if what == "answered" else "refusal",
+            effect=SimpleNamespace(key="1" * 64),
+            exchange_id=exchange_id,
+            request=SimpleNamespace(signature=exchange_id.encode()),
+            upstream=() if what == "not asked" else ("attempt",),
+            outcome="upstream_timeout",
+        )
+        operation: Any = SimpleNamespace(reduction=None)
+        return intent_row(index, said) if what == "intent" else exchange_row(index, said, operation)
+
+    part = b"".join(row(index, *said) for index, said in enumerate(rows))
+    judged = judge_effects([part], frozenset())
+    assert judged.problems == []
+    return [one.exchange_id for one in judged.unsettled]
+
+
+def test_an_answer_tells_of_what_was_asked_for_by_then() -> None:
+    lost, again, later = (str(uuid4()) for _ in range(3))
+    asked = [("intent", lost), ("lost", lost), ("intent", again)]
+    assert _judged(*asked) == [lost, again]
+    assert _judged(*asked, ("not asked", again)) == [lost]
+    assert _judged(*asked, ("answered", again)) == []
+    # a key that comes again is not known by what was said before
+    assert _judged(*asked, ("answered", again), ("intent", later)) == [later]
 
 
 def test_an_effect_that_was_asked_for_under_two_keys(bench: Bench) -> None:
