@@ -10,7 +10,15 @@ from uuid import UUID
 import pytest
 
 from gateway.change import Change
-from gateway.errors import Code, ConfigurationError, KeystoreError, NotRecordedError, Refusal, StorageUnavailableError
+from gateway.errors import (
+    Code,
+    ConfigurationError,
+    KeystoreError,
+    NotRecordedError,
+    PasserelleError,
+    Refusal,
+    StorageUnavailableError,
+)
 from gateway.exchange import Exchange
 from gateway.model import (
     CertificateProof,
@@ -339,7 +347,7 @@ def test_nothing_is_given_back_twice() -> None:
 
 
 def test_settling_that_fails_may_have_held_and_gives_nothing_back() -> None:
-    world = Everything(holds=3, fails={"settle": StorageUnavailableError("after the commit")})
+    world = Everything(holds=3, fails={"settle": PasserelleError("after the commit")})
     world.handle()
     assert world.settled == [(3, (DisclosedSubject("ledger", "handle of ministry"),))]
     assert not world.answers
