@@ -190,13 +190,17 @@ class Exchange:
 
 
 def _settled_by(refused: Refused) -> tuple[Change, ...]:
-    """A refusal says what became of its own effect where nobody was asked, or whoever was asked has said no.
+    """A refusal says that it had no effect where step 6 tells that nobody was asked, or whoever was asked has said no.
 
-    Of an effect that was asked for earlier under the same key it knows nothing.
+    Of an effect that was asked for earlier under the same key it knows nothing; nor does a fault of ours, whenever it
+    came. Whatever was refused before step 6 has no intent to settle.
     """
     grant = refused.proven
     if not isinstance(grant, Grant) or grant.effect is None or not grant.effect.outside:
         return ()
-    rule = grant.message.reduction
-    said_no = rule is not None and refused.refusal.code in {code for _, _, code in rule.refuse}
-    return (grant.effect.undone,) if said_no or not refused.attempts else ()
+    if refused.attempts:
+        rule = grant.message.reduction
+        undone = rule is not None and refused.refusal.code in {code for _, _, code in rule.refuse}
+    else:
+        undone = isinstance(refused.refusal, UpstreamRefusal)
+    return (grant.effect.undone,) if undone else ()

@@ -116,6 +116,9 @@ def exchange_row(index: int, evidence: Exchange, operation: Operation) -> bytes:
         what = _DONE
     elif evidence.upstream:
         what = _NOT_DONE if evidence.outcome in said_no else _NOT_KNOWN
+    elif evidence.outcome == Code.INTERNAL:
+        # a fault may have come when somebody had been asked: it settles nothing, and may have had no intent
+        return b""
     else:
         # nobody was asked; whether an intent had been recorded by then is for its own row to say
         return _row(evidence.effect.key, _SETTLED, index, evidence.exchange_id, b"")

@@ -268,8 +268,8 @@ def _judged(*rows: tuple[str, str]) -> list[str]:
             effect=SimpleNamespace(key="1" * 64),
             exchange_id=exchange_id,
             request=SimpleNamespace(signature=exchange_id.encode()),
-            upstream=() if what == "not asked" else ("attempt",),
-            outcome="upstream_timeout",
+            upstream=("attempt",) if what == "lost" else (),
+            outcome="internal" if what == "fault" else "upstream_timeout",
         )
         operation: Any = SimpleNamespace(reduction=None)
         return intent_row(index, said) if what == "intent" else exchange_row(index, said, operation)
@@ -285,6 +285,7 @@ def test_an_answer_tells_of_what_was_asked_for_by_then() -> None:
     asked = [("intent", lost), ("lost", lost), ("intent", again)]
     assert _judged(*asked) == [lost, again]
     assert _judged(*asked, ("not asked", again)) == [lost]
+    assert _judged(*asked, ("fault", again)) == [lost, again]
     assert _judged(*asked, ("answered", again)) == []
     # a key that comes again is not known by what was said before
     assert _judged(*asked, ("answered", again), ("intent", later)) == [later]

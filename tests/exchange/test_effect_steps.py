@@ -129,6 +129,12 @@ def test_a_refusal_says_what_became_of_the_effect_only_where_it_knows() -> None:
     lost = replace(ATTEMPT, outcome="upstream_timeout", answer=None)
     for code in (Code.UPSTREAM_TIMEOUT, Code.UPSTREAM_UNTRUSTED, Code.UPSTREAM_MALFORMED):
         assert _sealed(Writing(fails={"call": UpstreamRefusal(code, attempts=(lost,))})).changes == ()
+    # a fault of ours may have come when somebody had been asked: nobody knows
+    assert _sealed(Writing(fails={"call": ValueError("ours")})).changes == ()
+    # and before the intent there is nothing to settle: whoever is refused so without end has one leaf a minute
+    conflict = Refusal(Code.IDEMPOTENCY_CONFLICT)
+    assert _sealed(Writing(fails={"intend": conflict})).changes == ()
+    assert _sealed(Writing(fails={"intend": conflict}, exceeded=True)).refusal.code is Code.TOO_MANY_REFUSALS
     # whoever is refused without end settles each intent of its own
     many = Writing(fails={"call": UpstreamRefusal(Code.UPSTREAM_UNAVAILABLE)}, exceeded=True)
     assert _sealed(many).changes == (UNDONE,)
