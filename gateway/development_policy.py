@@ -144,7 +144,8 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
 
 #: operation -> distinct children that a party may try or be told of in any 24 hours
 BUDGETS: Mapping[str, int] = {
-    "nirec.verify": 100_000, "subject.birth": 5_000, "registration.get": 500, "registration.search": 500,
+    "nirec.verify": 100_000, "batch.verify": 100_000, "batch.answer": 100_000, "subject.birth": 5_000,
+    "registration.get": 500, "registration.search": 500, "registration.change": 500, "registration.withdraw": 500,
 }  # fmt: skip
 _BUDGET_HOURS = 24
 

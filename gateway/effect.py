@@ -23,7 +23,8 @@ class Effect:
         seed: 16 bytes of its own, for what is made here under this key and must be the same whenever it is repeated.
         outside: whether another system has the effect, so that an intent is recorded before it is asked (L4).
         begun: written with the intent, or with the record where there is none: the key stands for this message.
-        settled: written with the record of an exchange that says what became of it.
+        settled: written with the record of the other system's answer: it tells of each time that the key was asked for.
+        undone: written with the record of a refusal that had no effect: it tells of its own exchange, and no other.
     """
 
     key: bytes = field(repr=False)
@@ -32,6 +33,7 @@ class Effect:
     outside: bool
     begun: Change
     settled: Change
+    undone: Change
 
 
 @dataclass(frozen=True, slots=True)

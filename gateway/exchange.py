@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gateway.effect import States
 from gateway.errors import (
     Code,
     ConfigurationError,
@@ -18,23 +17,14 @@ from gateway.errors import (
     Refusal,
     StorageUnavailableError,
 )
-from gateway.model import Answer, Content, Grant, Nirec, Party, Refused, SubjectRequest, UpstreamRefusal
+from gateway.model import Grant, Refused, UpstreamRefusal
+from gateway.reducing import Reducing, given_handles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gateway.change import Change
-    from gateway.model import (
-        Attempt,
-        Claim,
-        Disclosure,
-        Form,
-        Received,
-        Reduction,
-        Released,
-        Reply,
-        VerifiedRequest,
-    )
+    from gateway.model import Answer, Attempt, Claim, Party, Received, Released, Reply, VerifiedRequest
     from gateway.ports import (
         Budgets,
         Effects,
@@ -49,12 +39,6 @@ if TYPE_CHECKING:
         Upstream,
     )
 
-_CONTENT_TYPES: Mapping[Form, str] = {
-    "rest": "application/json",
-    "soap11": "text/xml; charset=utf-8",
-    "soap12": "application/soap+xml; charset=utf-8",
-}
-_OK = 200
 #: Where one of these ends an exchange before anybody was asked, it cannot be recorded, or not be answered for.
 _NOT_RECORDED = (NotRecordedError, StorageUnavailableError, ConfigurationError, KeystoreError)
 
@@ -81,12 +65,12 @@ class Exchange:
         self._identity = identity
         self._signing = signing
         self._translation = translation
+        self._reducing = Reducing(translation, subjects, family)
         self._guard = guard
         self._policy = policy
         self._budgets = budgets
         self._upstreams = upstreams
         self._subjects = subjects
-        self._family = family
         self._effects = effects
         self._ledger = ledger
         self._alarm = alarm
@@ -112,15 +96,16 @@ class Exchange:
             claim = proven = self._guard.claim(message)  # 4  once, everywhere
             grant = proven = self._policy.authorise(claim)  # 5  agreement and purpose
             self._signing.signing_key()  # nobody is asked for an answer that we could not sign
-            known = self._subjects.check(_handles(grant), party.name)  # nor about a child that the caller does not know
+            known = self._subjects.check(given_handles(grant), party.name)  # nor about a child unknown to the caller
             grant = proven = self._budgets.reserve(grant, known)  # and its cost is spent, whatever comes of it
             if (effect := self._effects.effect(grant)) is not None:
                 grant = proven = replace(grant, effect=effect)
             asked = self._intended(*self._as_known_there(grant))  # nor under a name that is not theirs
             reply = self._upstreams[message.upstream].call(asked)  # 6  verified upstream answer
             attempts = reply.attempts
-            answer = self._reduce(grant, reply)  # 7  only what the agreement names
-            grant = proven = self._budgets.settle(grant, answer.subjects)  # spent on whom it really discloses
+            answer = self._reducing.reduce(grant, reply)  # 7  only what the agreement names
+            proven = replace(grant, reserved=0)  # settling that fails may have held all the same: give back nothing
+            grant = self._budgets.settle(grant, answer.subjects)  # spent on whom it really discloses
         except UpstreamRefusal as refusal:
             if isinstance(refusal.__cause__, Exception):
                 self._alarm(received, refusal.__cause__)
@@ -142,7 +127,7 @@ class Exchange:
         """
         message, rule = grant.message, grant.message.reduction
         changes: tuple[Change, ...] = ()
-        asked = _handles(grant), message.request.party.name, message.upstream
+        asked = given_handles(grant), message.request.party.name, message.upstream
         if rule is not None and rule.act == "register":
             names, changes = self._subjects.introduced(*asked)
         elif rule is not None and rule.act == "read":
@@ -157,57 +142,6 @@ class Exchange:
         if grant.effect is not None and grant.effect.outside:
             self._ledger.intend(grant, (grant.effect.begun, *changes))
         return grant
-
-    def _reduce(self, grant: Grant, reply: Reply) -> Answer:
-        fields = dict(reply.fields)
-        rule, states = grant.message.reduction, None
-        told = None if rule is None else self._disclosed(grant, rule, fields)
-        if rule is not None and not grant.tells_not_found:
-            for name, value, said in rule.conceal:
-                if fields.get(name) == value:
-                    fields[name] = said
-        if grant.message.states is not None:
-            states = _states(grant.message.states, fields)
-        kept = {name: value for name, value in fields.items() if name in grant.fields}
-        body = self._translation.translate_out(grant, dict(kept))
-        message = grant.message
-        content = Content(_OK, _CONTENT_TYPES[message.request.form], body, message.headers)
-        changes = (*_written_with(grant), *reply.changes)
-        if told is None:
-            return Answer(content, tuple(sorted(kept)), (), changes, states)
-        # a child who is registered twice is one subject
-        subjects = tuple(dict.fromkeys(told.subjects))
-        changes = (*changes, *told.changes, *self._family.noted(grant, told, kept))
-        return Answer(content, tuple(sorted(kept)), subjects, changes, states)
-
-    def _disclosed(self, grant: Grant, rule: Reduction, fields: dict[str, object]) -> Disclosure | None:
-        """The subjects that the answer is about, their handles put into ``fields``; raises Refusal."""
-        for name, value, code in rule.refuse:
-            if fields.get(name) == value:
-                raise Refusal(code)
-        if rule.listed is not None:
-            return self._list(grant, rule, fields) if rule.listed in grant.fields else None
-        fields.pop(rule.handle, None)  # a handle of the upstream's is nobody else's (N3)
-        if rule.field is not None and fields.get(rule.field) != rule.confirmed:
-            return None
-        told = self._subjects.disclose(_subject_request(grant, rule))
-        fields[rule.handle] = told.subjects[0].handle
-        return told
-
-    def _list(self, grant: Grant, rule: Reduction, fields: dict[str, object]) -> Disclosure:
-        """Names each item's child for the caller; in ``fields`` its handle takes the place of the upstream's (N3)."""
-        listed = str(rule.listed)
-        items = _items(fields.get(listed))
-        asked = replace(
-            _subject_request(grant, rule),
-            handles=tuple(str(item[rule.handle]) for item in items),
-            upstream=grant.message.upstream,
-        )
-        told = self._subjects.disclose(asked)
-        fields[listed] = [
-            {**item, rule.handle: subject.handle} for item, subject in zip(items, told.subjects, strict=True)
-        ]
-        return told
 
     def _seal(self, grant: Grant, reply: Reply, answer: Answer) -> Released:
         request = grant.message.request
@@ -255,52 +189,18 @@ class Exchange:
         return self._sealed(refused, lambda: self._ledger.repeat_refusal(refused, recorded))
 
 
-def _handles(grant: Grant) -> tuple[str, ...]:
-    rule = grant.message.reduction
-    return () if rule is None else tuple(str(grant.message.fields[name]) for name in rule.given)
-
-
-def _items(listed: object) -> list[dict[str, object]]:
-    # the contract has them so, by which the upstream's answer was judged
-    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-
-
-def _subject_request(grant: Grant, rule: Reduction) -> SubjectRequest:
-    message = grant.message
-    nirec = None if rule.identifier is None else message.fields[rule.identifier]
-    if nirec is not None and not isinstance(nirec, Nirec):
-        raise PasserelleError("the contract's identifier is no NIREC")
-    return SubjectRequest(
-        act=rule.act,
-        party=message.request.party.name,
-        nirec=nirec,
-        handles=_handles(grant),
-        reason=None if rule.reason is None else str(message.fields[rule.reason]),
-        gives_handle=(rule.listed or rule.handle) in grant.fields,
-        seed=None if grant.effect is None else grant.effect.seed,
-    )
-
-
-def _states(names: tuple[str, str], fields: Mapping[str, object]) -> States:
-    """Whoever has an effect says what state it found and left (P5); raises Refusal where it does not."""
-    before, after = (fields.get(name) for name in names)
-    if not isinstance(before, str) or not isinstance(after, str):
-        raise Refusal(Code.UPSTREAM_MALFORMED)
-    return States(before, after)
-
-
-def _written_with(grant: Grant) -> tuple[Change, ...]:
-    """What an exchange's record brings of its effect: it is settled, or comes with the record itself."""
-    if grant.effect is None:
-        return ()
-    return (grant.effect.settled,) if grant.effect.outside else (grant.effect.begun,)
-
-
 def _settled_by(refused: Refused) -> tuple[Change, ...]:
-    """A refusal says what became of an effect where nobody was asked, or whoever was asked has said no."""
+    """A refusal says that it had no effect where step 6 tells that nobody was asked, or whoever was asked has said no.
+
+    Of an effect that was asked for earlier under the same key it knows nothing; nor does a fault of ours, whenever it
+    came. Whatever was refused before step 6 has no intent to settle.
+    """
     grant = refused.proven
     if not isinstance(grant, Grant) or grant.effect is None or not grant.effect.outside:
         return ()
-    rule = grant.message.reduction
-    said_no = rule is not None and refused.refusal.code in {code for _, _, code in rule.refuse}
-    return (grant.effect.settled,) if said_no or not refused.attempts else ()
+    if refused.attempts:
+        rule = grant.message.reduction
+        undone = rule is not None and refused.refusal.code in {code for _, _, code in rule.refuse}
+    else:
+        undone = isinstance(refused.refusal, UpstreamRefusal)
+    return (grant.effect.undone,) if undone else ()

@@ -21,7 +21,7 @@ from gateway.signing.base import parse_base
 from gateway.signing.structured import MalformedFieldError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from contracts.loader import Operation
     from gateway.audit.evidence_schema import Exchange, RequestPart
@@ -83,7 +83,15 @@ def check_effect(evidence: Exchange, operation: Operation, *, outside: bool) -> 
 def _asked_with_key(request: RequestPart | SoapRequestPart) -> bool:
     if isinstance(request, SoapRequestPart):
         return any(b"Idempotency-Key" in block for block in request.headers.values())
-    return f"\n{_KEY_FIELD}: " in request.base
+    return _KEY_FIELD in _covered(request.base)
+
+
+def _covered(base: str) -> Mapping[str, str]:
+    """What a signature covers, in whatever order its signer has it; raises Problem."""
+    try:
+        return parse_base(base.encode("ascii"))[0]
+    except (MalformedFieldError, UnicodeEncodeError):
+        raise Problem(Fault.EFFECT_DIFFERS, "not a signature base") from None
 
 
 def _check_one_key(evidence: Exchange) -> None:
@@ -91,10 +99,7 @@ def _check_one_key(evidence: Exchange) -> None:
     keys = set()
     for attempt in evidence.upstream:
         if isinstance(attempt.request, RestMessagePart):
-            try:
-                keys.add(parse_base(attempt.request.base.encode("ascii"))[0].get(_KEY_FIELD))
-            except (MalformedFieldError, UnicodeEncodeError):
-                raise Problem(Fault.UPSTREAM_DIFFERS, "not a signature base") from None
+            keys.add(_covered(attempt.request.base).get(_KEY_FIELD))
         elif isinstance(attempt.request, MessagePart):
             keys.add(None)
     if None in keys or len(keys) > 1:
@@ -111,6 +116,9 @@ def exchange_row(index: int, evidence: Exchange, operation: Operation) -> bytes:
         what = _DONE
     elif evidence.upstream:
         what = _NOT_DONE if evidence.outcome in said_no else _NOT_KNOWN
+    elif evidence.outcome == Code.INTERNAL:
+        # a fault may have come when somebody had been asked: it settles nothing, and may have had no intent
+        return b""
     else:
         # nobody was asked; whether an intent had been recorded by then is for its own row to say
         return _row(evidence.effect.key, _SETTLED, index, evidence.exchange_id, b"")
@@ -147,14 +155,13 @@ def _judge(rows: list[_Row], excused: Collection[bytes], judged: Judged) -> None
         if intent is None or intent.request != row.request:
             text = "asked for without an intent" if intent is None else "the intent is of another request"
             judged.problems.append((row.place, row.exchange_id, Problem(Fault.INTENT_MISSING, text)))
-    # an answer under a key tells of every time that it was asked for under it
-    if any(row.what == _DONE for row in rows):
-        return
+    # an answer under a key tells of every time that it had been asked for by then; a key may come again much later
+    answered = max((row.place for row in rows if row.what == _DONE), default=-1)
     known = {row.exchange_id for row in rows if row.what in {_NOT_DONE, _SETTLED}}
     judged.unsettled += [
         Unsettled(row.place, str(UUID(bytes=row.exchange_id)))
         for row in intents.values()
-        if row.exchange_id not in known
+        if row.place > answered and row.exchange_id not in known
     ]
 
 

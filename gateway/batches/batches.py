@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from gateway.batches.batch import ANSWER, GET, OPEN, VERIFY, Answered, Asking, Batch, Record, milliseconds
 from gateway.change import Change
-from gateway.errors import Code, PasserelleError, Refusal
+from gateway.errors import Code, PasserelleError, Refusal, StorageUnavailableError
 from gateway.model import Nirec, Reply
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ class _AskedInBatch:
         try:
             reply = self._upstream.call(grant)
         except Exception:
-            self._store.give_back(asking)
+            with suppress(StorageUnavailableError):  # it is void soon in any case; what was tried is to be recorded
+                self._store.give_back(asking)
             raise
         change = self._batches.answers(line, exchange, str(reply.fields["outcome"]))
         return replace(reply, changes=(*reply.changes, change))

@@ -51,11 +51,13 @@ def status(output: Output, file: Path) -> Exit:
 
 
 def pause(output: Output, file: Path) -> Exit:
-    """Asks the process that works at a batch to stop; it can be taken up again."""
+    """Asks the process that works at a batch to stop; it can be taken up again. Where none does, says so."""
     journal, state = _known(file)
-    journal.ask_pause()
-    output.result({"batch": state.batch, "running": journal.in_hand()})
-    output.say("batch.pause_asked")
+    running = journal.in_hand()
+    if running:
+        journal.ask_pause()
+    output.result({"batch": state.batch, "running": running})
+    output.say("batch.pause_asked" if running else "batch.nothing_to_pause")
     return Exit.HOLDS
 
 

@@ -16,6 +16,7 @@ from gateway.client.batch import BatchRun, Pattern, open_batch
 from gateway.client.batch_wire import BatchWire
 from gateway.client.party import PartyFolder
 from gateway.errors import ConfigurationError
+from gateway.messages.table import load_table
 from gateway.nirec.memory import forbid_core_dumps
 from gateway.system import SystemClock, SystemRandomness, stop_on_signal
 
@@ -113,8 +114,16 @@ def _stopped(output: Output, wanted: Wanted, run: BatchRun, stop: Stop, journal:
     asked = stop.is_set() or journal.pause_asked()
     output.result({"holds": False, "answered": how_far.done, "records": how_far.records, "waiting": how_far.waiting})
     output.say("batch.stopped", done=how_far.done, records=how_far.records)
+    if how_far.waiting is not None and not asked:
+        output.say("batch.no_answer", reason=_reasons(output)(how_far.waiting))
     output.say("batch.how_to_resume", file=wanted.file, party=wanted.party)
     return Exit.REFUSED if asked else Exit.OUTSIDE
+
+
+def _reasons(output: Output) -> Callable[[str], str]:
+    """How a reason for waiting is said: a refusal by its title; whatever else there was, as nobody there."""
+    titles = {code.value: row.title[output.t.language] for code, row in load_table().items()}
+    return lambda reason: titles.get(reason) or output.t("batch.unreachable", reason=reason)
 
 
 @contextmanager
@@ -128,7 +137,7 @@ def _shown(output: Output, run: BatchRun) -> Iterator[Callable[[HowFar], None]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    clock = SystemClock()
+    clock, reasons = SystemClock(), _reasons(output)
     start, first = clock.monotonic(), run.progress()
     with Progress(*columns, console=output.error_console, transient=True, disable=quiet) as bar:
         task = bar.add_task("", total=first.records, completed=first.done, visible=False, rate="")
@@ -137,8 +146,8 @@ def _shown(output: Output, run: BatchRun) -> Iterator[Callable[[HowFar], None]]:
             elapsed = clock.monotonic() - start
             rate = (now.done - first.done) / elapsed if elapsed else 0.0
             said = output.t("batch.rate", rate=f"{rate:.0f}")
-            waits = now.waiting is not None
-            text = output.t("batch.waiting", reason=now.waiting) if waits else output.t("batch.asking")
+            waits = now.waiting
+            text = output.t("batch.asking") if waits is None else output.t("batch.waiting", reason=reasons(waits))
             bar.update(task, completed=now.done, description=text, rate=said, visible=elapsed > _SHOWN_AFTER)
 
         yield show

@@ -125,7 +125,7 @@ class BatchWire:
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise LaterError(f"unreachable ({type(error).__name__})") from None
+            raise LaterError(type(error).__name__) from None
         return self._client.verify(request, response.status, headers, body)
 
     def close(self) -> None:

@@ -40,8 +40,12 @@ class EffectStore(Protocol):
         """This exchange is about to have an effect under the key."""
         ...
 
-    def settled(self, key: bytes, exchange_id: UUID) -> Change:
-        """Of this exchange, and of those under the same key that had no answer, it is known what became."""
+    def settled(self, key: bytes) -> Change:
+        """Of every exchange under the key it is known what became."""
+        ...
+
+    def undone(self, exchange_id: UUID) -> Change:
+        """This exchange had no effect; it says nothing of others under its key."""
         ...
 
 
@@ -63,7 +67,8 @@ class EffectKeys:
         request = message.request
         party, received = request.party.name, request.received
         key = self._mac("key", party, message.key)
-        begun = self._store.begun(key, self._mac("message", party, _canonical(message)), received.at + KEPT)
+        said = _canonical(message)
+        begun = self._store.begun(key, self._mac("message", party, said), received.at + KEPT)
         outside = message.upstream not in self._ours
         if outside:
             begun = begun.then(self._store.intended(key, received.exchange_id, party, received.at))
@@ -72,10 +77,12 @@ class EffectKeys:
             upstream=str(
                 UUID(bytes=self._mac("upstream", message.upstream, party, message.key)[:_UUID_BYTES], version=4)
             ),
-            seed=self._mac("seed", party, message.key)[:_UUID_BYTES],
+            # of the message too: a key that comes again once it is forgotten, for another child, makes another one
+            seed=self._mac("seed", party, message.key, said)[:_UUID_BYTES],
             outside=outside,
             begun=begun,
-            settled=self._store.settled(key, received.exchange_id),
+            settled=self._store.settled(key),
+            undone=self._store.undone(received.exchange_id),
         )
 
     def _mac(self, *parts: str) -> bytes:

@@ -28,7 +28,7 @@ _INTEND = "INSERT INTO intents (exchange_id, key, party, at, state) VALUES (?, ?
 _SETTLE = "UPDATE intents SET state = 'settled' WHERE key = ? AND state <> 'settled'"
 _GIVE_UP = "UPDATE intents SET state = 'unknown' WHERE state = 'open' AND at < ? RETURNING exchange_id"
 _UNSETTLED = "SELECT exchange_id, key, party, at, state FROM intents WHERE state <> 'settled' ORDER BY at"
-_BY_HAND = "UPDATE intents SET state = 'settled' WHERE exchange_id = ? AND state <> 'settled'"
+_SETTLE_ONE = "UPDATE intents SET state = 'settled' WHERE exchange_id = ? AND state <> 'settled'"
 _FORGET_INTENTS = "DELETE FROM intents WHERE state = 'settled' AND at < ?"
 _FORGET_KEYS = """
 DELETE FROM effect_keys WHERE expires < ?
@@ -62,9 +62,14 @@ class EffectRows:
         return Change((Statement(_INTEND, values, rows=1),), Code.IDEMPOTENCY_CONFLICT)
 
     @staticmethod
-    def settled(key: bytes, exchange_id: UUID) -> Change:  # noqa: ARG004  the store's signature
+    def settled(key: bytes) -> Change:
         """What became of every intent under the key is known."""
         return Change((Statement(_SETTLE, (key,), rows=None),), Code.SUBJECTS_CHANGED, alone=False)
+
+    @staticmethod
+    def undone(exchange_id: UUID) -> Change:
+        """This exchange had no effect; where it was refused before its intent, there is nothing to settle."""
+        return Change((Statement(_SETTLE_ONE, (exchange_id.bytes,), rows=None),), Code.SUBJECTS_CHANGED, alone=False)
 
 
 class DatabaseEffects:
@@ -96,7 +101,7 @@ class DatabaseEffects:
 
 def settled_by_hand(exchange_id: UUID) -> Change:
     """An operator says what became of it."""
-    return Change((Statement(_BY_HAND, (exchange_id.bytes,), rows=1),), Code.SUBJECTS_CHANGED)
+    return Change((Statement(_SETTLE_ONE, (exchange_id.bytes,), rows=1),), Code.SUBJECTS_CHANGED)
 
 
 def _text(at: datetime) -> str:

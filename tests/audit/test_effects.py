@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from adapters.cooperative.sandbox.answering import Call, answered
 from adapters.cooperative.sandbox.changing import Registrar
 from adapters.cooperative.sandbox.storage import Registry
 from gateway.audit.audit import audit
+from gateway.audit.effects import exchange_row, intent_row, judge_effects
 from gateway.audit.verdict import Fault, Unproven
 from gateway.effects.storage import DatabaseEffects
 from gateway.ledger.encoding import canonical_json
@@ -174,6 +176,15 @@ def _unkeyed(bench: Bench) -> None:
     bench.forger.request(bench.one(CREATE), "ministry", change)
 
 
+def _key_first(said: dict[str, Any]) -> None:
+    """The caller covers the same, its key before all else."""
+    request = said["request"]
+    line = next(one for one in request["base"].splitlines() if one.startswith('"idempotency-key"'))
+    for name in ("base", "parameters"):
+        request[name] = request[name].replace(' "idempotency-key"', "").replace('("', '("idempotency-key" "', 1)
+    request["base"] = f"{line}\n" + request["base"].replace(f"{line}\n", "", 1)
+
+
 def _rekeyed(bench: Bench) -> None:
     """The registry was asked again under another key: a second effect."""
     item = bench.one(CREATE)
@@ -238,6 +249,46 @@ def test_what_an_auditor_finds(bench: Bench, case: str) -> None:
     spoil, faults = _SPOILED[case]
     spoil(bench)
     assert bench.faults() == faults
+
+
+def test_the_key_may_stand_anywhere_in_what_the_caller_signed(bench: Bench) -> None:
+    item = bench.one(CREATE)
+    bench.forger.request(item, "ministry", _key_first)
+    assert item.evidence["request"]["base"].startswith('"idempotency-key": ')
+    # its intent is that of the request before: of the key nothing is found
+    assert bench.faults() == {Fault.INTENT_MISSING}
+
+
+def _judged(*rows: tuple[str, str]) -> list[str]:
+    """Of which exchanges nobody knows, in a log of intents, answers and refusals under one key."""
+
+    def row(index: int, what: str, exchange_id: str) -> bytes:
+        said: Any = SimpleNamespace(
+            kind="exchange" if what == "answered" else "refusal",
+            effect=SimpleNamespace(key="1" * 64),
+            exchange_id=exchange_id,
+            request=SimpleNamespace(signature=exchange_id.encode()),
+            upstream=("attempt",) if what == "lost" else (),
+            outcome="internal" if what == "fault" else "upstream_timeout",
+        )
+        operation: Any = SimpleNamespace(reduction=None)
+        return intent_row(index, said) if what == "intent" else exchange_row(index, said, operation)
+
+    part = b"".join(row(index, *said) for index, said in enumerate(rows))
+    judged = judge_effects([part], frozenset())
+    assert judged.problems == []
+    return [one.exchange_id for one in judged.unsettled]
+
+
+def test_an_answer_tells_of_what_was_asked_for_by_then() -> None:
+    lost, again, later = (str(uuid4()) for _ in range(3))
+    asked = [("intent", lost), ("lost", lost), ("intent", again)]
+    assert _judged(*asked) == [lost, again]
+    assert _judged(*asked, ("not asked", again)) == [lost]
+    assert _judged(*asked, ("fault", again)) == [lost, again]
+    assert _judged(*asked, ("answered", again)) == []
+    # a key that comes again is not known by what was said before
+    assert _judged(*asked, ("answered", again), ("intent", later)) == [later]
 
 
 def test_an_effect_that_was_asked_for_under_two_keys(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from gateway.batches.pace import Pace
 from gateway.batches.sealing import Sealing
 from gateway.batches.storage import DatabaseBatches
 from gateway.change import Change, Statement
-from gateway.errors import Code, PasserelleError, Refusal
+from gateway.errors import Code, PasserelleError, Refusal, StorageUnavailableError
 from gateway.model import Nirec, OperationRef, Reply, UpstreamRefusal
 from gateway.storage import Database, make_change, open_database
 from gateway.waiting import Threads
@@ -194,6 +194,28 @@ def test_a_registry_that_gives_no_answer_leaves_the_line_free(world: World) -> N
     assert refused(lambda: world.verify(batch, 1)) is Code.UPSTREAM_TIMEOUT
     world.registry.meanwhile = lambda: None
     assert world.verify(batch, 1) == {"outcome": "confirmed"}
+
+
+class Away(DatabaseBatches):
+    """A database that goes away while the registry is asked."""
+
+    def give_back(self, asking: Asking) -> None:
+        raise StorageUnavailableError(str(asking.line))
+
+
+def test_what_was_tried_is_told_where_the_line_cannot_be_given_back(world: World) -> None:
+    batch = world.open()
+    gone = Batches(Away(world.database), Sealing(MacKeys(), "key", SystemRandomness()), world.clock, Threads(), 1000)
+    lost = UpstreamRefusal(Code.UPSTREAM_TIMEOUT)
+
+    def fail() -> None:
+        raise lost
+
+    world.registry.meanwhile = fail
+    world.asked = gone.asked(world.registry, world.pace, LONGEST)
+    with pytest.raises(UpstreamRefusal) as caught:
+        world.verify(batch, 1)
+    assert caught.value is lost
 
 
 def test_what_is_counted(world: World) -> None:

@@ -123,6 +123,8 @@ def test_the_other_system_is_asked_under_one_key_which_tells_nothing_of_the_call
     assert first.upstream == again.upstream != world.effect(party="cooperative").upstream
     assert first.upstream != world.effect(upstream="civil-registry").upstream
     assert (first.key, first.seed) == (again.key, again.seed)
+    # once a key is forgotten it may come for another child, who must not be taken for the first
+    assert world.effect(fields=ASKED | {"region": "03"}).seed != first.seed
     assert KEY not in {first.upstream, str(first)}
     rows = world.database
     assert world.begin() is None
@@ -140,6 +142,21 @@ def test_an_intent_is_settled_by_its_own_record_or_by_a_repeat_s(world: World) -
     assert world.write(again.settled) is None
     # the one under the other key is left
     assert [one.key for one in world.rows.unsettled()] == [world.effect(OTHER).key]
+
+
+def test_a_refusal_that_had_no_effect_settles_its_own_intent_and_no_other(world: World) -> None:
+    lost, refused = world.effect(), world.effect()
+    assert world.write(lost.begun) is world.write(refused.begun) is None
+    (first, _) = world.rows.unsettled()
+    assert world.write(refused.undone) is None
+    # of the first, whose answer was lost, it knows nothing; nor does one that was refused before its intent
+    conflict = world.effect(purpose="q")
+    assert world.write(conflict.begun) is Code.IDEMPOTENCY_CONFLICT
+    assert world.write(conflict.undone) is None
+    assert len(world.rows.unsettled()) == 1
+    assert world.write(lost.undone) is None
+    assert world.states() == []
+    assert first.key == refused.key
 
 
 def test_what_comes_with_the_record_has_no_intent(world: World) -> None:

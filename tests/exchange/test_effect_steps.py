@@ -29,7 +29,7 @@ def change(word: str) -> Change:
     return Change((Statement(word, (), None),), Code.SUBJECTS_CHANGED)
 
 
-BEGUN, SETTLED, TOLD = (change(word) for word in ("begun", "settled", "told"))
+BEGUN, SETTLED, UNDONE, TOLD = (change(word) for word in ("begun", "settled", "undone", "told"))
 ATTEMPT = Attempt(
     Everything().received.at,
     "answered",
@@ -56,7 +56,7 @@ class Writing(Everything):
 
     def effect(self, grant: Grant) -> Effect:  # type: ignore[override]  # here there is one
         assert grant.effect is None
-        return Effect(b"k" * 32, "upstream-key", bytes(16), self.outside, BEGUN, SETTLED)
+        return Effect(b"k" * 32, "upstream-key", bytes(16), self.outside, BEGUN, SETTLED, UNDONE)
 
     def introduced(self, handles: Sequence[str], party: str, other: str) -> tuple[tuple[str, ...], tuple[Change, ...]]:
         assert (handles, party, other) == ((HANDLE,), "ministry", "registry")
@@ -123,12 +123,18 @@ def _sealed(world: Writing) -> Refused:
 
 def test_a_refusal_says_what_became_of_the_effect_only_where_it_knows() -> None:
     said_no = Writing(said={"outcome": "already_registered"})
-    assert _sealed(said_no).changes == (SETTLED,)
+    assert _sealed(said_no).changes == (UNDONE,)
     nobody_asked = Writing(fails={"call": UpstreamRefusal(Code.UPSTREAM_UNAVAILABLE)})
-    assert _sealed(nobody_asked).changes == (SETTLED,)
+    assert _sealed(nobody_asked).changes == (UNDONE,)
     lost = replace(ATTEMPT, outcome="upstream_timeout", answer=None)
     for code in (Code.UPSTREAM_TIMEOUT, Code.UPSTREAM_UNTRUSTED, Code.UPSTREAM_MALFORMED):
         assert _sealed(Writing(fails={"call": UpstreamRefusal(code, attempts=(lost,))})).changes == ()
+    # a fault of ours may have come when somebody had been asked: nobody knows
+    assert _sealed(Writing(fails={"call": ValueError("ours")})).changes == ()
+    # and before the intent there is nothing to settle: whoever is refused so without end has one leaf a minute
+    conflict = Refusal(Code.IDEMPOTENCY_CONFLICT)
+    assert _sealed(Writing(fails={"intend": conflict})).changes == ()
+    assert _sealed(Writing(fails={"intend": conflict}, exceeded=True)).refusal.code is Code.TOO_MANY_REFUSALS
     # whoever is refused without end settles each intent of its own
     many = Writing(fails={"call": UpstreamRefusal(Code.UPSTREAM_UNAVAILABLE)}, exceeded=True)
-    assert _sealed(many).changes == (SETTLED,)
+    assert _sealed(many).changes == (UNDONE,)

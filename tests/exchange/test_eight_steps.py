@@ -10,7 +10,15 @@ from uuid import UUID
 import pytest
 
 from gateway.change import Change
-from gateway.errors import Code, ConfigurationError, KeystoreError, NotRecordedError, Refusal, StorageUnavailableError
+from gateway.errors import (
+    Code,
+    ConfigurationError,
+    KeystoreError,
+    NotRecordedError,
+    PasserelleError,
+    Refusal,
+    StorageUnavailableError,
+)
 from gateway.exchange import Exchange
 from gateway.model import (
     CertificateProof,
@@ -336,6 +344,13 @@ def test_nothing_is_given_back_twice() -> None:
     world = Everything(holds=3, fails={"seal": Refusal(Code.SUBJECTS_CHANGED)})
     world.handle()
     assert len(world.settled) == 1
+
+
+def test_settling_that_fails_may_have_held_and_gives_nothing_back() -> None:
+    world = Everything(holds=3, fails={"settle": PasserelleError("after the commit")})
+    world.handle()
+    assert world.settled == [(3, (DisclosedSubject("ledger", "handle of ministry"),))]
+    assert not world.answers
 
 
 def test_subjects_that_changed_before_the_commit_are_a_refusal_with_what_was_tried() -> None:
