@@ -22,6 +22,8 @@ from gateway.delivery.pace import Pace
 from gateway.delivery.sealing import Sealing
 from gateway.delivery.storage import Outbox
 from gateway.errors import ConfigurationError, PasserelleError
+from gateway.family.notes import FamilyNotes
+from gateway.family.storage import DatabaseNotes
 from gateway.guard.claims import CLAIMS_KEY, OVERLAP, ClaimGuard
 from gateway.guard.storage import DatabaseClaims
 from gateway.keys.periods import period_key
@@ -64,7 +66,7 @@ class Dispatcher:
         self._shelf = base.objects()
         self._keystore = base.dispatcher_keystore()
         self._ends.callback(self._keystore.close)
-        durable = open_database(base.url, durable=True)
+        self._durable = durable = open_database(base.url, durable=True)
         self._ends.callback(durable.dispose)
         relaxed = open_database(base.url, durable=False)
         self._ends.callback(relaxed.dispose)
@@ -179,6 +181,7 @@ class Dispatcher:
             sealing=Sealing(self._keystore, base.randomness),
             policy=Addressees(base.contracts, self._in_force),
             recorder=DeliveryLog(self._writer, base.clock, base.bundle.gateway),
+            family=FamilyNotes(DatabaseNotes(self._durable), base.randomness),
             pace=Pace(rules.first_wait_seconds, rules.longest_wait_seconds),
             clock=base.clock,
             randomness=base.randomness,
