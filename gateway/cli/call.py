@@ -124,7 +124,7 @@ def call(
     path = client.keep(request, answer, receipts)
     place = None
     if answer.ledger_leaf is not None:
-        place = _proven(client, answer, within)
+        place = proven(client, answer, within)
         if place is not None:
             path.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
     said, code = None, Exit.HOLDS if answer.status < _GOOD else Exit.REFUSED
@@ -132,7 +132,7 @@ def call(
         said, code = acknowledged(output, client, request, answer, handle_in(declared, answer))
     if said is not None:
         client.keep(said.request, said.answer, receipts)
-    _show(output, operation, answer, place, path, None if said is None else said.answer)
+    show(output, operation, answer, place, path, None if said is None else said.answer)
     return code
 
 
@@ -150,7 +150,8 @@ def acknowledged(
     return made, Exit.HOLDS if made.answer.status < _GOOD else Exit.REFUSED
 
 
-def _proven(client: PartyClient, answer: VerifiedAnswer, within: float) -> ProvenPlace | None:
+def proven(client: PartyClient, answer: VerifiedAnswer, within: float) -> ProvenPlace | None:
+    """The answer's place in the log; None where the log does not show it in time, or its party is refused all."""
     try:
         return client.prove(answer, within=within)
     except AnswerError as error:
@@ -160,7 +161,7 @@ def _proven(client: PartyClient, answer: VerifiedAnswer, within: float) -> Prove
         return None
 
 
-def _show(
+def show(
     output: Output,
     operation: str,
     answer: VerifiedAnswer,
@@ -168,6 +169,7 @@ def _show(
     path: Path,
     said: VerifiedAnswer | None,
 ) -> None:
+    """Says what was answered, where it is kept, and what the acknowledgement ``said``."""
     body = json.loads(answer.body)
     index = None if place is None else place.index
     acknowledgement = None if said is None else {"status": said.status, "exchange_id": said.exchange_id}

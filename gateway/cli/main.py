@@ -185,6 +185,7 @@ def _using(app: typer.Typer, t: Catalogue) -> None:
         acknowledge: Annotated[bool, typer.Option("--acknowledge", help=t("help.acknowledge"))] = False,  # noqa: FBT002  a flag
         version: Annotated[str | None, typer.Option("--version", help=t("help.call_version"), metavar="N")] = None,
         key: Annotated[str | None, typer.Option("--key", help=t("help.call_key"), metavar="UUID")] = None,
+        soap: Annotated[bool, typer.Option("--soap", help=t("help.call_soap"))] = False,  # noqa: FBT002  the same
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  the same
     ) -> None:
         from gateway.cli.call import call as run  # noqa: PLC0415  the same
@@ -194,6 +195,10 @@ def _using(app: typer.Typer, t: Catalogue) -> None:
         home = base / "sandbox" / "parties" / party
         output = Output(t, as_json)
         receipts = base / "receipts"
+        if soap:
+            from gateway.cli.call_soap import call_soap  # noqa: PLC0415  the same
+
+            raise typer.Exit(call_soap(output, operation, home, data, receipts, within, version=version, key=key))
         done = run(output, operation, home, data, receipts, within, acknowledge=acknowledge, version=version, key=key)
         raise typer.Exit(done)
 

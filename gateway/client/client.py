@@ -72,7 +72,9 @@ class PartyClient:
         self._signer = signer
         self._randomness = randomness
         self._timeout = timeout
-        keys = GatewayKeys(party.gateway_certificates(), party.gateway_roots(), self._published, clock or SystemClock())
+        self._keys = keys = GatewayKeys(
+            party.gateway_certificates(), party.gateway_roots(), self._published, clock or SystemClock()
+        )
         self._verifier = AnswerVerifier(keys.given, party.origin, keys.find)
         self._session = requests.Session()
         check_private(party.folder / "tls.key")
@@ -128,6 +130,15 @@ class PartyClient:
     def verify(self, request: SignedRequest, status: int, headers: Mapping[str, str], body: bytes) -> VerifiedAnswer:
         """An answer that came another way, its headers in small letters; raises AnswerError."""
         return self._verifier.verify(request, status, headers, body)
+
+    def exchange(self, target: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """Status and body of what is answered to a POST, neither of them verified; raises UnreachableError."""
+        response = self._get("POST", target, headers, body)
+        return response.status_code, response.content
+
+    def gateway_key(self, keyid: str) -> bytes | None:
+        """DER of the gateway's certificate of this keyid; None where it is not the gateway's."""
+        return self._keys.find(keyid)
 
     def _get(self, method: str, target: str, headers: dict[str, str], body: bytes) -> requests.Response:
         try:
