@@ -33,7 +33,8 @@ def ask(gateway: Gateway, operation: str, **fields: str) -> str:
     target, agreement = TERMS[operation]
     if operation != "merge":
         fields["salt"] = b64encode(gateway.randomness.bytes(16)).decode()
-    request = gateway.sign("ministry", target, fields, agreement=agreement, purpose="admissibilite")
+    key = str(gateway.randomness.uuid())
+    request = gateway.sign("ministry", target, fields, agreement=agreement, purpose="admissibilite", key=key)
     answer: Released = gateway.send("ministry", request)
     content: dict[str, str] = json.loads(answer.body)
     return content.get("handle") or content["code"]
