@@ -129,7 +129,12 @@ class Lane:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            if self.step() is None:
+            try:
+                outcome = self.step()
+            except Exception as fault:  # noqa: BLE001  whatever it is, a lane without threads would deliver nothing
+                self._failed(fault)
+                outcome = None
+            if outcome is None:
                 self._stop.wait(_IDLE_SECONDS)
 
     def _next(self) -> Claimed | None:

@@ -115,3 +115,24 @@ def test_a_fault_of_ours_gives_the_notice_back(post: Post) -> None:
     one._deliver = broken
     assert (one.step(), [type(fault) for fault in faults]) == (None, [OSError])
     assert [claimed.delivery for claimed in post.claim()] == [notice]
+
+
+def test_a_fault_where_nothing_was_claimed_yet_ends_no_thread(post: Post) -> None:
+    faults.clear()
+    post.post(post.notice())
+    stop = threading.Event()
+    one = lane(post, post.ministry, stop, threads=1)
+
+    def may() -> bool:
+        if not faults:
+            raise OSError("nothing could be read")
+        return True
+
+    one._may = may
+    one.start()
+    try:
+        assert until(lambda: post.outbox.depths() == [], 20)
+    finally:
+        stop.set()
+        one.join()
+    assert [type(fault) for fault in faults] == [OSError]
