@@ -122,15 +122,20 @@ class Dispatcher:
                 self._parties, self._known = made, current
             self._confirmed = at
 
-    def _may(self) -> bool:
-        """Whether anything may go out now: the policy is known, and the log has its timestamps (L8)."""
+    def _may(self, party: str) -> bool:
+        """Whether anything may go out to it now: the policy is known, and the log has its timestamps (L8).
+
+        A party that is suspended is left alone, and what waits for it goes on waiting, as long as it may: it is to come
+        back without anybody's sending thousands of dead letters again.
+        """
         if self._base.clock.monotonic() - self._confirmed > _STALE_SECONDS:
             try:
                 self._look()
             except PasserelleError as fault:
                 self._failed(fault)
                 return False
-        return not self._halt.holds()
+        known = self._in_force().bundle.parties.get(party)
+        return not (known is not None and known.suspended) and not self._halt.holds()
 
     def _in_force(self) -> InForce:
         if self._known is None:
@@ -202,7 +207,7 @@ class Dispatcher:
             randomness=base.randomness,
             stop=self._stop,
             failed=self._failed,
-            may=self._may,
+            may=partial(self._may, party),
         )
 
     def _round(self, system: OutsideSystem) -> Callable[[Claimed], Outcome]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 NOTIFY, NOTICE = "placement.notify", "ministry.notice"
 AGREEMENT = "ENT-2026-20"
 OUTSIDE = "rien de tel"
+RETURNS = "la suspension sera levée"
 PERMIT = "9172-6438"
 KEY = str(UUID(int=17, version=4))
 
@@ -137,6 +138,16 @@ class Post:
         self.dropped = self.command("outbox", "drop", self.late[0], "--reason", OUTSIDE)
         self.again = self.command("outbox", "drop", self.late[0], "--reason", OUTSIDE)
 
+        self.suspended()
+
+    def suspended(self) -> None:
+        """The ministry is suspended while a notice waits for it: that goes on waiting."""
+        self.gateway.change(lambda policy: policy["parties"]["ministry"].update(suspended=True))
+        assert until(lambda: self.dispatcher._in_force().bundle.parties["ministry"].suspended or self.look(), 2)
+        assert self.command("outbox", "resend", self.late[1], "--reason", RETURNS) == 0
+        lane = self.dispatcher.lanes[0]
+        self.left_alone = [lane.step() for _ in range(3)]
+
     def look(self) -> bool:
         self.dispatcher._look()
         return False
@@ -179,6 +190,10 @@ def test_a_person_decides_about_dead_letters_and_nothing_else(post: Post) -> Non
     assert (post.unfit, post.again) == (1, 1)
 
 
+def test_a_suspended_party_s_notices_wait_for_it(post: Post) -> None:
+    assert post.left_alone == [None] * 3
+
+
 def test_the_log_holds_and_tells_each_round(bench: Bench, post: Post) -> None:
     assert bench.faults() == set()
     told = [item.evidence for item in bench.items if item.leaf.kind == "delivery"]
@@ -191,6 +206,7 @@ def test_the_log_holds_and_tells_each_round(bench: Bench, post: Post) -> None:
         ("resent", "entente renouvelée"),
         ("dead", "not_agreed"),
         ("dropped", OUTSIDE),
+        ("resent", RETURNS),
     ]
     assert [one["delivery"] for one in told[:3]] == [one["delivery"] for one in [post.accepted[0], *post.accepted]]
     notified = [item.evidence for item in bench.items if item.evidence.get("operation") == NOTIFY]
