@@ -111,6 +111,7 @@ _ELSEWHERE = [
     "tests/translation/test_forms.py",
     "tests/translation/test_soap_bodies.py",
     "tests/audit/test_deliveries.py",
+    "tests/delivery/test_accepting.py",
     "tests/delivery/test_acts.py",
     "tests/delivery/test_delivering.py",
     "tests/delivery/test_outbox.py",
