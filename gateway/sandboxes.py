@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gateway.ports import Clock, Randomness, Stop
     from gateway.settings import SandboxCooperative, SandboxMinistry, SandboxRegistry, Settings
 
-__all__ = ["create_births", "fill_registrations", "run_sandbox"]
+__all__ = ["create_births", "fill_registrations", "run_sandbox", "sample_births"]
 
 _KEPT = "kept"
 _COOPERATIVE = "cooperative"
@@ -45,6 +45,12 @@ def create_births(path: Path, count: int) -> dict[str, dict[str, str]]:
         "twin": shown.twins[0],
     }
     return {name: asdict(person) for name, person in people.items()}
+
+
+def sample_births(folder: Path, count: int) -> list[tuple[str, str, str, str]]:
+    """So many of the civil registry's children, for a file of requests: NIREC, names, birth date."""
+    known = births.all_births(folder / _BIRTHS)
+    return [(one.nirec, one.family_name, one.given_names, one.birth_date) for one in known[:count]]
 
 
 def fill_registrations(settings: Settings, count: int, clock: Clock, randomness: Randomness) -> None:

@@ -15,6 +15,7 @@ from certs.profiles import Profile
 from gateway.audit.audit import Beside, audit, remember
 from gateway.cli.call import client_of
 from gateway.cli.demo_officers import DemoOfficers
+from gateway.cli.demo_registry import RegistryChapter
 from gateway.cli.output import Exit
 from gateway.cli.processes import child, free_ports, switch_registry
 from gateway.client.client import UnreachableError
@@ -49,9 +50,11 @@ class Row:
 class Demo:
     """Sets itself up in a folder of its own, runs the exchanges, audits, then breaks a copy."""
 
-    def __init__(self, output: Output, folder: Path) -> None:
+    def __init__(self, output: Output, folder: Path, registrations: int) -> None:
+        """``registrations``: how many the cooperative's registry holds."""
         self._out = output
         self._folder = folder
+        self._registrations = registrations
         self._ports = free_ports()
         self._rows: list[Row] = []
         self._acknowledged = 0
@@ -62,21 +65,29 @@ class Demo:
         began = self._clock.monotonic()
         self._wipe()
         self._out.say("demo.welcome", folder=self._folder)
-        Development(self._folder, self._ports, self._clock, SystemRandomness()).create()
-        self._out.say("demo.made")
+        Development(self._folder, self._ports, self._clock, SystemRandomness()).create(
+            registrations=self._registrations
+        )
+        self._out.say("demo.made", registrations=f"{self._registrations:_}".replace("_", "\u00a0"))
         config = str(self._folder / "passerelle.toml")
         logs = self._folder / "gateway" / "logs"
         control = f"http://127.0.0.1:{self._ports.control}/counter"
         health = f"http://127.0.0.1:{self._ports.health}/readyz"
         sandbox_log = self._folder / "sandbox" / "civil-registry" / "sandbox.jsonl"
+        cooperative_log = self._folder / "sandbox" / "cooperative" / "sandbox.jsonl"
+        cooperative = f"http://127.0.0.1:{self._ports.cooperative_control}/counter"
         with (
             child("sandbox", ["sandbox", "civil-registry", "--keep", "--config", config], sandbox_log, control),
+            child(
+                "cooperative", ["sandbox", "cooperative", "--keep", "--config", config], cooperative_log, cooperative
+            ),
             child("gateway", ["serve", "--config", config], logs / "console.log", health),
         ):
             self._out.say("demo.running", gateway=self._ports.gateway, registry=self._ports.registry)
             as_expected = self._exchanges()
-        self._show()
-        self._out.say("demo.acknowledged", count=self._acknowledged)
+            self._show()
+            self._out.say("demo.acknowledged", count=self._acknowledged)
+            as_expected = RegistryChapter(self._out, self._folder, self._ports).run() and as_expected
         sound = self._audit() and self._audit_of_a_broken_copy()
         seconds = round(self._clock.monotonic() - began, 1)
         good = as_expected and sound

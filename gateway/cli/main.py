@@ -99,6 +99,9 @@ def _operating(app: typer.Typer, t: Catalogue) -> None:
     @app.command(help=t("help.demo"))
     def demo(
         folder: Annotated[Path, typer.Option("--dir", help=t("help.demo_dir"), metavar="DIR")] = Path("var/demo"),
+        registrations: Annotated[
+            int, typer.Option("--registrations", help=t("help.demo_registrations"), min=60, metavar="N")
+        ] = 88_000,
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
         lang: Annotated[
             Literal["fr", "en"] | None, typer.Option("--lang", help=t("help.lang"), metavar="fr|en")
@@ -107,7 +110,7 @@ def _operating(app: typer.Typer, t: Catalogue) -> None:
         from gateway.cli.demo import Demo  # noqa: PLC0415  the same
 
         _ = lang
-        raise typer.Exit(Demo(Output(t, as_json), folder).run())
+        raise typer.Exit(Demo(Output(t, as_json), folder, registrations).run())
 
     @app.command("status", help=t("help.status"))
     def status_command(

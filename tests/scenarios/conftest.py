@@ -50,7 +50,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
 
     def run() -> tuple[int, str]:
         with measured_children(request.config):
-            done = passerelle("demo", cwd=shared)
+            done = passerelle("demo", "--registrations", "600", cwd=shared)
         return done.returncode, done.stdout + done.stderr
 
     code, text = _once(shared / "demo.json", run)
