@@ -115,6 +115,7 @@ _ELSEWHERE = [
     "tests/delivery/test_accepting.py",
     "tests/delivery/test_acts.py",
     "tests/delivery/test_delivering.py",
+    "tests/delivery/test_lane.py",
     "tests/delivery/test_outbox.py",
     "tests/test_outside.py",
     "tests/test_in_force.py",
