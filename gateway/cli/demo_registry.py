@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.cli.output import Output
     from gateway.development import Ports
 
-_LINES = 160
+_LINES = 120
 _PATIENCE = 60.0
 _LOOK = 0.1
 _SALT_BYTES = 16

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from adapters.mapping.declaration import MappingDocument
 
 ROOT = Path(__file__).parents[2] / "contracts"
+UNSENT = "unsent: [handle, batch, line]"
 FOLDERS = {
     "registry": ROOT / "civil_registry" / "v1",
     "permits": ROOT / "foreign" / "childcare_permits",
@@ -58,7 +59,7 @@ REFUSED = {
     "no_yaml": ("registry", "signed: true", "signed: [true", "prefixes: {", "not YAML"),
     "key_twice": ("registry", "signed: true", "signed: true\nsigned: true", "prefixes: {", "repeated"),
     "word_missing": ("registry", "signed: true", "#", "# How", "signed: is missing; add it"),
-    "unknown_word": ("registry", "unsent: [handle]", "unsend: [handle]", "unsent:", "no word of a mapping"),
+    "unknown_word": ("registry", UNSENT, "unsend: [handle]", "unsent:", "no word of a mapping"),
     "unknown_operation": ("registry", "VerifierNaissance:", "Verifier:", "VerifierNaissance:", "VerifierNaissance"),
     "unknown_contract": ("registry", "nirec.verify,", "nirec.guess,", "serves:", "nirec.guess"),
     "another_upstream": ("registry", "upstream: civil-registry", "upstream: registry", "serves:", "civil-registry"),
@@ -66,8 +67,8 @@ REFUSED = {
     "unknown_prefix": ("registry", "ec:prenoms:", "x:prenoms:", "ec:prenoms:", "prefixes"),
     "unknown_field": ("registry", "prenoms: given_names", "prenoms: names", "ec:prenoms:", "no field names"),
     "place_without_value": ("registry", "      ec:nomFamille: family_name\n", "", "    request: #", "nothing is map"),
-    "field_told_to_nobody": ("registry", "unsent: [handle]", "unsent: []", "    request: #", "told to nobody"),
-    "unknown_unsent": ("registry", "unsent: [handle]", "unsent: [handle, age]", "unsent:", "field age"),
+    "field_told_to_nobody": ("registry", UNSENT, "unsent: []", "    request: #", "told to nobody"),
+    "unknown_unsent": ("registry", UNSENT, "unsent: [handle, batch, line, age]", "unsent:", "field age"),
     "no_salt": ("registry", "ec:salt: {salt: base64}", "ec:salt: {constant: QUFB}", "ec:nirec:", "without a salt"),
     "no_salt_in_the_answer": ("registry", 'salt: {at: "ec:salt"}', "#", "", "say where its salt"),
     "salt_nowhere": ("registry", '{at: "ec:salt"}', '{at: "ec:sel"}', '{at: "ec:salt"}', "}sel"),
@@ -81,7 +82,7 @@ REFUSED = {
     "value_not_of_the_contract": ("registry", "CONFIRME: confirmed", "CONFIRME: sure", "values:", "no value sure"),
     "answer_field_unknown": ("registry", "        outcome:", "        result:", "outcome:", "no field result"),
     "answer_place_unknown": ("registry", "at: ec:resultat", "at: ec:reponse", "ec:resultat", "}reponse"),
-    "encrypts_without_a_key": ("registry", "unsent: [handle]", "encrypt: [ec:nirec]", "unsent:", "encryption_cert"),
+    "encrypts_without_a_key": ("registry", UNSENT, "encrypt: [ec:nirec]", "unsent:", "encryption_cert"),
     "answer_required": ("permits", "        permit: per:permis/per:noPermis\n", "", "      fields:", "must have perm"),
     "both_branches": (
         "permits", "      per:critere/per:noPermis: permit",

@@ -97,7 +97,8 @@ class Middle:
 
 
 def _signed_headers(headers: dict[str, str]) -> dict[str, str]:
-    kept = ("content-type", "content-digest", "signature", "signature-input", "exchange-agreement", "exchange-purpose")
+    kept = {"content-type", "content-digest", "signature", "signature-input", "idempotency-key"}
+    kept |= {"exchange-agreement", "exchange-purpose"}
     return {name: value for name, value in headers.items() if name.lower() in kept}
 
 

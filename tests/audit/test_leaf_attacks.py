@@ -17,6 +17,7 @@ from tests.audit.bench import rebase
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.model import LeafKind
     from tests.audit.bench import Bench, Change
 
 
@@ -170,12 +171,13 @@ def test_answer_in_a_kind_that_answers_nobody(bench: Bench) -> None:
     assert bench.faults() == {Fault.RECORD_UNREADABLE}
 
 
-def test_kind_that_the_audit_cannot_judge(bench: Bench) -> None:
+@pytest.mark.parametrize("kind", ["intent", "delivery"])
+def test_an_exchange_told_as_another_kind(bench: Bench, kind: LeafKind) -> None:
     item = bench.one()
-    item.leaf = replace(item.leaf, kind="intent")
+    item.leaf = replace(item.leaf, kind=kind)
     item.record = replace(item.record, answer_base=b"", answer_signature=b"")
-    bench.forger.change(item, lambda evidence: evidence.update(kind="intent"))
-    assert bench.faults() == {Fault.KIND_UNSUPPORTED}
+    bench.forger.change(item, lambda evidence: evidence.update(kind=kind))
+    assert bench.faults() == {Fault.EVIDENCE_MALFORMED}
 
 
 def test_counter_gap_in_a_closed_writer(bench: Bench) -> None:

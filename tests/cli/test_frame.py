@@ -41,7 +41,7 @@ def test_the_frame_of_help_is_french_in_french(line: str, capsys: pytest.Capture
             "serve --role king",
             (
                 "Valeur refusée pour '--role': 'king' n'est pas l'une de "
-                "'all', 'workers', 'sequencer', 'refresher', 'keystore'."
+                "'all', 'workers', 'sequencer', 'refresher', 'dispatcher', 'keystore'."
             ),
         ),
         ("log loss propose --out x", "Il manque l'option '--reason'. Au choix: database-lost"),

@@ -130,7 +130,7 @@ def test_the_document_names_every_kind() -> None:
         raw("leaf")[:-1],
         raw("leaf") + b"\x00",
         b"\x02" + raw("leaf")[1:],
-        raw("leaf")[:1] + b"\x0c" + raw("leaf")[2:],
+        raw("leaf")[:1] + b"\x0d" + raw("leaf")[2:],
         raw("leaf")[:5] + b"\x78" + raw("leaf")[6:],
         raw("leaf")[:6] + bytes(16) + raw("leaf")[22:],
         raw("leaf")[:22] + bytes(16) + raw("leaf")[38:],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
@@ -57,6 +58,7 @@ def draft(live: LiveGateway, operation: str = "echo", party: str = "ministry", *
         action=soap_names(contract, operation).action,
         agreement=agreement,
         purpose=purpose,
+        idempotency_key=None if contract.operations[operation].idempotent else str(uuid.uuid4()),
     )
     return made.but(**changes)
 

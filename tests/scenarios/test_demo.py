@@ -32,7 +32,7 @@ def test_the_demo_does_what_it_says_in_french(demo: Ran) -> None:
 
 def test_the_demo_tells_of_the_registry(demo: Ran) -> None:
     """A batch that was killed, the counts in both forms, a notice to a ministry that was down, the family's view."""
-    assert "160 réponses" in demo.text
+    assert "120 réponses" in demo.text
     assert "tué (kill -9) après" in demo.text
     assert "Par SOAP" in demo.text
     assert "Le ministère est de retour: l'avis lui est remis." in demo.text
@@ -42,7 +42,7 @@ def test_the_demo_tells_of_the_registry(demo: Ran) -> None:
     with sqlite3.connect(demo.folder / "sandbox" / "ministry-notices" / "notices.sqlite") as ministry:
         assert ministry.execute("SELECT event FROM notices").fetchall() == [("OFFERTE",)]
     results = demo.folder / "sandbox" / "parties" / "cooperative" / "requests" / "lot.csv.resultats.csv"
-    assert results.read_text(encoding="utf-8").count("confirmed") == 160
+    assert results.read_text(encoding="utf-8").count("confirmed") == 120
 
 
 def test_the_demo_leaves_the_folders_of_section_3(demo: Ran) -> None:
@@ -110,7 +110,7 @@ def test_the_receipts_and_bodies_that_the_demo_leaves_are_held_against_its_log(d
     assert found["receipts"]["held"] == len(receipts_of)
     assert found["facts"]["acknowledged"] == 8
     # the line of a batch is acknowledged by nobody, and the report says so
-    assert found["facts"]["unacknowledged"] > 160
+    assert found["facts"]["unacknowledged"] > 120
     for party in ("cooperative", "ministry"):
         kept = str(demo.folder / "sandbox" / "parties" / party / "bodies")
         checked = passerelle(

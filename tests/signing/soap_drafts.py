@@ -71,6 +71,7 @@ class SoapDraft:
     payload: bytes = f'<e:EchoRequest xmlns:e="{ECHO}"><e:message>Bonjour, ça va?</e:message></e:EchoRequest>'.encode()
     agreement: str = "ESSAI-MIN"
     purpose: str = "essai"
+    idempotency_key: str | None = None
     message_id: str | None = None
     created: datetime = field(default_factory=lambda: datetime.now(UTC))  # noqa: TID251  real gateways, real time
     lifetime: timedelta = timedelta(seconds=60)
@@ -87,7 +88,8 @@ class SoapDraft:
         message_id = self.message_id or f"urn:uuid:{uuid.uuid4()}"
         envelope = self._envelope(message_id)
         self.before(envelope)
-        signature = sign(envelope, self.key, self.parts, self.token)
+        keyed = () if self.idempotency_key is None else ("Idempotency-Key",)
+        signature = sign(envelope, self.key, (*self.parts, *keyed), self.token)
         self.after(envelope)
         return SignedSoap(self.target, self.http_headers(), etree.tostring(envelope), message_id, signature)
 
@@ -109,6 +111,8 @@ class SoapDraft:
             f"{{{PX}}}Exchange-Agreement": self.agreement,
             f"{{{PX}}}Exchange-Purpose": self.purpose,
         }
+        if self.idempotency_key is not None:
+            texts[f"{{{PX}}}Idempotency-Key"] = self.idempotency_key
         for tag, text in texts.items():
             etree.SubElement(header, tag).text = text
         security = etree.SubElement(header, f"{{{WSSE}}}Security", nsmap={"o": WSSE, "u": WSU})
