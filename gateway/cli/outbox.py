@@ -54,7 +54,8 @@ def _desk(config: Path | None) -> Iterator[_Desk]:
 def listed(output: Output, config: Path | None, party: str | None, most: int, *, dead: bool) -> Exit:
     """What is in the outbox, the oldest first, and how much there is for each party; 1 where letters are dead."""
     with _desk(config) as desk:
-        depths, shown = desk.outbox.depths(), desk.outbox.listed(most, party, dead=dead)
+        depths = [one for one in desk.outbox.depths() if party in {None, one.party}]
+        shown = desk.outbox.listed(most, party, dead=dead)
     output.result({"parties": [asdict(one) for one in depths], "notices": [asdict(one) for one in shown]})
     for one in depths:
         oldest = "—" if one.oldest is None else local(one.oldest)

@@ -131,6 +131,7 @@ class Post:
         self.dead = [self.step(), self.step()]
         self.refused = self.notify("offered")
         self.listed = self.command("outbox", "list")
+        self.others = self.command("outbox", "list", "--party", "benefits")
         self.shown = self.command("outbox", "show", self.late[0])
         self.unfit = self.command("outbox", "drop", self.late[0], "--reason", f"le NIREC {'0' * 13}")
         self.resent = self.command("outbox", "resend", self.late[0], "--reason", "entente renouvelée")
@@ -187,6 +188,7 @@ def test_who_takes_no_notices_and_a_child_that_is_not_known_are_refused(post: Po
 def test_a_person_decides_about_dead_letters_and_nothing_else(post: Post) -> None:
     assert post.dead == ["dead"] * 3
     assert (post.listed, post.shown, post.resent, post.dropped) == (1, 0, 0, 0)
+    assert post.others == 0  # another party's dead letters are none of its
     assert (post.unfit, post.again) == (1, 1)
 
 
