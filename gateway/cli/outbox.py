@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gateway.delivery.rows import Waiting
     from gateway.storage import Database
 
+_BETWEEN = re.compile(r"(?<=\d)[\s.\-]+(?=\d)")
+
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
@@ -120,7 +122,8 @@ def _acts(desk: _Desk, ends: ExitStack) -> OutboxActs:
         expiry=timedelta(hours=settings.deliveries.expire_hours),
         clock=base.clock,
         randomness=base.randomness,
-        unfit=lambda reason: looks_like.search(reason) is not None,
+        # a number that is written in groups is one too
+        unfit=lambda reason: any(map(looks_like.search, (reason, _BETWEEN.sub("", reason)))),
     )
 
 

@@ -133,7 +133,10 @@ class Post:
         self.listed = self.command("outbox", "list")
         self.others = self.command("outbox", "list", "--party", "benefits")
         self.shown = self.command("outbox", "show", self.late[0])
-        self.unfit = self.command("outbox", "drop", self.late[0], "--reason", f"le NIREC {'0' * 13}")
+        self.unfit = [
+            self.command("outbox", "drop", self.late[0], "--reason", f"le NIREC {number}")
+            for number in ("0" * 13, "0000 0000 00000", "0000-0000-00000")
+        ]
         self.resent = self.command("outbox", "resend", self.late[0], "--reason", "entente renouvelée")
         self.dead.append(self.step())
         self.dropped = self.command("outbox", "drop", self.late[0], "--reason", OUTSIDE)
@@ -189,7 +192,7 @@ def test_a_person_decides_about_dead_letters_and_nothing_else(post: Post) -> Non
     assert post.dead == ["dead"] * 3
     assert (post.listed, post.shown, post.resent, post.dropped) == (1, 0, 0, 0)
     assert post.others == 0  # another party's dead letters are none of its
-    assert (post.unfit, post.again) == (1, 1)
+    assert (post.unfit, post.again) == ([1] * 3, 1)
 
 
 def test_a_suspended_party_s_notices_wait_for_it(post: Post) -> None:
