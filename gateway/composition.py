@@ -147,6 +147,8 @@ class Composition:
         with self._database() as database, suppress(KeystoreError):  # a token that is away is told of where it is used
             maker = self.key_maker()
             try:
+                if not maker.has(LEDGER_KEY):
+                    return  # an emptied token, or another one: whoever restores it must find it as it was
                 subjects = DatabaseSubjects(database, self.clock, self.randomness)
                 if not maker.has(HANDLES_KEY) and not subjects.has_handles():
                     maker.make_mac(HANDLES_KEY)
