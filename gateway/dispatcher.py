@@ -22,6 +22,8 @@ from gateway.delivery.pace import Pace
 from gateway.delivery.sealing import Sealing
 from gateway.delivery.storage import Outbox
 from gateway.errors import ConfigurationError, PasserelleError
+from gateway.family.notes import FamilyNotes
+from gateway.family.storage import DatabaseNotes
 from gateway.guard.claims import CLAIMS_KEY, OVERLAP, ClaimGuard
 from gateway.guard.storage import DatabaseClaims
 from gateway.keys.periods import period_key
@@ -64,7 +66,7 @@ class Dispatcher:
         self._shelf = base.objects()
         self._keystore = base.dispatcher_keystore()
         self._ends.callback(self._keystore.close)
-        durable = open_database(base.url, durable=True)
+        self._durable = durable = open_database(base.url, durable=True)
         self._ends.callback(durable.dispose)
         relaxed = open_database(base.url, durable=False)
         self._ends.callback(relaxed.dispose)
@@ -120,15 +122,20 @@ class Dispatcher:
                 self._parties, self._known = made, current
             self._confirmed = at
 
-    def _may(self) -> bool:
-        """Whether anything may go out now: the policy is known, and the log has its timestamps (L8)."""
+    def _may(self, party: str) -> bool:
+        """Whether anything may go out to it now: the policy is known, and the log has its timestamps (L8).
+
+        A party that is suspended is left alone, and what waits for it goes on waiting, as long as it may: it is to come
+        back without anybody's sending thousands of dead letters again.
+        """
         if self._base.clock.monotonic() - self._confirmed > _STALE_SECONDS:
             try:
                 self._look()
             except PasserelleError as fault:
                 self._failed(fault)
                 return False
-        return not self._halt.holds()
+        known = self._in_force().bundle.parties.get(party)
+        return not (known is not None and known.suspended) and not self._halt.holds()
 
     def _in_force(self) -> InForce:
         if self._known is None:
@@ -179,6 +186,7 @@ class Dispatcher:
             sealing=Sealing(self._keystore, base.randomness),
             policy=Addressees(base.contracts, self._in_force),
             recorder=DeliveryLog(self._writer, base.clock, base.bundle.gateway),
+            family=FamilyNotes(DatabaseNotes(self._durable), base.randomness),
             pace=Pace(rules.first_wait_seconds, rules.longest_wait_seconds),
             clock=base.clock,
             randomness=base.randomness,
@@ -199,7 +207,7 @@ class Dispatcher:
             randomness=base.randomness,
             stop=self._stop,
             failed=self._failed,
-            may=self._may,
+            may=partial(self._may, party),
         )
 
     def _round(self, system: OutsideSystem) -> Callable[[Claimed], Outcome]:

@@ -28,6 +28,7 @@ class Notice:
         subject: the child, by the ledger's name and the addressee's own handle (N3).
         fields: canonical values by name, without the handle.
         accepted, expires: UTC; past the latter it is not delivered any more.
+        secrets: the child's own, by which its family is told that the addressee has it (gateway.family).
     """
 
     delivery: UUID
@@ -37,6 +38,7 @@ class Notice:
     fields: Mapping[str, object] = field(repr=False)
     accepted: datetime
     expires: datetime
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gateway.delivery.rows import Waiting
     from gateway.storage import Database
 
+_BETWEEN = re.compile(r"(?<=\d)[\s.\-]+(?=\d)")
+
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
@@ -54,7 +56,8 @@ def _desk(config: Path | None) -> Iterator[_Desk]:
 def listed(output: Output, config: Path | None, party: str | None, most: int, *, dead: bool) -> Exit:
     """What is in the outbox, the oldest first, and how much there is for each party; 1 where letters are dead."""
     with _desk(config) as desk:
-        depths, shown = desk.outbox.depths(), desk.outbox.listed(most, party, dead=dead)
+        depths = [one for one in desk.outbox.depths() if party in {None, one.party}]
+        shown = desk.outbox.listed(most, party, dead=dead)
     output.result({"parties": [asdict(one) for one in depths], "notices": [asdict(one) for one in shown]})
     for one in depths:
         oldest = "—" if one.oldest is None else local(one.oldest)
@@ -119,7 +122,8 @@ def _acts(desk: _Desk, ends: ExitStack) -> OutboxActs:
         expiry=timedelta(hours=settings.deliveries.expire_hours),
         clock=base.clock,
         randomness=base.randomness,
-        unfit=lambda reason: looks_like.search(reason) is not None,
+        # a number that is written in groups is one too
+        unfit=lambda reason: any(map(looks_like.search, (reason, _BETWEEN.sub("", reason)))),
     )
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
+    from gateway.client.client import ProvenPlace
     from gateway.client.signer import SignedRequest
     from gateway.client.typed import Asked
     from gateway.client.verifier import VerifiedAnswer
@@ -128,10 +129,18 @@ class Passerelle(Operations):
         if answer.status >= _GOOD:
             raise RefusedError(answer, body, receipt)
         acknowledged = self._acknowledged(request, answer, body) if self._acknowledges else None
-        place = self._client.prove(answer, within=within) if (within := self._patience.proof.total_seconds()) else None
+        place = self._proven(answer)
         if place is not None:
             receipt.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
         return Answered(asked.read(body), body, answer.exchange_id, receipt, number, place, acknowledged)
+
+    def _proven(self, answer: VerifiedAnswer) -> ProvenPlace | None:
+        """Where the log shows it; None where that was not waited for, or nobody said: nothing is asked again for it."""
+        within = self._patience.proof.total_seconds()
+        try:
+            return self._client.prove(answer, within=within) if within else None
+        except UnreachableError:
+            return None
 
     def _acknowledged(self, request: SignedRequest, answer: VerifiedAnswer, body: Mapping[str, Any]) -> str | None:
         """The exchange of the acknowledgement; None where it was not taken: the answer is the caller's all the same."""

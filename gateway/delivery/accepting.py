@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from gateway.model import Reply
 from gateway.notices import Notice
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from gateway.change import Statement
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 #: What of the request is not for the addressee to be told: whom we are to tell, and the caller's own handle.
 _OURS = frozenset({"addressee", "handle"})
+_UUID_BYTES = 16
 
 
 class Introduce(Protocol):
@@ -76,14 +80,14 @@ class Accepting:
             raise Refusal(Code.NOT_DELIVERABLE, component="addressee")
         told = self._introduce(str(asked["handle"]), message.request.party.name, addressee)
         notice = Notice(
-            # of one key there is one delivery, however often it is asked for
-            delivery=self._randomness.uuid() if grant.effect is None else UUID(grant.effect.upstream),
+            delivery=self._randomness.uuid() if grant.effect is None else _delivery(grant.effect.seed, asked),
             exchange=received.exchange_id,
             addressee=addressee,
             subject=told.subjects[0],
             fields={name: value for name, value in asked.items() if name not in _OURS},
             accepted=received.at,
             expires=received.at + self._expiry,
+            secrets=told.secrets,
         )
         change = self._waiting(notice)
         return Reply(None, {"outcome": "accepted", "delivery": str(notice.delivery)}, (), (change, *told.changes))
@@ -92,3 +96,13 @@ class Accepting:
         line = self._sealing.line(notice.addressee, notice.subject.ledger)
         added = self._queue.added(notice, line, self._sealing.seal(notice))
         return Change((added,), Code.SUBJECTS_CHANGED, alone=False)
+
+
+def _delivery(seed: bytes, asked: Mapping[str, object]) -> UUID:
+    """One for each key and message, however often it is asked for.
+
+    Of the message too: a key that is forgotten may stand for another one later, and the addressee would take a new
+    notice under a known id for the old one.
+    """
+    said = json.dumps(asked, sort_keys=True, ensure_ascii=False).encode()
+    return UUID(bytes=hmac.digest(seed, said, "sha256")[:_UUID_BYTES], version=4)

@@ -71,6 +71,14 @@ class Recorder(Protocol):
         ...
 
 
+class Family(Protocol):
+    """What a child's family can be told."""
+
+    def delivered(self, done: Round) -> tuple[Change, ...]:
+        """A note that the addressee has been told of the child."""
+        ...
+
+
 class Deliverer:
     """Takes claimed notices through a round each; used by all threads."""
 
@@ -81,6 +89,7 @@ class Deliverer:
         sealing: Sealing,
         policy: Policy,
         recorder: Recorder,
+        family: Family,
         pace: Pace,
         clock: Clock,
         randomness: Randomness,
@@ -89,6 +98,7 @@ class Deliverer:
         self._sealing = sealing
         self._policy = policy
         self._recorder = recorder
+        self._family = family
         self._pace = pace
         self._clock = clock
         self._randomness = randomness
@@ -116,7 +126,7 @@ class Deliverer:
         except Refusal as refusal:  # their document does not take these values
             return self._dead(claimed, notice, at, refusal.code.value)
         done = self._of("delivered", notice, at, None, telling, attempts)
-        self._recorder.record(done, (self._rows.delivered(claimed),))
+        self._recorder.record(done, (self._rows.delivered(claimed), *self._family.delivered(done)))
         return "delivered"
 
     def _failed(

@@ -12,12 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.errors import PasserelleError
+from gateway.errors import Code, PasserelleError
 from gateway.model import UpstreamRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from gateway.delivery.pace import Pace
     from gateway.delivery.rows import Claimed
@@ -36,6 +36,10 @@ class Claims(Protocol):
 
     def give_back(self, claimed: Sequence[Claimed]) -> None:
         """What was claimed and not begun."""
+        ...
+
+    def put_off(self, claimed: Claimed, due: datetime, reason: str) -> None:
+        """What cannot be tried now: others come first."""
         ...
 
 
@@ -111,7 +115,7 @@ class Lane:
         except Exception as fault:  # noqa: BLE001  whatever it is, the next round may go well
             self._failed(fault)
             self._party_failed()
-            self._returned(found)
+            self._put_off(found)
             return None
         if outcome == "delivered":
             self._party_lives()
@@ -129,7 +133,12 @@ class Lane:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            if self.step() is None:
+            try:
+                outcome = self.step()
+            except Exception as fault:  # noqa: BLE001  whatever it is, a lane without threads would deliver nothing
+                self._failed(fault)
+                outcome = None
+            if outcome is None:
                 self._stop.wait(_IDLE_SECONDS)
 
     def _next(self) -> Claimed | None:
@@ -170,3 +179,9 @@ class Lane:
     def _returned(self, claimed: Claimed) -> None:
         with suppress(PasserelleError):  # then the lease ends by itself
             self._claims.give_back([claimed])
+
+    def _put_off(self, claimed: Claimed) -> None:
+        # it may be this notice alone that fails, a row that does not open: the oldest would be claimed again and again
+        due = self._clock.now() + self._rules.pause.wait(claimed.attempts + 1, self._randomness)
+        with suppress(PasserelleError):
+            self._claims.put_off(claimed, due, Code.INTERNAL.value)

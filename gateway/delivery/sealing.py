@@ -59,6 +59,7 @@ def _packed(notice: Notice) -> bytes:
         "fields": dict(notice.fields),
         "accepted": notice.accepted.isoformat(),
         "expires": notice.expires.isoformat(),
+        "secrets": [secret.hex() for secret in notice.secrets],
     }
     return json.dumps(told, ensure_ascii=False).encode()
 
@@ -73,4 +74,5 @@ def _unpacked(delivery: UUID, plain: bytes) -> Notice:
         fields=told["fields"],
         accepted=datetime.fromisoformat(told["accepted"]),
         expires=datetime.fromisoformat(told["expires"]),
+        secrets=tuple(map(bytes.fromhex, told["secrets"])),
     )

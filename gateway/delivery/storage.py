@@ -33,7 +33,7 @@ _EARLIER = (
 _NEXT = (
     "SELECT id, attempts, content FROM outbox AS next"  # noqa: S608  our own constants only
     " WHERE party = ? AND state = 'waiting' AND due <= ? AND (leased_until IS NULL OR leased_until <= ?)"
-    f" AND NOT EXISTS ({_EARLIER}) ORDER BY accepted, id LIMIT ?"
+    f" AND NOT EXISTS ({_EARLIER}) ORDER BY due, id LIMIT ?"
 )
 _DUE = (
     "SELECT 1 FROM outbox WHERE party = ? AND state = 'waiting' AND due <= ?"
@@ -112,7 +112,10 @@ class Outbox:
     # a dispatcher's
 
     def claim(self, party: str, most: int, lease: timedelta) -> list[Claimed]:
-        """Some notices that are due, the oldest first, of each child the first only; raises StorageUnavailableError."""
+        """Some that are due, those first that have been for longest, of each child the first only.
+
+        So what fails alone goes to the end, and holds nobody up. Raises StorageUnavailableError.
+        """
         now = self._clock.now()
         name, until, at = self._randomness.uuid(), text_of(now + lease), text_of(now)
         if not self._database.read_once(_DUE, (party, at, at)):
@@ -128,6 +131,12 @@ class Outbox:
         with self._database.writing() as connection:
             for one in claimed:
                 connection.exec_driver_sql(_RETURN, (one.delivery.bytes, one.lease.bytes))
+
+    def put_off(self, claimed: Claimed, due: datetime, reason: str) -> None:
+        """It is tried again later, and what waits behind it before; without a record, since nothing is known of it."""
+        with self._database.writing() as connection:
+            values = (text_of(due), reason, claimed.delivery.bytes, claimed.lease.bytes)
+            connection.exec_driver_sql(_LATER, values)
 
     # an operator's
 

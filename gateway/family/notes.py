@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gateway.change import Addition
     from gateway.model import Disclosure, Grant
+    from gateway.notices import Round
     from gateway.ports import Randomness
 
 
@@ -53,9 +54,30 @@ class FamilyNotes:
             policy=grant.policy_sha256,
             fields=tuple(sorted(fields)),
         )
+        return self._added(note, told.secrets, at)
+
+    def delivered(self, done: Round) -> tuple[Change, ...]:
+        """The same of a notice that its addressee has now, out of the outbox: it was told, and had not asked."""
+        told, at = done.telling, done.at.astimezone(UTC)
+        if told is None:
+            return ()
+        note = Note(
+            at=instant(at),
+            exchange_id=str(done.id),
+            party=done.notice.addressee,
+            sent_to="",
+            operation=told.message.operation.name,
+            purpose=told.purpose,
+            agreement=told.agreement,
+            policy=told.policy_sha256,
+            fields=tuple(sorted(told.message.fields)),
+        )
+        return self._added(note, done.notice.secrets, at)
+
+    def _added(self, note: Note, secrets: Iterable[bytes], at: datetime) -> tuple[Change, ...]:
         added = tuple(
             self._store.added(seal(note, secret, self._randomness.bytes(NONCE_BYTES)), at.year * 100 + at.month)
-            for secret in dict.fromkeys(told.secrets)  # a child who is registered twice is one
+            for secret in dict.fromkeys(secrets)  # a child who is registered twice is one
         )
         return (Change((), Code.INTERNAL, alone=False, added=added),) if added else ()
 

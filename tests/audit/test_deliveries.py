@@ -15,6 +15,7 @@ import pytest
 
 from gateway.audit.verdict import Fault
 from gateway.cli.main import run
+from gateway.client.signer import RequestSigner
 from gateway.development import Ports
 from gateway.dispatcher import Dispatcher
 from gateway.sandboxes import run_sandbox
@@ -22,7 +23,7 @@ from tests.adapters.fakes import free_port, until
 from tests.audit.asked import Asked
 from tests.audit.bench import Bench
 from tests.audit.forge import Forger
-from tests.audit.gateway_run import NIREC_TARGET, Gateway
+from tests.audit.gateway_run import NIREC_TARGET, Gateway, keystore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 NOTIFY, NOTICE = "placement.notify", "ministry.notice"
 AGREEMENT = "ENT-2026-20"
 OUTSIDE = "rien de tel"
+RETURNS = "la suspension sera levée"
 PERMIT = "9172-6438"
 KEY = str(UUID(int=17, version=4))
 
@@ -55,6 +57,7 @@ class Post:
         with self.ministry():
             self.rounds += [self.step(), self.step(), self.step()]
             self.held = self.notices()
+            self.view = self.seen()
             self.ended()
         gateway.worker.close()
         self.dispatcher._ends.close()
@@ -80,6 +83,17 @@ class Post:
         released = self.gateway.send("cooperative", request)
         said: dict[str, Any] = json.loads(released.body)
         return said | {"http": released.status}
+
+    def seen(self) -> dict[str, Any]:
+        """What the child's family is told."""
+        gateway = self.gateway
+        signer = RequestSigner(
+            keystore(gateway.party("cooperative")), gateway.clock, gateway.randomness, gateway.settings.listen.origin
+        )
+        target = f"/v1/registrations/{self.child}/disclosures"
+        request = signer.sign("GET", target, b"", agreement="ENT-2026-17", purpose="acces_famille")
+        found: dict[str, Any] = json.loads(gateway.send("cooperative", request).body)
+        return found
 
     def step(self) -> Outcome | None:
         """The next round that there is, once its pause is over."""
@@ -117,12 +131,26 @@ class Post:
         self.dead = [self.step(), self.step()]
         self.refused = self.notify("offered")
         self.listed = self.command("outbox", "list")
+        self.others = self.command("outbox", "list", "--party", "benefits")
         self.shown = self.command("outbox", "show", self.late[0])
-        self.unfit = self.command("outbox", "drop", self.late[0], "--reason", f"le NIREC {'0' * 13}")
+        self.unfit = [
+            self.command("outbox", "drop", self.late[0], "--reason", f"le NIREC {number}")
+            for number in ("0" * 13, "0000 0000 00000", "0000-0000-00000")
+        ]
         self.resent = self.command("outbox", "resend", self.late[0], "--reason", "entente renouvelée")
         self.dead.append(self.step())
         self.dropped = self.command("outbox", "drop", self.late[0], "--reason", OUTSIDE)
         self.again = self.command("outbox", "drop", self.late[0], "--reason", OUTSIDE)
+
+        self.suspended()
+
+    def suspended(self) -> None:
+        """The ministry is suspended while a notice waits for it: that goes on waiting."""
+        self.gateway.change(lambda policy: policy["parties"]["ministry"].update(suspended=True))
+        assert until(lambda: self.dispatcher._in_force().bundle.parties["ministry"].suspended or self.look(), 2)
+        assert self.command("outbox", "resend", self.late[1], "--reason", RETURNS) == 0
+        lane = self.dispatcher.lanes[0]
+        self.left_alone = [lane.step() for _ in range(3)]
 
     def look(self) -> bool:
         self.dispatcher._look()
@@ -163,7 +191,12 @@ def test_who_takes_no_notices_and_a_child_that_is_not_known_are_refused(post: Po
 def test_a_person_decides_about_dead_letters_and_nothing_else(post: Post) -> None:
     assert post.dead == ["dead"] * 3
     assert (post.listed, post.shown, post.resent, post.dropped) == (1, 0, 0, 0)
-    assert (post.unfit, post.again) == (1, 1)
+    assert post.others == 0  # another party's dead letters are none of its
+    assert (post.unfit, post.again) == ([1] * 3, 1)
+
+
+def test_a_suspended_party_s_notices_wait_for_it(post: Post) -> None:
+    assert post.left_alone == [None] * 3
 
 
 def test_the_log_holds_and_tells_each_round(bench: Bench, post: Post) -> None:
@@ -178,13 +211,14 @@ def test_the_log_holds_and_tells_each_round(bench: Bench, post: Post) -> None:
         ("resent", "entente renouvelée"),
         ("dead", "not_agreed"),
         ("dropped", OUTSIDE),
+        ("resent", RETURNS),
     ]
     assert [one["delivery"] for one in told[:3]] == [one["delivery"] for one in [post.accepted[0], *post.accepted]]
     notified = [item.evidence for item in bench.items if item.evidence.get("operation") == NOTIFY]
-    assert [one["outcome"] for one in notified].count("released") == 5
-    waited = {one["exchange_id"] for one in notified if one["outcome"] == "released"}
-    assert {one["notice"] for one in told} < waited
-    assert len(waited - {one["notice"] for one in told}) == 1  # the repeat, which let nothing more wait
+    released = [one["exchange_id"] for one in notified if one["outcome"] == "released"]
+    # the third repeated the second while that was waiting: its exchange is there, and brought no delivery of its own
+    assert list(dict.fromkeys(one["notice"] for one in told)) == [*released[:2], *released[3:]]
+    assert len(released) == 5
     assert {one["subjects"][0]["ledger"] for one in told} == {notified[0]["subjects"][0]["ledger"]}
     assert told[0]["subjects"][0]["handle"] != post.child
 
@@ -200,6 +234,19 @@ def test_an_auditor_learns_that_the_ministry_was_told_of_the_child(bench: Bench,
         ("date", "delivery", "event", "expires", "handle", "permit", "region")
     }
     assert [row.subject.handle for row in found if row.subject] == [handle] * 2
+
+
+def test_the_family_learns_that_the_ministry_was_told_and_of_what(bench: Bench, post: Post) -> None:
+    told = [one for one in post.view["disclosures"] if one["party"] == "ministry"]
+    assert [(one["operation"], one["purpose"], one["agreement"]) for one in told] == [
+        (NOTICE, "placement", AGREEMENT)
+    ] * 2
+    assert told[0]["fields"] == ["date", "delivery", "event", "expires", "handle", "permit", "region"]
+    assert (told[0]["party_fr"], told[0]["operation_fr"] != NOTICE) == ("Ministère de la Famille", True)
+    proven = [item.evidence for item in bench.items if item.leaf.kind == "delivery"]
+    assert {one["exchange_id"] for one in told} == {
+        one["exchange_id"] for one in proven if one["outcome"] == "delivered"
+    }
 
 
 def test_nothing_of_a_notice_is_in_the_logs_or_the_database(post: Post) -> None:

@@ -42,6 +42,7 @@ class Client:
 
     happens: list[VerifiedAnswer | Exception]
     acknowledging: Exception | None = None
+    proving: Exception | None = None
     prepared: list[tuple[dict[str, Any], str | None]] = field(default_factory=list)
     kept: int = 0
 
@@ -71,6 +72,8 @@ class Client:
         return Acknowledgement(request, VerifiedAnswer(200, {}, b"{}", "of the acknowledgement", "leaf", True, b""))  # noqa: FBT003  as it comes
 
     def prove(self, answer: VerifiedAnswer, *, within: float) -> ProvenPlace | None:
+        if self.proving is not None:
+            raise self.proving
         return ProvenPlace(7, f"{answer.exchange_id} proven within {within}")
 
 
@@ -149,6 +152,12 @@ def test_the_proof_is_kept_beside_the_receipt(tmp_path: Path) -> None:
     got = calling(Client([answered()]), Waiting(), tmp_path, proof=timedelta(seconds=3)).subject_expect(reference="r")
     assert got.place == ProvenPlace(7, "id proven within 3.0")
     assert (tmp_path / "1.jws").read_text() == "id proven within 3.0"
+
+
+def test_what_is_answered_is_not_asked_again_for_want_of_its_proof() -> None:
+    client = Client([answered()], proving=UNREACHABLE)
+    got = calling(client, Waiting(), proof=timedelta(seconds=3)).subject_expect(reference="r")
+    assert (got.value.handle, got.place, len(client.prepared)) == (HANDLE, None, 1)
 
 
 def test_a_refusal_says_to_a_person_what_to_do() -> None:

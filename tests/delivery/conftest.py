@@ -109,6 +109,17 @@ class Agreed:
         return Telling(ToldMessage(OperationRef("m.notice", "m", "1", "00"), fields), "E", "p", "00")
 
 
+@dataclass
+class Families:
+    """delivery.delivering.Family: who was told of which child."""
+
+    told: list[tuple[str, tuple[bytes, ...]]] = field(default_factory=list)
+
+    def delivered(self, done: Round) -> tuple[Change, ...]:
+        self.told.append((done.notice.addressee, done.notice.secrets))
+        return ()
+
+
 class Post:
     """All of it, over one database."""
 
@@ -121,13 +132,15 @@ class Post:
         self.journal = Journal(database)
         self.policy = Agreed()
         self.ministry = Ministry(self.clock)
+        self.families = Families()
 
     def notice(
         self, child: int = 1, addressee: str = "ministry", lives: timedelta = timedelta(hours=1), number: int = 0
     ) -> Notice:
         at = self.clock.now()
         subject = DisclosedSubject(f"{child:064x}", f"{child:063x}f")
-        return Notice(uuid4(), uuid4(), addressee, subject, {"event": "offered", "number": number}, at, at + lives)
+        fields = {"event": "offered", "number": number}
+        return Notice(uuid4(), uuid4(), addressee, subject, fields, at, at + lives, (bytes([child]) * 32,))
 
     def post(self, notice: Notice) -> UUID:
         line = self.sealing.line(notice.addressee, notice.subject.ledger)
@@ -145,6 +158,7 @@ class Post:
             sealing=self.sealing,
             policy=self.policy,
             recorder=self.journal,
+            family=self.families,
             pace=Pace(1, 900),
             clock=self.clock,
             randomness=self.randomness,

@@ -31,13 +31,14 @@ def test_what_is_delivered_is_gone_and_recorded(post: Post) -> None:
     [done] = post.journal.rounds
     assert (done.notice, done.outcome, done.reason, len(done.attempts)) == (notice, "delivered", None, 1)
     assert [told.message.fields["handle"] for told in post.ministry.effects] == [notice.subject.handle]
+    assert post.families.told == [("ministry", notice.secrets)]
 
 
 def test_a_failure_is_recorded_and_tried_again_later(post: Post) -> None:
     post.post(post.notice())
     post.ministry.mode = "down"
     assert one_round(post) == "failed"
-    assert post.claim() == []
+    assert (post.claim(), post.families.told) == ([], [])
     assert [(done.outcome, done.reason, len(done.attempts)) for done in post.journal.rounds] == [
         ("failed", "upstream_timeout", 1)
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.delivery.lane import Lane, LaneRules
 from gateway.delivery.pace import Pace
+from gateway.errors import KeystoreError
 from tests.adapters.fakes import until
 
 from .conftest import LEASE, Ministry, Post
@@ -104,7 +105,7 @@ def test_nothing_goes_out_while_the_log_is_halted(post: Post) -> None:
     assert (one.step(), post.ministry.asked) == (None, 0)
 
 
-def test_a_fault_of_ours_gives_the_notice_back(post: Post) -> None:
+def test_a_fault_of_ours_puts_the_notice_off(post: Post) -> None:
     faults.clear()
     notice = post.post(post.notice())
     one = lane(post, post.ministry, threading.Event())
@@ -114,4 +115,43 @@ def test_a_fault_of_ours_gives_the_notice_back(post: Post) -> None:
 
     one._deliver = broken
     assert (one.step(), [type(fault) for fault in faults]) == (None, [OSError])
+    assert post.claim() == []
+    assert (post.outbox.listed(1)[0].attempts, post.outbox.listed(1)[0].reason) == (1, "internal")
+    post.later(seconds=11)
     assert [claimed.delivery for claimed in post.claim()] == [notice]
+
+
+def test_a_notice_that_does_not_open_holds_up_no_others(post: Post) -> None:
+    faults.clear()
+    notices = [post.post(post.notice(child)) for child in range(4)]
+    with post.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE outbox SET content = ? WHERE id = ?", (b"0" * 60, notices[0].bytes))
+    one = lane(post, post.ministry, threading.Event(), threads=1)
+    found = []
+    for _ in range(4):
+        found.append(one.step())
+        post.later(seconds=31)
+    assert found == [None, "delivered", "delivered", "delivered"]
+    assert [type(fault) for fault in faults] == [KeystoreError]
+    assert [one.delivery for one in post.outbox.listed(10)] == notices[:1]
+
+
+def test_a_fault_where_nothing_was_claimed_yet_ends_no_thread(post: Post) -> None:
+    faults.clear()
+    post.post(post.notice())
+    stop = threading.Event()
+    one = lane(post, post.ministry, stop, threads=1)
+
+    def may() -> bool:
+        if not faults:
+            raise OSError("nothing could be read")
+        return True
+
+    one._may = may
+    one.start()
+    try:
+        assert until(lambda: post.outbox.depths() == [], 20)
+    finally:
+        stop.set()
+        one.join()
+    assert [type(fault) for fault in faults] == [OSError]

@@ -26,8 +26,8 @@ class FamilyViewAnswerDisclosure:
     """What is answered, as far as it is agreed.
 
     Attributes:
-        at: When it was asked for (UTC).
-        party: Who asked for it and received it, in a word.
+        at: When it was asked for or announced (UTC).
+        party: Who received it, having asked for it or by a notice, in a word.
         party_fr: Its title, in French.
         party_en: Its title, in English.
         sent_to: To whom the data of the request itself went, in a word; absent where it held none.

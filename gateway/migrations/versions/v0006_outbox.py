@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("content", sa.LargeBinary, nullable=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("outbox_party", "outbox", ["party", "state", "accepted"])
+    op.create_index("outbox_party", "outbox", ["party", "state", "due"])
     op.create_index("outbox_line", "outbox", ["line", "accepted"])
 
 
