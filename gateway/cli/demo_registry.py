@@ -128,7 +128,8 @@ class RegistryChapter:
             who, what = (one.get(f"{name}_{language}", one.get(name, "")) for name in ("party", "operation"))
             table.add_row(one["at"][:16].replace("T", "\u00a0"), who, what, one["purpose"])
         self._print(table)
-        return bool(told)
+        # the cooperative asked for it, and the ministry was told: both stand there
+        return {"placement.notify", "ministry.notice"} <= {one["operation"] for one in told}
 
     def _asked(self, operation: str, fields: dict[str, Any]) -> dict[str, Any]:
         """What the cooperative is answered; the answer is kept."""

@@ -25,7 +25,8 @@ SAID = {"handle": "a" * 64, "addressee": "ministry", "event": "offered", "date":
 
 def accepted(post: Post, key: int | None, **said: str) -> str:
     """What is answered; the notice waits."""
-    effect = None if key is None else Effect(b"", "", bytes([key]) * 16, outside=False, begun=NOTHING, settled=NOTHING)
+    nothing = {"begun": NOTHING, "settled": NOTHING, "undone": NOTHING}
+    effect = None if key is None else Effect(b"", "", bytes([key]) * 16, outside=False, **nothing)
     made = replace(message(post.clock, "n", party="cooperative"), fields={**SAID, **said})
     grant = Grant(made, "E", "p", frozenset(), tells_not_found=False, policy_sha256="00", effect=effect)
     subject = DisclosedSubject("1" * 64, "b" * 64)
