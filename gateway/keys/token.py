@@ -61,15 +61,15 @@ class Token:
             self._ensure_open()
             try:
                 return self._done(work)
-            except (self._pkcs11.PKCS11Error, _VanishedError) as error:
+            except (self._pkcs11.PKCS11Error, _VanishedError, _UnseenError) as error:
                 if self._clock.monotonic() - self._tried < _TRY_EVERY_SECONDS:
                     raise self._failure(error) from None
                 self._give_up()
-            # the token may only have been away for a moment: once more, in a session of now
+            # the token may only have been away for a moment, or half back: once more, in a session of now
             self._ensure_open()
             try:
                 return self._done(work)
-            except (self._pkcs11.PKCS11Error, _VanishedError) as error:
+            except (self._pkcs11.PKCS11Error, _VanishedError, _UnseenError) as error:
                 raise self._failure(error) from None
 
     def write(self) -> None:
@@ -164,6 +164,8 @@ class Token:
 
     def _failure(self, error: Exception) -> KeystoreError:
         """Ours for the library's, whose text stays inside."""
+        if isinstance(error, _UnseenError):
+            return KeystoreError("key_not_in_token", name=error.name, token=self._label)
         if isinstance(error, (self._pkcs11.TokenNotPresent, self._pkcs11.DeviceRemoved, _VanishedError)):
             return KeystoreError("token_absent", token=self._label, module=self._module)
         return KeystoreError("token_fails", token=self._label, detail=type(error).__name__)
@@ -179,7 +181,10 @@ class Objects:
         self._keys = keys
 
     def key(self, kind: str, name: str) -> Any:
-        """The key of a class (``PRIVATE_KEY``, ``PUBLIC_KEY``, ``SECRET_KEY``); raises KeystoreError."""
+        """The key of a class (``PRIVATE_KEY``, ``PUBLIC_KEY``, ``SECRET_KEY``).
+
+        Raises KeystoreError where there are two; a session that does not see it is given up (``Token.use``).
+        """
         found = self._keys.get((kind, name))
         if found is None:
             found = self._keys[kind, name] = self._found(kind, name)
@@ -197,12 +202,20 @@ class Objects:
             raise KeystoreError("key_twice_in_token", name=name, token=self._token)
         if not list(self.session.get_objects({self.library.Attribute.PRIVATE: True})):
             raise _VanishedError  # none of our keys is there: it is the token that is not
-        raise KeystoreError("key_not_in_token", name=name, token=self._token)
+        raise _UnseenError(name)
 
     def _search(self, kind: str, name: str) -> list[Any]:
         attribute = self.library.Attribute
         wanted = {attribute.CLASS: getattr(self.library.ObjectClass, kind), attribute.LABEL: name}
         return list(self.session.get_objects(wanted))
+
+
+class _UnseenError(Exception):
+    """A key that this session does not see: some modules never show what came, or came back, after it was opened."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 class _VanishedError(Exception):

@@ -250,6 +250,28 @@ def test_a_token_that_was_removed_is_taken_again(hsm: SoftHsm, token: Token, tmp
     again.close()
 
 
+def test_a_token_that_came_back_half_shows_the_rest_once_it_is_there(
+    hsm: SoftHsm, token: Token, tmp_path: Path
+) -> None:
+    """As where it is restored under a worker that looks each second: not all of its files are there at once."""
+    before = set(hsm.state.rglob("*.object"))
+    TokenKeyMaker(token).make_mac("nirec-0")
+    late = set(hsm.state.rglob("*.object")) - before
+    token.close()
+    elsewhere = {path: path.rename(tmp_path / path.name) for path in late}
+    clock = ShiftedClock()
+    again = hsm.token(clock)
+    store = TokenKeystore(again, NAMES, tmp_path)
+    store.mac("claims", b"data")
+    with pytest.raises(KeystoreError, match="key_not_in_token: name=nirec-0"):
+        store.mac("nirec-0", b"data")
+    for path, kept in elsewhere.items():
+        kept.rename(path)
+    clock.shift += _SECONDS
+    assert len(store.mac("nirec-0", b"data")) == 32
+    again.close()
+
+
 def test_a_session_that_was_lost_is_opened_again(hsm: SoftHsm, token: Token, tmp_path: Path) -> None:
     """The session is gone and the token is there: another session, and the same answer."""
     token.close()
