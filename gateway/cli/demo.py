@@ -68,7 +68,7 @@ class Demo:
         Development(self._folder, self._ports, self._clock, SystemRandomness()).create(
             registrations=self._registrations
         )
-        self._out.say("demo.made", registrations=f"{self._registrations:_}".replace("_", "\u00a0"))
+        self._out.say("demo.made", registrations=self._out.number(self._registrations))
         config = str(self._folder / "passerelle.toml")
         logs = self._folder / "gateway" / "logs"
         control = f"http://127.0.0.1:{self._ports.control}/counter"

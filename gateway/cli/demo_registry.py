@@ -100,7 +100,9 @@ class RegistryChapter:
         for column in ("demo.count", "demo.by_rest", "demo.by_soap"):
             table.add_column(self._out.t(column))
         for name in _COUNTS:
-            table.add_row(self._out.t(f"demo.count.{name}"), str(rest.get(name)), str(soap.get(name)))
+            table.add_row(
+                self._out.t(f"demo.count.{name}"), *(self._out.number(one.get(name, 0)) for one in (rest, soap))
+            )
         self._print(table)
         return (answer.status, by_soap.answer.status) == (_GOOD, _GOOD) and rest == soap
 

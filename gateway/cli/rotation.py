@@ -49,7 +49,7 @@ def rotate_nirec(output: Output, base: Composition) -> int:
         keystore.close()
         database.dispose()
     output.result({"complete": True, "generation": finished.generation, "total": finished.total})
-    output.say("rotation.done", total=_grouped(finished.total), name=nirec_key(finished.generation))
+    output.say("rotation.done", total=output.number(finished.total), name=nirec_key(finished.generation))
     return Exit.HOLDS
 
 
@@ -69,15 +69,12 @@ class _Shown:
 
     def __call__(self, progress: Progress) -> None:
         if self.last is None and progress.resumed:
-            self._output.fail("rotation.resumed", done=_grouped(progress.done), total=_grouped(progress.total))
+            self._output.fail(
+                "rotation.resumed", done=self._output.number(progress.done), total=self._output.number(progress.total)
+            )
         self.last = progress
         now = self._clock.monotonic()
         if progress.seconds_left is not None and now >= self._next:
             self._next = now + _EACH_SECONDS
-            done, total = _grouped(progress.done), _grouped(progress.total)
+            done, total = self._output.number(progress.done), self._output.number(progress.total)
             self._output.fail("rotation.progress", done=done, total=total, seconds=round(progress.seconds_left))
-
-
-def _grouped(number: int) -> str:
-    """Thousands apart by a thin, unbroken space, as both languages can read it."""
-    return f"{number:,}".replace(",", "\u202f")
