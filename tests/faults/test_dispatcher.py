@@ -23,14 +23,12 @@ from tests.faults.night import FULL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: No wait of ours but the lease; and an answer that may take its time, so as to be killed meanwhile.
+#: No wait of ours but the lease.
 SETTINGS = {
     "DELIVERIES__FIRST_WAIT_SECONDS": 0.05,
     "DELIVERIES__LONGEST_WAIT_SECONDS": 0.5,
     "DELIVERIES__LONGEST_PAUSE_SECONDS": 0.5,
     "DELIVERIES__LEASE_SECONDS": 10,
-    "UPSTREAMS__MINISTRY__ATTEMPT_SECONDS": 25,
-    "UPSTREAMS__MINISTRY__DEADLINE_SECONDS": 30,
 }
 _HELD_MS = 20_000
 _ANSWERED_MS = 1500
@@ -57,6 +55,8 @@ class Town(MinistryNight):
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     made = Town(tmp_path_factory.mktemp("town"), **SETTINGS)
+    # an answer may take its time: the dispatcher is killed meanwhile
+    made.asks_it(attempt_seconds=25, deadline_seconds=30)
     try:
         made.start()
         yield made
