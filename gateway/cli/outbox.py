@@ -16,7 +16,7 @@ from gateway.cli.policy_words import local
 from gateway.delivery.acts import OutboxActError, OutboxActs
 from gateway.delivery.sealing import Sealing
 from gateway.delivery.storage import Outbox
-from gateway.errors import KeystoreError
+from gateway.errors import ConfigurationError, KeystoreError
 from gateway.keys.periods import period_key
 from gateway.ledger.deliveries import DeliveryLog
 from gateway.ledger.storage import Records
@@ -107,14 +107,14 @@ def show(output: Output, config: Path | None, delivery: str) -> Exit:
 def decide(output: Output, config: Path | None, which: Which, reason: str, act: Act) -> Exit:
     """Sends a dead letter again, or gives it up, and records that; or does so with every one of a party.
 
-    Raises OutboxActError, NotRecordedError, KeystoreError.
+    Raises ConfigurationError where it is neither, OutboxActError, NotRecordedError, KeystoreError.
     """
     if which.delivery is not None and which.party is None and not which.dead:
         return _decide_one(output, config, _id(which.delivery), reason, act)
     # both words: what holds for thousands is not said by leaving something out
     if which.delivery is None and which.party is not None and which.dead:
         return _decide_all(output, config, which.party, reason, act)
-    raise OutboxActError("outbox_which")
+    raise ConfigurationError("outbox_which")
 
 
 def _decide_one(output: Output, config: Path | None, number: UUID, reason: str, act: Act) -> Exit:
