@@ -33,7 +33,7 @@ test: $(VENV)/.dev
 
 # Each fault is in `make test` once; here those at random moments come FAULT_ROUNDS times. As root, or some are skipped.
 faults: $(VENV)/.dev
-	FAULT_ROUNDS=$${FAULT_ROUNDS:-50} $(BIN)/python -m pytest -n 2 -rsfE tests/faults
+	FAULT_ROUNDS=$${FAULT_ROUNDS:-50} $(BIN)/python -m pytest -n 2 -rsfE -o faulthandler_timeout=3600 tests/faults
 
 # Half of the time on each database: random kill -9, then the reckoning. Its counts come into var/faults.txt.
 soak: $(VENV)/.dev

@@ -21,6 +21,9 @@ class Mode(StrEnum):
     LOST = "lost"
     #: What was asked is done at once, and answered after the delay.
     HELD = "held"
+    #: The same answer twice on the connection; and to each the answer to the one before it, to the first none.
+    TWICE = "twice"
+    LATE = "late"
 
 
 @dataclass(frozen=True, slots=True)

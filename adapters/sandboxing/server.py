@@ -134,7 +134,18 @@ class ServiceHandler(BaseHTTPRequestHandler):
         if behaviour.mode is Mode.RESET:
             self._reset(response)
             return
-        self.reply(response.status, response.headers, response.body)
+        for one in self._sent(behaviour.mode, response):
+            self.reply(one.status, one.headers, one.body)
+
+    def _sent(self, mode: Mode, response: Response) -> list[Response]:
+        """What goes out on this connection in the end; where nothing does, it is closed."""
+        if mode is Mode.TWICE:
+            return [response, response]
+        if mode is not Mode.LATE:
+            return [response]
+        before = self.server.before(response)
+        self.close_connection = before is None
+        return [] if before is None else [before]
 
     def _reset(self, response: Response) -> None:
         """Sends half of an answer, and breaks the connection off."""
@@ -192,12 +203,20 @@ class ServiceServer(ThreadingHTTPServer):
     def __init__(self, listening: Listening, handler: type[ServiceHandler], board: Switchboard) -> None:
         """Raises OSError when the port is taken or a file is missing."""
         self.board = board
+        self._before: Response | None = None
+        self._before_lock = threading.Lock()
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self.tls.verify_mode = ssl.CERT_REQUIRED
         self.tls.load_cert_chain(listening.certificate, listening.key)
         self.tls.load_verify_locations(listening.client_ca)
         super().__init__((listening.host, listening.port), handler)
+
+    def before(self, response: Response) -> Response | None:
+        """The answer that came before this one, which is kept for the next."""
+        with self._before_lock:
+            before, self._before = self._before, response
+        return before
 
     def get_request(self) -> tuple[socket.socket, object]:
         """A connection, its handshake still to come."""

@@ -16,6 +16,7 @@ from gateway.cli.policy_words import local
 from gateway.delivery.acts import OutboxActError, OutboxActs
 from gateway.delivery.sealing import Sealing
 from gateway.delivery.storage import Outbox
+from gateway.errors import ConfigurationError, KeystoreError
 from gateway.keys.periods import period_key
 from gateway.ledger.deliveries import DeliveryLog
 from gateway.ledger.storage import Records
@@ -31,7 +32,21 @@ if TYPE_CHECKING:
     from gateway.delivery.rows import Waiting
     from gateway.storage import Database
 
+Act = Literal["resend", "drop"]
+#: What is wrong with one letter, and says nothing of the others.
+_OF_ONE = frozenset({"outbox_unknown", "outbox_not_dead", "outbox_sealed_otherwise"})
+#: More than any outbox holds.
+_ALL = 2**31 - 1
 _BETWEEN = re.compile(r"(?<=\d)[\s.\-]+(?=\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """What a decision is about: one letter, or (``dead``) all dead letters of a party."""
+
+    delivery: str | None
+    party: str | None
+    dead: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +104,51 @@ def show(output: Output, config: Path | None, delivery: str) -> Exit:
     return Exit.HOLDS
 
 
-def decide(output: Output, config: Path | None, delivery: str, reason: str, act: Literal["resend", "drop"]) -> Exit:
-    """Sends a dead letter again, or gives it up, and records that; raises OutboxActError, NotRecordedError."""
-    number = _id(delivery)
+def decide(output: Output, config: Path | None, which: Which, reason: str, act: Act) -> Exit:
+    """Sends a dead letter again, or gives it up, and records that; or does so with every one of a party.
+
+    Raises ConfigurationError where it is neither, OutboxActError, NotRecordedError, KeystoreError.
+    """
+    if which.delivery is not None and which.party is None and not which.dead:
+        return _decide_one(output, config, _id(which.delivery), reason, act)
+    # both words: what holds for thousands is not said by leaving something out
+    if which.delivery is None and which.party is not None and which.dead:
+        return _decide_all(output, config, which.party, reason, act)
+    raise ConfigurationError("outbox_which")
+
+
+def _decide_one(output: Output, config: Path | None, number: UUID, reason: str, act: Act) -> Exit:
     with _desk(config) as desk, ExitStack() as ends:
         acts = _acts(desk, ends)
         (acts.resend if act == "resend" else acts.drop)(number, reason)
     output.result({"holds": True, "delivery": number, "act": act})
     output.say(f"outbox.{act}", delivery=number)
     return Exit.HOLDS
+
+
+def _decide_all(output: Output, config: Path | None, party: str, reason: str, act: Act) -> Exit:
+    """The oldest first, each recorded by itself, over one writer.
+
+    What another has decided meanwhile, or what does not open, is left, and told: 1 then. Raises OutboxActError for an
+    unfit reason, NotRecordedError, KeystoreError; what was decided before stands.
+    """
+    done, left = [], []
+    with _desk(config) as desk, ExitStack() as ends:
+        acts = _acts(desk, ends)
+        acts.check(reason)
+        for letter in desk.outbox.listed(_ALL, party, dead=True):
+            try:
+                (acts.resend if act == "resend" else acts.drop)(letter.delivery, reason)
+            except (OutboxActError, KeystoreError) as problem:
+                if problem.key not in _OF_ONE:
+                    raise
+                left.append(letter.delivery)
+                output.fail(f"problem.{problem.key}", **problem.values)
+            else:
+                done.append(letter.delivery)
+    output.result({"holds": not left, "deliveries": done, "left": left, "act": act})
+    output.say(f"outbox.{act}_all", party=party, count=len(done))
+    return Exit.REFUSED if left else Exit.HOLDS
 
 
 def _acts(desk: _Desk, ends: ExitStack) -> OutboxActs:

@@ -48,28 +48,35 @@ def _looking(group: typer.Typer, t: Catalogue) -> None:
 
 
 def _deciding(group: typer.Typer, t: Catalogue) -> None:
+    id_argument = typer.Argument(help=t("help.outbox_delivery"), metavar="ID", show_default=False)
+    party_option = typer.Option("--party", help=t("help.outbox_all_of"), metavar="PARTY")
+    dead_option = typer.Option("--dead", help=t("help.outbox_all_dead"))
     config_option = typer.Option("--config", help=t("help.config"), metavar="FILE")
     json_option = typer.Option("--json", help=t("help.json"))
     reason_option = typer.Option("--reason", help=t("help.outbox_reason"), metavar="TEXT")
 
     @group.command("resend", help=t("help.outbox_resend"))
     def resend(
-        delivery: Annotated[str, typer.Argument(help=t("help.outbox_delivery"), metavar="ID")],
         reason: Annotated[str, reason_option],
+        delivery: Annotated[str | None, id_argument] = None,
+        party: Annotated[str | None, party_option] = None,
+        dead: Annotated[bool, dead_option] = False,  # noqa: FBT002  a flag
         config: Annotated[Path | None, config_option] = None,
-        as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  a flag
+        as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  the same
     ) -> None:
-        from gateway.cli.outbox import decide as run  # noqa: PLC0415  the same
+        from gateway.cli.outbox import Which, decide  # noqa: PLC0415  the same
 
-        raise typer.Exit(run(Output(t, as_json), config, delivery, reason, "resend"))
+        raise typer.Exit(decide(Output(t, as_json), config, Which(delivery, party, dead), reason, "resend"))
 
     @group.command("drop", help=t("help.outbox_drop"))
     def drop(
-        delivery: Annotated[str, typer.Argument(help=t("help.outbox_delivery"), metavar="ID")],
         reason: Annotated[str, reason_option],
+        delivery: Annotated[str | None, id_argument] = None,
+        party: Annotated[str | None, party_option] = None,
+        dead: Annotated[bool, dead_option] = False,  # noqa: FBT002  a flag
         config: Annotated[Path | None, config_option] = None,
-        as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  a flag
+        as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  the same
     ) -> None:
-        from gateway.cli.outbox import decide as run  # noqa: PLC0415  the same
+        from gateway.cli.outbox import Which, decide  # noqa: PLC0415  the same
 
-        raise typer.Exit(run(Output(t, as_json), config, delivery, reason, "drop"))
+        raise typer.Exit(decide(Output(t, as_json), config, Which(delivery, party, dead), reason, "drop"))

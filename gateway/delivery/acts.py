@@ -80,9 +80,13 @@ class OutboxActs:
         notice = self._dead(delivery, reason)
         self._record("dropped", notice, self._clock.now(), reason, self._letters.dropped(delivery))
 
-    def _dead(self, delivery: UUID, reason: str) -> Notice:
+    def check(self, reason: str) -> None:
+        """Returns where this may be a reason; raises OutboxActError."""
         if not reason.strip() or len(reason) > _LONGEST_REASON or not reason.isprintable() or self._unfit(reason):
             raise OutboxActError("outbox_reason_unfit", most=_LONGEST_REASON)
+
+    def _dead(self, delivery: UUID, reason: str) -> Notice:
+        self.check(reason)
         found = self._letters.one(delivery)
         if found is None:
             raise OutboxActError("outbox_unknown", delivery=delivery)

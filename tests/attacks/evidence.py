@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 #: All that evidence may keep of a request whose salt was not claimed (C6).
 UNCLAIMED = {"v", "kind", "exchange_id", "received_at", "party", "reason", "nonce", "answer"}
+_TOLD = ("exchange", "refusal", "delivery")
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Book:
         """How many leaves the published log has."""
         return self._reader.checkpoint()[1].size
 
-    def every(self, kind: str, operation: str) -> list[Kept]:
-        """Each exchange, or each refusal past the salt's claim, of one operation."""
+    def every(self, kind: str, operation: str | None) -> list[Kept]:
+        """Each exchange, each refusal past the salt's claim, or each round of a delivery, of one operation."""
         evidence = ((one, one.evidence) for one in self._search(None))
         return [one for one, said in evidence if (said["kind"], said.get("operation")) == (kind, operation)]
 
@@ -81,7 +82,7 @@ class Book:
                 sealed = base64.b64decode(content["sealed_data_key"])
                 key = open_data_key(self._trust.periods[leaf.period], sealed, leaf.writer, leaf.period)
                 keys[leaf.writer] = AESGCM(key)
-            elif str(leaf.exchange_id) == exchange_id or (exchange_id is None and leaf.kind in ("exchange", "refusal")):
+            elif str(leaf.exchange_id) == exchange_id or (exchange_id is None and leaf.kind in _TOLD):
                 wanted.append((leaf, entry, record))
         return [_opened(keys[leaf.writer], leaf, entry, record) for leaf, entry, record in wanted]
 

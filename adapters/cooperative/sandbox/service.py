@@ -98,7 +98,7 @@ class Service:
         identity = self._wrong if mode is Mode.WRONG_CERTIFICATE else self._identity
         signed = self._signed(head, call, body, identity)
         if mode is Mode.WRONG_SIGNATURE:
-            body = body.replace(b"0", b"1", 1)
+            body = body.replace(b"{", b"{ ", 1)  # whatever it says, it is not what was signed
         return Response(200, signed, body, "answered")
 
     def _signed(self, head: SignatureHead, call: Call, body: bytes, identity: _Identity) -> dict[str, str]:

@@ -8,6 +8,7 @@ from adapters.cooperative.sandbox.answering import Call
 from adapters.cooperative.sandbox.service import Service
 from adapters.ministry.sandbox.answering import answered
 from adapters.ministry.sandbox.storage import Notices
+from adapters.sandboxing.behaviour import Mode
 from adapters.sandboxing.server import LARGEST, Response, ServiceHandler, SystemClock, run
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from adapters.cooperative.sandbox.settings import SandboxSettings
-    from adapters.sandboxing.behaviour import Mode
     from gateway.ports import Clock, Stop
 
 
@@ -57,9 +57,13 @@ class _NoticeHandler(ServiceHandler):
         call = Call(self.command, self.path, body, headers.get("content-digest", ""))
 
         def answer(mode: Mode) -> Response:
-            return self.service.signed_answer(call, headers, mode, lambda: answered(call, self.notices, self._now()))
+            return self.service.signed_answer(call, headers, mode, lambda: self._fields(call, mode))
 
         self.exchange(answer, body)
+
+    def _fields(self, call: Call, mode: Mode) -> dict[str, object]:
+        fields = answered(call, self.notices, self._now())
+        return fields | {"accuse": {"etat": "PEUT_ETRE"}} if mode is Mode.MALFORMED else fields
 
     def _now(self) -> datetime:
         return self.clock.now()
