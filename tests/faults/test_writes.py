@@ -5,107 +5,31 @@ A real gateway over the real sandbox, which behaves as its switch says; its own 
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
 from tests.adapters.fakes import until
-from tests.attacks.evidence import Book
-from tests.exchange.test_effects import CHANGE, CHILD, CREATE, GET
-from tests.faults.night import ROUNDS, Night
+from tests.exchange.test_effects import CHILD, CREATE, GET
+from tests.faults.night import ROUNDS
+from tests.faults.office import Office, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 #: So many registrations are changed at once over each trouble; the budget of a day allows for 500 children.
-WRITES = min(ROUNDS, 40)
+WRITES = min(max(2, ROUNDS), 40)
 _TIMES = "deadline_seconds = 4\nattempt_seconds = 1.5\nattempts = 2\n"
 #: Longer than the gateway waits for an answer: what is asked is done all the same, when nobody waits any more.
 _LATE_MS = 2500
 _REGIONS = ("03", "13")
 
 
-class Office(Night):
-    """A gateway over the cooperative's registry, both of whose databases are looked at from here."""
-
-    book: Book
-
-    def say(self, operation: str, fields: dict[str, Any], key: str | None = None) -> dict[str, Any]:
-        """The fields of a verified answer, with its status and exchange."""
-        client = self.client("ministry")
-        answer = client.send(client.prepare(operation, fields, salted=operation != GET, idempotency_key=key))
-        said: dict[str, Any] = json.loads(answer.body)
-        waits = answer.headers.get("retry-after")
-        return said | {"status": answer.status, "exchange": answer.exchange_id, "waits": waits}
-
-    def attempts(self, exchange_id: str) -> list[str]:
-        """What each attempt came to, by the evidence of an exchange or refusal."""
-        found: list[list[str]] = []
-
-        def there() -> bool:
-            kept = [one.evidence for one in self.book.of(exchange_id) if one.kind in ("exchange", "refusal")]
-            found[:] = [[attempt["outcome"] for attempt in one["upstream"]] for one in kept]
-            return bool(found)
-
-        assert until(there, 20)
-        return found[0]
-
-    def versions(self) -> dict[str, int]:
-        """How many versions of each registration its registry keeps, by its own handle."""
-        return dict(self._theirs("SELECT handle, COUNT(*) FROM registrations GROUP BY handle"))
-
-    def newest(self) -> str:
-        return str(self._theirs("SELECT handle FROM registrations ORDER BY number DESC LIMIT 1")[0][0])
-
-    def keys(self) -> int:
-        """Under how many keys its registry has done something."""
-        return int(self._theirs("SELECT COUNT(*) FROM effects")[0][0])
-
-    def unsettled(self) -> int:
-        return int(_rows(self.database, "SELECT COUNT(*) FROM intents WHERE state <> 'settled'")[0][0])
-
-    def at_rest(self) -> bool:
-        """Whether its registry has come to the end of all that it was asked: a line is written then."""
-        lines = (self.folder / "stderr.txt").read_text(encoding="utf-8").splitlines()
-        return sum('"system": "cooperative-sandbox"' in line for line in lines) == self.counter("cooperative")
-
-    def _theirs(self, query: str) -> list[tuple[Any, ...]]:
-        return _rows(self.folder / "sandbox" / "cooperative" / "registrations.sqlite", query)
-
-
-def _rows(path: Path, query: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(path, timeout=30)) as connection:
-        return connection.execute(query).fetchall()
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A child's registration changed under a key: the ministry's handle, the registry's own, the state known before."""
-
-    handle: str
-    known_as: str
-    state: str
-    region: str
-    key: str
-
-    def ask(self, office: Office) -> dict[str, Any]:
-        return office.say(CHANGE, {"handle": self.handle, "if_state": self.state, "region": self.region}, self.key)
-
-
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    made = Office(tmp_path_factory.mktemp("office"))
-    settings = made.folder / "passerelle.toml"
-    section = "[upstreams.cooperative]\n"
-    settings.write_text(settings.read_text(encoding="utf-8").replace(section, section + _TIMES), encoding="utf-8")
-    made.book = Book(made.log, made.folder / "trust")
+    made = Office(tmp_path_factory.mktemp("office"), _TIMES)
     try:
         made.start_cooperative()
         made.start()
@@ -192,6 +116,19 @@ def test_a_write_over_trouble_is_refused_and_by_repeating_done_once(
     assert (again["outcome"], again["state_before"], again["state_after"]) == ("changed", wishes[0].state, got["state"])
     assert got["region"] == wishes[0].region
     assert office.unsettled() == 0
+
+
+def test_an_answer_that_comes_twice_is_never_taken_for_the_next(office: Office, wishes: list[Wish]) -> None:
+    """What is left of it on a kept connection is nobody's answer."""
+    office.behave("twice", sandbox="cooperative")
+    try:
+        asked = [wish for _ in range(6) for wish in wishes[:2]]
+        answers = [office.say(GET, {"handle": wish.handle}) for wish in asked]
+    finally:
+        office.behave("normal", sandbox="cooperative")
+    assert [(one["status"], one["handle"], one["state"]) for one in answers] == [
+        (200, wish.handle, wish.state) for wish in asked
+    ]
 
 
 def _said(answer: dict[str, Any]) -> str:
