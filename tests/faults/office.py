@@ -54,7 +54,7 @@ class Office(Night):
     def newest(self) -> str:
         return str(self._theirs("SELECT handle FROM registrations ORDER BY number DESC LIMIT 1")[0][0])
 
-    def keys(self) -> int:
+    def effects(self) -> int:
         """Under how many keys its registry has done something."""
         return int(self._theirs("SELECT COUNT(*) FROM effects")[0][0])
 

@@ -91,7 +91,7 @@ def test_a_write_over_trouble_is_refused_and_by_repeating_done_once(
     office: Office, wishes: list[Wish], trouble: str
 ) -> None:
     mode, delay, expected, outcomes = TROUBLES[trouble]
-    before, keys = office.versions(), office.keys()
+    before, effects = office.versions(), office.effects()
     office.behave(mode, delay, sandbox="cooperative")
     try:
         first = wishes[0].ask(office)
@@ -110,7 +110,7 @@ def test_a_write_over_trouble_is_refused_and_by_repeating_done_once(
     assert until(office.at_rest, 20)
     known = {wish.known_as for wish in wishes}
     assert office.versions() == {name: count + (name in known) for name, count in before.items()}
-    assert office.keys() == keys + len(wishes)
+    assert office.effects() == effects + len(wishes)
     again = wishes[0].ask(office)
     got = office.say(GET, {"handle": wishes[0].handle})
     assert (again["outcome"], again["state_before"], again["state_after"]) == ("changed", wishes[0].state, got["state"])
