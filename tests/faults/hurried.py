@@ -52,7 +52,7 @@ def hurried(times: float, told: Path) -> type[Gate]:
 def main(arguments: list[str]) -> int:
     """The command line's exit code."""
     times, told, *command = arguments
-    batch.Gate = hurried(float(times), Path(told))  # type: ignore[misc]  # all that is other than in a user's process
+    batch.Gate = hurried(float(times), Path(told))  # type: ignore[attr-defined]  # all that is other than in a user's process
     return run(command)
 
 

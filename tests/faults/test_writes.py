@@ -5,6 +5,7 @@ A real gateway over the real sandbox, which behaves as its switch says; its own 
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ from tests.adapters.fakes import until
 from tests.exchange.test_effects import CHILD, CREATE, GET
 from tests.faults.night import ROUNDS
 from tests.faults.office import Office, Wish
+from tests.faults.test_kill import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +86,8 @@ TROUBLES: dict[str, tuple[str, int, str, list[str]]] = {
 }
 #: Of many at once, the later ones may find the breaker open.
 _TURNED_AWAY = "503 upstream_unavailable"
+#: A connection whose last answer came twice is not used again, unless the second one comes when it is already in use.
+_NOT_ITS_OWN = "502 upstream_untrusted"
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
@@ -103,7 +107,9 @@ def test_a_write_over_trouble_is_refused_and_by_repeating_done_once(
     assert (first["waits"] is not None) is (first["status"] == 503)
     # every other request finds it down: which one this was is chance
     assert office.attempts(first["exchange"]) in ([outcomes, outcomes[-1:]] if mode == "flapping" else [outcomes])
-    assert set(others) <= {expected, _TURNED_AWAY}
+    assert set(others) <= {expected, _TURNED_AWAY, *([_NOT_ITS_OWN] if mode == "twice" else [])}
+    if ROUNDS > 1:
+        note(f"writes, {trouble}: {Counter([_said(first), *others])}")
     # well again: the same key gives the answer; a breaker may still be open
     for wish in wishes:
         assert until(lambda wish=wish: wish.ask(office)["status"] == 200, 20)  # type: ignore[misc]  # a default binds it
@@ -111,7 +117,13 @@ def test_a_write_over_trouble_is_refused_and_by_repeating_done_once(
     known = {wish.known_as for wish in wishes}
     assert office.versions() == {name: count + (name in known) for name, count in before.items()}
     assert office.effects() == effects + len(wishes)
-    again = wishes[0].ask(office)
+    again: dict[str, Any] = {}
+
+    def told() -> bool:
+        again.update(wishes[0].ask(office))
+        return bool(again["status"] == 200)
+
+    assert until(told, 20)
     got = office.say(GET, {"handle": wishes[0].handle})
     assert (again["outcome"], again["state_before"], again["state_after"]) == ("changed", wishes[0].state, got["state"])
     assert got["region"] == wishes[0].region
@@ -126,9 +138,10 @@ def test_an_answer_that_comes_twice_is_never_taken_for_the_next(office: Office, 
         answers = [office.say(GET, {"handle": wish.handle}) for wish in asked]
     finally:
         office.behave("normal", sandbox="cooperative")
-    assert [(one["status"], one["handle"], one["state"]) for one in answers] == [
-        (200, wish.handle, wish.state) for wish in asked
-    ]
+    assert {_said(one) for one in answers} <= {"200 found", _NOT_ITS_OWN}
+    read = [(wish, one) for wish, one in zip(asked, answers, strict=True) if one["status"] == 200]
+    assert read
+    assert all((one["handle"], one["state"]) == (wish.handle, wish.state) for wish, one in read)
 
 
 def _said(answer: dict[str, Any]) -> str:
