@@ -21,8 +21,13 @@ class Mode(StrEnum):
     LOST = "lost"
     #: What was asked is done at once, and answered after the delay.
     HELD = "held"
-    #: The same answer twice on the connection; and to each the answer to the one before it, to the first none.
+    #: Every other request finds it down; it takes connections and requests and says nothing.
+    FLAPPING = "flapping"
+    SILENT = "silent"
+    #: Each answer is sent twice; what was asked is done, and the last good answer to another request is sent for it.
     TWICE = "twice"
+    ANOTHER = "another"
+    #: To each the answer to the one before it, to the first none.
     LATE = "late"
 
 
@@ -53,10 +58,11 @@ class Switchboard:
         with self._lock:
             self._behaviour = behaviour
 
-    def count(self) -> None:
-        """One more request arrived."""
+    def count(self) -> int:
+        """One more request arrived; how many they are with it."""
         with self._lock:
             self._requests += 1
+            return self._requests
 
     @property
     def requests(self) -> int:

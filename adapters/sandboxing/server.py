@@ -21,7 +21,7 @@ from adapters.sandboxing.control import control_server
 from certs.files import write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from gateway.ports import Stop
@@ -104,8 +104,8 @@ class ServiceHandler(BaseHTTPRequestHandler):
         self.post()
 
     def setup(self) -> None:
-        """Ends the connection of a system that is down; else the handshake, in this thread."""
-        if self.server.board.behaviour.mode is Mode.DOWN:
+        """Ends the connection of a system that is down, or says nothing; else the handshake, in this thread."""
+        if self.server.board.behaviour.mode is Mode.DOWN or self._silent():
             raise ConnectionAbortedError
         self.request.do_handshake()
         super().setup()
@@ -113,12 +113,16 @@ class ServiceHandler(BaseHTTPRequestHandler):
     def exchange(self, answer: Callable[[Mode], Response], asked: bytes = b"") -> None:
         """Counts a request, behaves as the switches say, and sends what ``answer`` makes; ``asked`` is its body."""
         started = monotonic()
-        self.server.board.count()
+        turn = self.server.board.count()
         behaviour = self.server.board.behaviour
+        if self._silent():
+            self.close_connection = True
+            self._log(0, "silent", started)
+            return
         held = behaviour.mode is Mode.HELD
         if not held:
             sleep(behaviour.delay_ms / 1000)
-        if behaviour.mode is Mode.DOWN:
+        if behaviour.mode is Mode.DOWN or (behaviour.mode is Mode.FLAPPING and turn % 2):
             self.close_connection = True
             self._log(0, "down", started)
             return
@@ -137,15 +141,25 @@ class ServiceHandler(BaseHTTPRequestHandler):
         for one in self._sent(behaviour.mode, response):
             self.reply(one.status, one.headers, one.body)
 
-    def _sent(self, mode: Mode, response: Response) -> list[Response]:
+    def _silent(self) -> bool:
+        """Whether nothing was to be said; then it is not any more."""
+        said_nothing = False
+        while self.server.board.behaviour.mode is Mode.SILENT:
+            said_nothing = True
+            sleep(_POLL)
+        return said_nothing
+
+    def _sent(self, mode: Mode, response: Response) -> Sequence[Response]:
         """What goes out on this connection in the end; where nothing does, it is closed."""
-        if mode is Mode.TWICE:
-            return [response, response]
+        if mode is Mode.NORMAL:
+            self.server.last = response
+        if mode is Mode.ANOTHER:
+            return (self.server.last or response,)
         if mode is not Mode.LATE:
-            return [response]
+            return (response, response) if mode is Mode.TWICE else (response,)
         before = self.server.before(response)
         self.close_connection = before is None
-        return [] if before is None else [before]
+        return () if before is None else (before,)
 
     def _reset(self, response: Response) -> None:
         """Sends half of an answer, and breaks the connection off."""
@@ -199,6 +213,8 @@ class ServiceServer(ThreadingHTTPServer):
     # Connections live as long as their client likes; the process does not wait for them.
     block_on_close = False
     request_queue_size = 64
+    #: The last answer that was as it should be.
+    last: Response | None = None
 
     def __init__(self, listening: Listening, handler: type[ServiceHandler], board: Switchboard) -> None:
         """Raises OSError when the port is taken or a file is missing."""

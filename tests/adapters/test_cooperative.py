@@ -6,6 +6,7 @@ import json
 import ssl
 import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.client import HTTPSConnection
@@ -30,7 +31,7 @@ from gateway.signing.algorithms import ECDSA_P256, verify
 from gateway.signing.answer import keyid_of
 from gateway.translation.schema import validator_of
 from tests.adapters.conftest import CONTRACTS
-from tests.adapters.fakes import MemoryKeystore, Organisation, ShiftedClock, SystemRandomness, free_port, prove
+from tests.adapters.fakes import MemoryKeystore, Organisation, ShiftedClock, SystemRandomness, free_port, prove, until
 from tests.adapters.others import grant_of
 from tests.signing.foreign import verify as verify_by_library
 
@@ -204,6 +205,32 @@ def test_an_answer_that_does_not_hold_is_no_answer(world: World, mode: str, code
     assert refusal.code is code
     assert all(attempt.answer is None for attempt in refusal.attempts)
     assert len(refusal.attempts) == (2 if mode == "down" else 1)
+
+
+def test_a_registry_that_flaps_answers_twice_another_or_not_at_all(world: World) -> None:
+    system = world.system()
+
+    def ask() -> list[str]:
+        try:
+            return [one.outcome for one in system.call(grant_of("waitlist.statistics", ASKED)).attempts]
+        except UpstreamRefusal as refusal:
+            return [one.outcome for one in refusal.attempts]
+
+    assert ask() == ["answered"]
+    world.behave("another")
+    assert ask() == [Code.UPSTREAM_UNTRUSTED]
+    world.behave("twice")
+    assert [ask(), ask()] == [["answered"]] * 2
+    world.behave("flapping")
+    assert sorted(map(len, [ask(), ask()])) in ([1, 2], [2, 2])
+    world.behave("silent")
+    with ThreadPoolExecutor(1) as pool:
+        before, asking = world.requests(), pool.submit(ask)
+        assert until(lambda: world.requests() > before, 20)
+        assert not asking.done()
+        world.behave("normal")
+        # nothing was said until the end: the connection is over, and another one is tried
+        assert asking.result() == [Code.UPSTREAM_UNAVAILABLE, "answered"]
 
 
 def test_each_attempt_has_its_own_nonce(world: World) -> None:

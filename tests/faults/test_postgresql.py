@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from gateway.ledger.sequencer import Sequencer
 
-_IN_STEP = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'"
 _BACKENDS = "FROM pg_stat_activity WHERE application_name = 'passerelle'"
 
 
@@ -153,24 +152,6 @@ def test_signatures_from_before_a_crash_of_the_server_are_refused(server: Cluste
     assert code(one, message(clock, "n3")) is Code.CREATED_OUT_OF_WINDOW
     assert code(one, message(clock, "n4", age=-40)) is None
     database.dispose()
-
-
-@pytest.fixture
-def pair(programs: Path) -> Iterator[tuple[Cluster, Cluster]]:
-    """A server, and the standby that its commits wait for, in step."""
-    primary = Cluster(programs, safe=True)
-    standby: Cluster | None = None
-    try:
-        primary.make()
-        standby = primary.standby("standby")
-        primary.configure(synchronous_standby_names="'standby'")
-        primary.reload()
-        assert until(lambda: bool(primary.sql(_IN_STEP)), 30)
-        yield primary, standby
-    finally:
-        primary.close()
-        if standby is not None:
-            standby.close()
 
 
 def test_a_standby_that_is_away_is_not_waited_for_for_ever(pair: tuple[Cluster, Cluster], tmp_path: Path) -> None:
