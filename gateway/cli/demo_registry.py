@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gateway.development import Ports
 
 _LINES = 120
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 _LOOK = 0.1
 _SALT_BYTES = 16
 _GOOD = 200

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_PATIENCE = 30.0
+#: As long as a busy machine may need; a child that has ended is not waited for.
+_PATIENCE = 120.0
 _LOOK = 0.05
 
 

@@ -38,7 +38,7 @@ def passerelle(*arguments: str, cwd: Path, lang: str = "C.UTF-8") -> subprocess.
         text=True,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 
