@@ -9,6 +9,7 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import Retrying, retry_if_exception, wait_exponential_jitter
@@ -116,10 +117,8 @@ class Passerelle(Operations):
             sleep=self._pause,
             reraise=True,
         )
-        for attempt in retrying:
-            with attempt:
-                return self._once(asked, canonical, key, attempt.retry_state.attempt_number)
-        raise AssertionError  # pragma: no cover  tenacity returns or raises
+        tries = count(1)
+        return retrying(lambda: self._once(asked, canonical, key, next(tries)))
 
     def _once(self, asked: Asked[T], fields: dict[str, Any], key: str | None, number: int) -> Answered[T]:
         request = self._client.prepare(asked.name, fields, salted=asked.salted, idempotency_key=key)
