@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,7 @@ def main() -> int:
 def measured(folder: Path, count: int, ends: ExitStack) -> float:
     """Deliveries a second."""
     clock, randomness = SystemClock(), SystemRandomness()
-    ports = Ports(*(free_port() for _ in range(8)))
+    ports = Ports(*(free_port() for _ in fields(Ports)))
     Development(folder, ports, clock, randomness).create(births=300, registrations=0)
     config = folder / "passerelle.toml"
     composition = compose(load_settings(config, {}))

@@ -21,7 +21,19 @@ from certs.files import write_private, write_public
 from certs.profiles import Profile
 from gateway.composition import begin
 from gateway.delivery.sealing import OUTBOX_KEY
-from gateway.development_policy import AGREEMENTS, CALLERS, COOPERATIVE, GATEWAY, MINISTRY, REGISTRY, TITLES, agreement
+from gateway.development_policy import (
+    ADDRESSEES,
+    AGREEMENTS,
+    BENEFITS,
+    CALLERS,
+    COOPERATIVE,
+    GATEWAY,
+    MINISTRY,
+    REGISTRY,
+    TITLES,
+    UNSIGNED,
+    agreement,
+)  # fmt: skip
 from gateway.errors import ConfigurationError
 from gateway.guard.claims import CLAIMS_KEY
 from gateway.keys.make import FileKeyMaker, handle_key, nirec_key
@@ -73,6 +85,8 @@ class Ports:
     cooperative_control: int = 8083
     ministry: int = 8545
     ministry_control: int = 8084
+    benefits: int = 8546
+    benefits_control: int = 8085
 
 
 class Development:
@@ -108,8 +122,9 @@ class Development:
         for name in CALLERS:
             self._caller(name, authorities)
         self._registry(authorities[REGISTRY], authorities[GATEWAY], births)
-        self._cooperative(authorities[COOPERATIVE], authorities[GATEWAY])
-        self._ministry(authorities[MINISTRY], authorities[GATEWAY])
+        self._service(COOPERATIVE, COOPERATIVE, "registry", authorities)
+        self._service("ministry-notices", MINISTRY, "notices", authorities)
+        self._service("benefits-notices", BENEFITS, None, authorities)
         self._settings()
         self._trust(authorities)
         self._policy(authorities)
@@ -190,27 +205,19 @@ class Development:
                 text = json.dumps(fields, ensure_ascii=False, indent=1)
                 write_private(self._folder / "sandbox" / "parties" / name / "requests" / f"{title}.json", text.encode())
 
-    def _cooperative(self, authority: DevAuthority, gateway: DevAuthority) -> None:
-        """The cooperative's own registry, which answers others through us; its key is one of the party's."""
-        folder, keys = self._folder / "sandbox" / COOPERATIVE, self._folder / "gateway" / "keys"
-        host = f"{COOPERATIVE}.passerelle.test"
-        signing = authority.issue(Profile.SIGNING, [host])
+    def _service(
+        self, folder_name: str, party: str, signer: str | None, authorities: Mapping[str, DevAuthority]
+    ) -> None:
+        """A party's own system, which we call; where it signs, its key is one of the party's, under ``signer``."""
+        folder, keys = self._folder / "sandbox" / folder_name, self._folder / "gateway" / "keys"
+        authority, host = authorities[party], f"{party}.passerelle.test"
         _write(folder / "tls", authority.issue(Profile.TLS_SERVER, [host, "localhost"]), authority)
-        _write(folder / "signing", signing)
-        write_public(keys / "signers" / f"{COOPERATIVE}.registry.pem", signing.pem)
-        write_public(folder / "callers.pem", (keys / f"{SIGNING_KEY}.pem").read_bytes())
-        self._callers_of(folder, gateway)
-
-    def _ministry(self, authority: DevAuthority, gateway: DevAuthority) -> None:
-        """The ministry's own service that takes notices; its key is one of the party's."""
-        folder, keys = self._folder / "sandbox" / "ministry-notices", self._folder / "gateway" / "keys"
-        host = f"{MINISTRY}.passerelle.test"
-        signing = authority.issue(Profile.SIGNING, [host])
-        _write(folder / "tls", authority.issue(Profile.TLS_SERVER, [host, "localhost"]), authority)
-        _write(folder / "signing", signing)
-        write_public(keys / "signers" / f"{MINISTRY}.notices.pem", signing.pem)
-        write_public(folder / "callers.pem", (keys / f"{SIGNING_KEY}.pem").read_bytes())
-        self._callers_of(folder, gateway)
+        self._callers_of(folder, authorities[GATEWAY])
+        if signer is not None:
+            signing = authority.issue(Profile.SIGNING, [host])
+            _write(folder / "signing", signing)
+            write_public(keys / "signers" / f"{party}.{signer}.pem", signing.pem)
+            write_public(folder / "callers.pem", (keys / f"{SIGNING_KEY}.pem").read_bytes())
 
     def _callers_of(self, folder: Path, gateway: DevAuthority) -> None:
         """Whom a sandbox believes to be the gateway."""
@@ -235,7 +242,11 @@ url = "https://localhost:{ports.cooperative}"
 
 [upstreams.{MINISTRY}]
 url = "https://localhost:{ports.ministry}"
-folder = {json.dumps(str(notices_folder()))}
+folder = {json.dumps(str(notices_folder(MINISTRY)))}
+
+[upstreams.{BENEFITS}]
+url = "https://localhost:{ports.benefits}/services/ReceptionAvis"
+folder = {json.dumps(str(notices_folder(BENEFITS)))}
 
 [sandbox_civil_registry]
 port = {ports.registry}
@@ -248,6 +259,10 @@ control_port = {ports.cooperative_control}
 [sandbox_ministry]
 port = {ports.ministry}
 control_port = {ports.ministry_control}
+
+[sandbox_benefits]
+port = {ports.benefits}
+control_port = {ports.benefits_control}
 """
         if (kept := self._keystore).kind == "pkcs11":
             named = {"module": kept.module, "token": kept.token, "pin_file": kept.pin_file}
@@ -263,7 +278,7 @@ control_port = {ports.ministry_control}
             for kind in ("root", "issuing"):
                 source = keys / "revocation" / f"{name}.{kind}.crl"
                 write_public(trust / "crls" / source.name, source.read_bytes())
-        for contract in known_contracts(contracts_folder(), [notices_folder()]):
+        for contract in known_contracts(contracts_folder(), map(notices_folder, ADDRESSEES)):
             write_public(trust / "contracts" / f"{contract.service}-v{contract.version}.yaml", contract.source)
         for period in self._period_names():
             private, public = new_period_key()
@@ -297,6 +312,7 @@ control_port = {ports.ministry_control}
                     "role": role,
                     "authority": name,
                     "names": ["gateway.passerelle.test" if name == GATEWAY else f"{name}.passerelle.test"],
+                    "unsigned": name in UNSIGNED,
                 }
                 for name, (role, french, english) in TITLES.items()
             },

@@ -11,12 +11,18 @@ GATEWAY = "passerelle"
 REGISTRY = "civil-registry"
 COOPERATIVE = "cooperative"
 MINISTRY = "ministry"
+BENEFITS = "benefits"
 CALLERS = (COOPERATIVE, MINISTRY)
+#: Whom notices are sent to: the first takes them by REST and signs, the second by SOAP and does not.
+ADDRESSEES = (MINISTRY, BENEFITS)
+#: Their systems answer without a signature: mutual TLS alone vouches for them.
+UNSIGNED = frozenset({BENEFITS})
 #: party -> role, title in both languages
 TITLES = {
     GATEWAY: ("gateway", "Passerelle (développement)", "Passerelle (development)"),
     "cooperative": ("cooperative", "Coopérative Enfance Famille", "Coopérative Enfance Famille"),
     "ministry": ("ministry", "Ministère de la Famille", "Ministère de la Famille"),
+    BENEFITS: ("ministry", "Organisme des prestations familiales", "Family benefits administration"),
     REGISTRY: ("civil-registry", "Directeur de l'état civil", "Registrar of civil status"),
 }
 
@@ -77,6 +83,11 @@ AGREEMENTS: Mapping[str, tuple[str, str, str, list[str], bool, str, str]] = {
     ),
     "ENT-2026-20": (
         "ministry", "ministry.notice", "placement",
+        ["delivery", "handle", "event", "date", "permit", "region", "expires"], False,
+        "Entente fictive: avis de place reçus", "Fictitious agreement: placement notices received",
+    ),
+    "ENT-2026-21": (
+        "benefits", "benefits.notice", "placement",
         ["delivery", "handle", "event", "date", "permit", "region", "expires"], False,
         "Entente fictive: avis de place reçus", "Fictitious agreement: placement notices received",
     ),

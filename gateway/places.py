@@ -33,9 +33,9 @@ def contracts_folder() -> Path:
     return Path(str(files("contracts")))
 
 
-def notices_folder() -> Path:
-    """Where it stands how the ministry of a development set-up takes notices: a folder like any other system's (C2)."""
-    return contracts_folder() / "foreign" / "ministry_notices"
+def notices_folder(party: str) -> Path:
+    """Where it stands how a party of a development set-up takes notices: a folder like any other system's (C2)."""
+    return contracts_folder() / "foreign" / f"{party}_notices"
 
 
 def check_there(settings: Settings) -> None:

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from adapters.benefits.sandbox import server as benefits
+from adapters.benefits.sandbox.settings import BenefitsSettings
 from adapters.civil_registry.adapter import contract_directory
 from adapters.civil_registry.sandbox import births
 from adapters.civil_registry.sandbox import server as civil_registry
 from adapters.civil_registry.sandbox.settings import SandboxSettings as CivilRegistrySettings
 from adapters.cooperative.sandbox import server as cooperative
 from adapters.cooperative.sandbox.registrations import Child, make_registrations
-from adapters.cooperative.sandbox.settings import SandboxSettings as SigningSandboxSettings
+from adapters.cooperative.sandbox.settings import RegistrySettings
 from adapters.cooperative.sandbox.storage import Registry
 from adapters.ministry.sandbox import server as ministry
+from adapters.sandboxing.identity import SigningSettings
 from adapters.sandboxing.server import Listening
 from gateway.enrolment import enrol
 from gateway.errors import ConfigurationError
+from gateway.places import notices_folder
+from gateway.settings import SandboxBenefits, SandboxCooperative, SandboxMinistry, SandboxRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from gateway.ports import Clock, Randomness, Stop
-    from gateway.settings import SandboxCooperative, SandboxMinistry, SandboxRegistry, Settings
+    from gateway.settings import SandboxName, Settings
 
 __all__ = ["create_births", "fill_registrations", "run_sandbox", "sample_births"]
 
@@ -81,7 +86,7 @@ def _registry_url(sandbox: SandboxCooperative) -> str:
 
 
 def run_sandbox(
-    name: Literal["civil-registry", "cooperative", "ministry"],
+    name: SandboxName,
     settings: Settings,
     stop: Stop,
     ready: Callable[[], None],
@@ -92,19 +97,18 @@ def run_sandbox(
 
     ``keep``: it keeps the messages that come and go, in its own folder, for whoever compares them with others' (L12).
     """
-    if name == "cooperative":
-        if settings.sandbox_cooperative is None:
-            raise ConfigurationError("no_sandbox", section="sandbox_cooperative")
-        cooperative.serve(_cooperative(settings.sandbox_cooperative, keep=keep), stop, ready)
-        return
-    if name == "ministry":
-        if settings.sandbox_ministry is None:
-            raise ConfigurationError("no_sandbox", section="sandbox_ministry")
-        ministry.serve(_ministry(settings.sandbox_ministry, keep=keep), stop, ready)
-        return
-    if settings.sandbox_civil_registry is None:
-        raise ConfigurationError("no_sandbox", section="sandbox_civil_registry")
-    civil_registry.serve(_civil_registry(settings.sandbox_civil_registry, keep=keep), stop, ready)
+    match settings.sandbox(name):
+        case SandboxRegistry() as civil:
+            civil_registry.serve(_civil_registry(civil, keep=keep), stop, ready)
+        case SandboxCooperative() as coop:
+            registry = RegistrySettings(_signing(coop, keep=keep), _registry_url(coop), coop.folder / "state.key")
+            cooperative.serve(registry, stop, ready)
+        case SandboxMinistry() as signing:
+            ministry.serve(_signing(signing, keep=keep), _notices_url(signing), stop, ready)
+        case SandboxBenefits() as unsigned:
+            kept = unsigned.folder / _KEPT if keep else None
+            told = BenefitsSettings(_listening(unsigned), notices_folder("benefits"), _notices_url(unsigned), kept)
+            benefits.serve(told, stop, ready)
 
 
 def _civil_registry(sandbox: SandboxRegistry, *, keep: bool) -> CivilRegistrySettings:
@@ -128,26 +132,11 @@ def _civil_registry(sandbox: SandboxRegistry, *, keep: bool) -> CivilRegistrySet
     )
 
 
-def _cooperative(sandbox: SandboxCooperative, *, keep: bool) -> SigningSandboxSettings:
-    return _signing(sandbox, _registry_url(sandbox), keep=keep)
-
-
-def _ministry(sandbox: SandboxMinistry, *, keep: bool) -> SigningSandboxSettings:
-    return _signing(sandbox, f"sqlite:///{sandbox.folder / 'notices.sqlite'}", keep=keep)
-
-
-def _signing(sandbox: SandboxCooperative | SandboxMinistry, database: str, *, keep: bool) -> SigningSandboxSettings:
+def _signing(sandbox: SandboxCooperative | SandboxMinistry, *, keep: bool) -> SigningSettings:
     """Of a REST service that signs its answers."""
     folder = sandbox.folder
-    return SigningSandboxSettings(
-        Listening(
-            sandbox.host,
-            sandbox.port,
-            sandbox.control_port,
-            folder / "tls.pem",
-            folder / "tls.key",
-            folder / "caller-root.pem",
-        ),
+    return SigningSettings(
+        _listening(sandbox),
         server_name="localhost",
         signing_certificate=folder / "signing.pem",
         signing_key=folder / "signing.key",
@@ -155,7 +144,21 @@ def _signing(sandbox: SandboxCooperative | SandboxMinistry, database: str, *, ke
         caller_roots=(folder / "caller-root.pem",),
         caller_intermediates=(folder / "caller-issuing.pem",),
         caller_crls=(folder / "caller.root.crl", folder / "caller.issuing.crl"),
-        database=database,
-        state_key=folder / "state.key",
         kept=folder / _KEPT if keep else None,
     )
+
+
+def _listening(sandbox: SandboxCooperative | SandboxMinistry | SandboxBenefits) -> Listening:
+    folder = sandbox.folder
+    return Listening(
+        sandbox.host,
+        sandbox.port,
+        sandbox.control_port,
+        folder / "tls.pem",
+        folder / "tls.key",
+        folder / "caller-root.pem",
+    )
+
+
+def _notices_url(sandbox: SandboxMinistry | SandboxBenefits) -> str:
+    return f"sqlite:///{sandbox.folder / 'notices.sqlite'}"

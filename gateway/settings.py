@@ -152,6 +152,15 @@ class SandboxMinistry(_Strict):
     folder: Path = Field(Path("sandbox/ministry-notices"), description="its keys and database")
 
 
+class SandboxBenefits(_Strict):
+    """The sandbox of the benefits administration's notice service (development only)."""
+
+    host: str = Field("127.0.0.1", description="address of the sandbox's listeners")
+    port: _Port = Field(description="port of its SOAP service")
+    control_port: _Port = Field(description="port of its switches and counter, loopback, plain HTTP")
+    folder: Path = Field(Path("sandbox/benefits-notices"), description="its keys and database")
+
+
 class SandboxCooperative(_Strict):
     """The sandbox of the cooperative's registry (development only)."""
 
@@ -173,6 +182,10 @@ class SandboxRegistry(_Strict):
     folder: Path = Field(Path("sandbox/civil-registry"), description="its keys and database")
 
 
+SandboxName = Literal["civil-registry", "cooperative", "ministry", "benefits"]
+Sandbox = SandboxRegistry | SandboxCooperative | SandboxMinistry | SandboxBenefits
+
+
 class Settings(_Strict):
     """The whole of passerelle.toml."""
 
@@ -189,7 +202,16 @@ class Settings(_Strict):
     sandbox_civil_registry: SandboxRegistry | None = None
     sandbox_cooperative: SandboxCooperative | None = None
     sandbox_ministry: SandboxMinistry | None = None
+    sandbox_benefits: SandboxBenefits | None = None
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least level logged")
+
+    def sandbox(self, name: SandboxName) -> Sandbox:
+        """The section of one sandbox; raises ConfigurationError (no_sandbox) where there is none."""
+        section = f"sandbox_{name.replace('-', '_')}"
+        found: Sandbox | None = getattr(self, section)
+        if found is None:
+            raise ConfigurationError("no_sandbox", section=section)
+        return found
 
 
 def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -253,7 +275,7 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         name: one if one.folder is None else one.model_copy(update={"folder": base / one.folder})
         for name, one in settings.upstreams.items()
     }
-    for name in ("sandbox_civil_registry", "sandbox_cooperative", "sandbox_ministry"):
+    for name in ("sandbox_civil_registry", "sandbox_cooperative", "sandbox_ministry", "sandbox_benefits"):
         if (sandbox := getattr(settings, name)) is not None:
             update[name] = sandbox.model_copy(update={"folder": base / sandbox.folder})
     return settings.model_copy(update=update)

@@ -9,7 +9,7 @@ import struct
 import sys
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic, sleep
@@ -18,15 +18,17 @@ from uuid import uuid4
 
 from adapters.sandboxing.behaviour import Mode, Switchboard
 from adapters.sandboxing.control import control_server
+from adapters.sandboxing.messages import Call
 from certs.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from adapters.sandboxing.messages import Response
     from gateway.ports import Stop
 
-LARGEST = 64 * 1024
+_LARGEST = 64 * 1024
 _IDLE = 60.0
 _POLL = 0.1
 
@@ -64,16 +66,6 @@ class Listening:
     client_ca: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An answer on its way; ``outcome`` is a word for the log line, without personal data."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    outcome: str
-
-
 class ServiceHandler(BaseHTTPRequestHandler):
     """One connection; a sandbox's own handler says what it answers with ``exchange``."""
 
@@ -91,7 +83,7 @@ class ServiceHandler(BaseHTTPRequestHandler):
         """Answers a GET; a sandbox's own."""
         self.reply(404, {}, b"")
 
-    def post(self) -> None:
+    def post(self, _body: bytes) -> None:
         """Answers a POST; a sandbox's own."""
         self.reply(404, {}, b"")
 
@@ -100,8 +92,23 @@ class ServiceHandler(BaseHTTPRequestHandler):
         self.get()
 
     def do_POST(self) -> None:
-        """As the base class calls it."""
-        self.post()
+        """As the base class calls it; what is too large, or has no length, is not read."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > _LARGEST:
+            self.close_connection = True
+            self.reply(413, {}, b"")
+            return
+        self.post(self.rfile.read(int(length)))
+
+    def fields(self) -> dict[str, str]:
+        """The request's headers by small names."""
+        return {name.lower(): value for name, value in self.headers.items()}
+
+    def call(self, body: bytes) -> Call:
+        """The request, whose body was read."""
+        headers = self.fields()
+        digest = headers.get("content-digest", "") if body else ""
+        return Call(self.command, self.path, body, digest, headers.get("idempotency-key", ""))
 
     def setup(self) -> None:
         """Ends the connection of a system that is down, or says nothing; else the handshake, in this thread."""

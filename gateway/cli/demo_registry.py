@@ -1,4 +1,4 @@
-"""The demo's second chapter: the registry of the waiting list, a batch that is killed, a ministry that was down."""
+"""The demo's second chapter: the registry of the waiting list, a batch that is killed, two who were down."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from gateway.cli.processes import child
 from gateway.client.party import PartyFolder
 from gateway.client.signer import SIGNING_KEY
 from gateway.client.soap import SoapCaller
+from gateway.development_policy import ADDRESSEES
 from gateway.keys.files import FileKeystore
 from gateway.places import contracts_folder
 from gateway.sandboxes import sample_births
@@ -29,6 +30,7 @@ from gateway.system import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from gateway.cli.output import Output
@@ -107,18 +109,25 @@ class RegistryChapter:
         return (answer.status, by_soap.answer.status) == (_GOOD, _GOOD) and rest == soap
 
     def _notice(self) -> bool:
-        """A notice to a ministry that is down: accepted, kept, delivered when it is back; then the family's view."""
-        known = self._asked("nirec.verify", self._example("confirmed"))
-        notice = {"handle": known.get("handle"), "addressee": "ministry", "event": "offered", "date": _DAY}
-        accepted = self._asked("placement.notify", {**notice, "permit": "9172-6438", "region": "06"})
-        self._out.say("demo.accepted", delivery=accepted.get("delivery", "—"))
-        log = self._folder / "sandbox" / "ministry-notices" / "sandbox.jsonl"
-        control = self._ports.ministry_control
-        arguments = ["sandbox", "ministry", "--keep", "--config", self._config]
-        with child("ministry", arguments, log, f"http://127.0.0.1:{control}/counter"):
+        """A notice to two who are down: accepted, kept, delivered when they are back; then the family's view."""
+        handle = self._asked("nirec.verify", self._example("confirmed")).get("handle")
+        accepted = [self._notified(handle, addressee) for addressee in ADDRESSEES]
+        with self._back("ministry", self._ports.ministry_control), self._back("benefits", self._ports.benefits_control):
             delivered = self._until(lambda: self._waiting() == 0)
         self._out.say("demo.delivered" if delivered else "demo.not_delivered")
-        return accepted.get("outcome") == "accepted" and delivered and self._family(str(known.get("handle")))
+        return all(accepted) and delivered and self._family(str(handle))
+
+    def _notified(self, handle: object, addressee: str) -> bool:
+        notice = {"handle": handle, "addressee": addressee, "event": "offered", "date": _DAY}
+        said = self._asked("placement.notify", {**notice, "permit": "9172-6438", "region": "06"})
+        self._out.say(f"demo.accepted.{addressee}", delivery=said.get("delivery", "—"))
+        return said.get("outcome") == "accepted"
+
+    def _back(self, name: str, control: int) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """An addressee's service, which was down so far."""
+        log = self._folder / "sandbox" / f"{name}-notices" / "sandbox.jsonl"
+        arguments = ["sandbox", name, "--keep", "--config", self._config]
+        return child(name, arguments, log, f"http://127.0.0.1:{control}/counter")
 
     def _family(self, handle: str) -> bool:
         told = self._asked("family.view", {"handle": handle}).get("disclosures", [])
@@ -130,8 +139,8 @@ class RegistryChapter:
             who, what = (one.get(f"{name}_{language}", one.get(name, "")) for name in ("party", "operation"))
             table.add_row(one["at"][:16].replace("T", "\u00a0"), who, what, one["purpose"])
         self._print(table)
-        # the cooperative asked for it, and the ministry was told: both stand there
-        return {"placement.notify", "ministry.notice"} <= {one["operation"] for one in told}
+        # the cooperative asked for it, and both were told: all of it stands there
+        return {"placement.notify", "ministry.notice", "benefits.notice"} <= {one["operation"] for one in told}
 
     def _asked(self, operation: str, fields: dict[str, Any]) -> dict[str, Any]:
         """What the cooperative is answered; the answer is kept."""

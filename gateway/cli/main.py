@@ -84,7 +84,8 @@ def _operating(app: typer.Typer, t: Catalogue) -> None:
     @app.command(help=t("help.sandbox"))
     def sandbox(
         name: Annotated[
-            Literal["civil-registry", "cooperative", "ministry"], typer.Argument(help=t("help.sandbox_name"))
+            Literal["civil-registry", "cooperative", "ministry", "benefits"],
+            typer.Argument(help=t("help.sandbox_name")),
         ],
         config: Annotated[Path | None, config_option] = None,
         keep: Annotated[bool, typer.Option("--keep", help=t("help.sandbox_keep"))] = False,  # noqa: FBT002  a flag

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import requests
@@ -32,7 +33,7 @@ class NotStartedError(ShownError):
 
 def free_ports() -> Ports:
     """Ports that nobody listens on, held together until all are known."""
-    sockets = [socket.socket() for _ in range(8)]
+    sockets = [socket.socket() for _ in fields(Ports)]
     try:
         for item in sockets:
             item.bind(("127.0.0.1", 0))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -22,7 +22,7 @@ from gateway.watch.snapshots import snapshot_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.settings import Settings
+    from gateway.settings import SandboxName, Settings
 
 
 def serve(config: Path | None, role: str) -> None:
@@ -72,7 +72,7 @@ def supervise(path: Path, settings: Settings) -> None:
 
 
 def sandbox(
-    name: Literal["civil-registry", "cooperative", "ministry"],
+    name: SandboxName,
     config: Path | None,
     *,
     keep: bool,
@@ -88,11 +88,9 @@ def sandbox(
     _, settings = settings_of(config)
     if PARENT in os.environ:
         end_with_parent(int(os.environ[PARENT]))
-    sections = {"cooperative": settings.sandbox_cooperative, "ministry": settings.sandbox_ministry}
-    configured = sections.get(name, settings.sandbox_civil_registry)
-    if configured is not None:
-        for port in (configured.port, configured.control_port):
-            check_free(configured.host, port)
+    configured = settings.sandbox(name)
+    for port in (configured.port, configured.control_port):
+        check_free(configured.host, port)
     if name == "cooperative" and registrations:
         fill_registrations(settings, registrations, SystemClock(), SystemRandomness())
     run_sandbox(name, settings, stop_on_signal(), lambda: None, keep=keep)

@@ -105,11 +105,10 @@ def running(folder: Path, path: str = "") -> Iterator[Other]:
 
     class Handler(ServiceHandler):
         def get(self) -> None:
-            self.post()
+            self.post(b"")
 
-        def post(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
-            said = other.say(Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        def post(self, body: bytes) -> None:
+            said = other.say(Asked(self.command, self.path, self.fields(), body.decode()))
             self.reply(said.status, {"Content-Type": said.content_type}, said.body.encode())
 
     files = folder / "them"

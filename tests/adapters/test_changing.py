@@ -9,10 +9,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from adapters.cooperative.sandbox.answering import Call, answered
+from adapters.cooperative.sandbox.answering import answered
 from adapters.cooperative.sandbox.changing import Registrar, Wish
 from adapters.cooperative.sandbox.state import NOTHING, state_key
 from adapters.cooperative.sandbox.storage import Registry, instant_text
+from adapters.sandboxing.messages import Call
 from gateway.errors import Code, Refusal
 from tests.adapters.test_registrations import handle, made, registry, url
 from tests.exchange.test_effects import CHILD

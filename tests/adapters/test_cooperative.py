@@ -17,11 +17,12 @@ import pytest
 from adapters.channel import Endpoint
 from adapters.cooperative.sandbox.registrations import make_registrations
 from adapters.cooperative.sandbox.server import serve
-from adapters.cooperative.sandbox.settings import SandboxSettings
+from adapters.cooperative.sandbox.settings import RegistrySettings
 from adapters.cooperative.sandbox.storage import Registry
 from adapters.mapped import Trust, profile_system
 from adapters.resilience import ResilienceSettings
 from adapters.rest import RestDialogue
+from adapters.sandboxing.identity import SigningSettings
 from adapters.sandboxing.server import Listening
 from certs.paths import vet
 from certs.profiles import Profile
@@ -51,7 +52,7 @@ class World:
     folder: Path
     gateway: Organisation
     cooperative: Organisation
-    settings: SandboxSettings
+    settings: SigningSettings
     clock: ShiftedClock = field(default_factory=ShiftedClock)
 
     def behave(self, mode: str, delay_ms: int = 0) -> None:
@@ -109,7 +110,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     database = f"sqlite:///{folder / 'registrations.sqlite'}"
     fill(database, 120)
     own, theirs = folder / "cooperative", folder / "gateway"
-    settings = SandboxSettings(
+    settings = SigningSettings(
         Listening("127.0.0.1", free_port(), free_port(), own / "tls.pem", own / "tls.key", theirs / "root.pem"),
         server_name="localhost",
         signing_certificate=own / "signing.pem",
@@ -118,11 +119,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         caller_roots=(theirs / "root.pem",),
         caller_intermediates=(theirs / "issuing.pem",),
         caller_crls=(theirs / "0.crl", theirs / "1.crl"),
-        database=database,
-        state_key=own / "state.key",
     )
+    registry = RegistrySettings(settings, database, own / "state.key")
     stop, ready = threading.Event(), threading.Event()
-    thread = threading.Thread(target=serve, args=(settings, stop, ready.set))
+    thread = threading.Thread(target=serve, args=(registry, stop, ready.set))
     thread.start()
     assert ready.wait(40)
     yield World(folder, gateway, cooperative, settings)

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from adapters.cooperative.sandbox.answering import Call, answered
+from adapters.cooperative.sandbox.answering import answered
 from adapters.cooperative.sandbox.changing import Registrar
 from adapters.cooperative.sandbox.counts import counts, last_month_end
 from adapters.cooperative.sandbox.counts_storage import months_after
 from adapters.cooperative.sandbox.suppression import LEAST, Row, division, together
+from adapters.sandboxing.messages import Call
 from gateway.errors import Code, Refusal
 from tests.adapters.test_registrations import made, registry, url
 

@@ -86,7 +86,7 @@ def test_what_their_document_does_not_take_is_refused_before_it_is_sent(server: 
 
 
 def test_what_is_outgoing_is_offered_to_nobody() -> None:
-    told = [load_contract((folder / "contract.yaml").read_bytes()) for folder in (BENEFITS, notices_folder())]
+    told = [load_contract((folder / "contract.yaml").read_bytes()) for folder in (BENEFITS, notices_folder("ministry"))]
     assert offered(told) == ()
     found = takers(told)
     assert {party: operation.name for party, (operation, _) in found.items()} == {

@@ -10,9 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.cooperative.sandbox.answering import Call, answered
+from adapters.cooperative.sandbox.answering import answered
 from adapters.cooperative.sandbox.changing import Registrar
 from adapters.cooperative.sandbox.storage import Registry
+from adapters.sandboxing.messages import Call
 from gateway.audit.audit import audit
 from gateway.audit.effects import exchange_row, intent_row, judge_effects
 from gateway.audit.verdict import Fault, Unproven

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapters.cooperative.sandbox.answering import Call, answered
+from adapters.cooperative.sandbox.answering import answered
 from adapters.cooperative.sandbox.changing import Registrar
 from adapters.cooperative.sandbox.storage import Registry
+from adapters.sandboxing.messages import Call
 from gateway.audit.verdict import Fault
 from tests.audit.answered import KeepingParty
 from tests.audit.bench import Bench

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,7 @@ class LiveGateway:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = Ports(*(free_port() for _ in range(8)))
+        self.ports = Ports(*(free_port() for _ in fields(Ports)))
         self.origin = f"https://localhost:{self.ports.gateway}"
         self.made = self.development(folder, self.ports, SystemClock(), SystemRandomness())
         self.made.create(births=300, registrations=self.registrations)
@@ -134,6 +134,11 @@ class LiveGateway:
         """The ministry's service that takes notices."""
         self.processes["ministry"] = self.spawn("sandbox", "ministry")
         self._await("ministry", lambda: _answers(self.ports.ministry_control))
+
+    def start_benefits(self) -> None:
+        """The benefits administration's service, which takes notices by SOAP."""
+        self.processes["benefits"] = self.spawn("sandbox", "benefits")
+        self._await("benefits", lambda: _answers(self.ports.benefits_control))
 
     def start(self) -> None:
         self.processes["gateway"] = self.spawn("serve")
@@ -293,6 +298,7 @@ class LiveGateway:
             "civil-registry": self.ports.control,
             "cooperative": self.ports.cooperative_control,
             "ministry": self.ports.ministry_control,
+            "benefits": self.ports.benefits_control,
         }[sandbox]
 
 

@@ -27,20 +27,21 @@ def test_the_demo_does_what_it_says_in_french(demo: Ran) -> None:
     assert "le registre tient" in demo.text
     assert "L'audit le refuse" in demo.text
     assert "accusé réception de 8 réponses" in demo.text
-    assert "Les 26 reçus" in demo.text
+    assert "Les 27 reçus" in demo.text
 
 
 def test_the_demo_tells_of_the_registry(demo: Ran) -> None:
-    """A batch that was killed, the counts in both forms, a notice to a ministry that was down, the family's view."""
+    """A batch that was killed, the counts in both forms, a notice to two who were down, the family's view."""
     assert "120 réponses" in demo.text
     assert "tué (kill -9) après" in demo.text
     assert "Par SOAP" in demo.text
-    assert "Le ministère est de retour: l'avis lui est remis." in demo.text
+    assert "Les deux sont de retour: les avis leur sont remis" in demo.text
     assert "Ce que la famille peut demander" in demo.text
     with sqlite3.connect(demo.folder / "sandbox" / "cooperative" / "registrations.sqlite") as registry:
         assert registry.execute("SELECT COUNT(*) FROM registrations").fetchone() == (600,)
-    with sqlite3.connect(demo.folder / "sandbox" / "ministry-notices" / "notices.sqlite") as ministry:
-        assert ministry.execute("SELECT event FROM notices").fetchall() == [("OFFERTE",)]
+    for authority, event in (("ministry", "OFFERTE"), ("benefits", "OFF")):
+        with sqlite3.connect(demo.folder / "sandbox" / f"{authority}-notices" / "notices.sqlite") as held:
+            assert held.execute("SELECT event FROM notices").fetchall() == [(event,)]
     results = demo.folder / "sandbox" / "parties" / "cooperative" / "requests" / "lot.csv.resultats.csv"
     assert results.read_text(encoding="utf-8").count("confirmed") == 120
 

@@ -20,10 +20,9 @@ from tests.adapters.test_foreign import PERMIT, PERMITS
 from tests.exchange.live import KeptDevelopment, LiveGateway
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from certs.authority import DevAuthority
 
 THEM = "accreditation"
 FIELDS = ["permit", "state", "name", "municipality", "postal_code", "capacities", "daily_rate", "expires", "subsidised"]
@@ -33,16 +32,9 @@ AGREEMENT = (
 
 
 class WithAccreditation(KeptDevelopment):
-    """A development set-up in which the policy knows the register, and that it does not sign."""
+    """A development set-up in which the register is one of the outside systems."""
 
     port: int
-
-    def _policy(self, authorities: Mapping[str, DevAuthority]) -> None:
-        super()._policy(authorities)
-        path = self._folder / "gateway" / "policy.yaml"
-        text, name = path.read_text(encoding="utf-8"), f"    - {THEM}.passerelle.test\n"
-        assert text.count(name) == 1
-        path.write_text(text.replace(name, f"{name}    unsigned: true\n"), encoding="utf-8")
 
     def _settings(self) -> None:
         super()._settings()
@@ -60,8 +52,8 @@ class Register(ServiceHandler):
 
     asked: list[str]
 
-    def post(self) -> None:
-        self.asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+    def post(self, body: bytes) -> None:
+        self.asked.append(body.decode())
         self.reply(200, {"Content-Type": "text/xml"}, PERMIT.encode())
 
 
@@ -69,6 +61,7 @@ class Register(ServiceHandler):
 def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     monkeypatch.setitem(development_policy.TITLES, THEM, ("ministry", "Accréditation", "Accreditation"))
     monkeypatch.setitem(development_policy.AGREEMENTS, "ENT-2026-50", AGREEMENT)
+    monkeypatch.setattr("gateway.development.UNSIGNED", frozenset({THEM}))
     monkeypatch.setattr(WithAccreditation, "port", free_port(), raising=False)
     made = Gateway(tmp_path / "gateway")
     yield made

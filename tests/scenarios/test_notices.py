@@ -1,4 +1,7 @@
-"""Notices for a ministry that is down, two dispatchers, one of them killed: none is lost, each has its effect once."""
+"""Notices for an authority that is down, two dispatchers, one of them killed: none is lost, each has its effect once.
+
+By REST under a signature, and by SOAP without one, as each authority's contract has it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHILDREN, EVENTS = 5, ("offered", "accepted", "begun", "ended")
-TOLD = {"offered": "OFFERTE", "accepted": "ACCEPTEE", "begun": "DEBUTEE", "ended": "TERMINEE"}
+#: What each authority calls them, by the operation that tells it.
+TOLD = {
+    "ministry": dict(zip(EVENTS, ("OFFERTE", "ACCEPTEE", "DEBUTEE", "TERMINEE"), strict=True)),
+    "benefits": dict(zip(EVENTS, ("OFF", "ACC", "DEB", "FIN"), strict=True)),
+}
 
 
 class Town(LiveGateway):
@@ -35,8 +42,8 @@ class Town(LiveGateway):
     def waiting(self) -> list[tuple[str, ...]]:
         return self.ask(self.folder / "gateway" / "db" / "passerelle.sqlite", "SELECT attempts FROM outbox")
 
-    def held(self) -> list[tuple[str, ...]]:
-        path = self.folder / "sandbox" / "ministry-notices" / "notices.sqlite"
+    def held(self, authority: str) -> list[tuple[str, ...]]:
+        path = self.folder / "sandbox" / f"{authority}-notices" / "notices.sqlite"
         return self.ask(path, "SELECT number, child, event FROM notices ORDER BY place")
 
     def children(self) -> list[str]:
@@ -66,32 +73,37 @@ def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
         town.close()
 
 
-def test_a_ministry_that_was_down_gets_every_notice_once(town: Town) -> None:
+@pytest.mark.parametrize("authority", TOLD)
+def test_an_authority_that_was_down_gets_every_notice_once(town: Town, authority: str) -> None:
+    words = TOLD[authority]
     client = town.client("cooperative")
     sent: dict[str, str] = {}
     for event in EVENTS:
         for child in town.children():
-            fields = {"handle": child, "addressee": "ministry", "event": event, "date": "2026-11-23"}
+            fields = {"handle": child, "addressee": authority, "event": event, "date": "2026-11-23"}
             fields |= {"permit": "1234-5678", "region": "06"}
             answer = client.send(client.prepare("placement.notify", fields, salted=True))
             sent[json.loads(answer.body)["delivery"]] = event
     assert len(sent) == CHILDREN * len(EVENTS)
     town.processes["second"] = town.spawn("serve", "--role", "dispatcher")
     assert until(lambda: any(int(row[0]) > 0 for row in town.waiting()), 10)
-    town.start_ministry()
-    assert until(lambda: len(town.held()) > 1, 10)
+    {"ministry": town.start_ministry, "benefits": town.start_benefits}[authority]()
+    assert until(lambda: len(town.held(authority)) > 1, 10)
     os.kill(town.dispatcher(), signal.SIGKILL)
     assert until(lambda: town.waiting() == [], 20)
-    assert {number: event for number, _, event in town.held()} == {one: TOLD[event] for one, event in sent.items()}
+    assert {number: event for number, _, event in town.held(authority)} == {
+        one: words[event] for one, event in sent.items()
+    }
     told: dict[str, list[str]] = defaultdict(list)
-    for _, child, event in town.held():
+    for _, child, event in town.held(authority):
         told[child].append(event)
-    assert list(told.values()) == [list(TOLD.values())] * CHILDREN
+    assert list(told.values()) == [list(words.values())] * CHILDREN
     town.stop("second")
     town.stop()
     log, trust = town.folder / "gateway" / "log", town.folder / "trust"
     assert audit(log, trust).findings == ()
-    rows = [row for row in Asked(log, trust).find(party="ministry").rows if row.terms.operation == "ministry.notice"]
-    # at least once, and each child's handle is the ministry's own
+    found = Asked(log, trust).find(party=authority).rows
+    rows = [row for row in found if row.terms.operation == f"{authority}.notice"]
+    # at least once, and each child's handle is the authority's own
     assert len(rows) >= len(sent)
     assert {row.subject.handle for row in rows if row.subject} == set(told)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from adapters.civil_registry.sandbox.service import Service
 from adapters.civil_registry.sandbox.settings import PATH, SandboxSettings
 from adapters.civil_registry.sandbox.storage import Register
-from adapters.sandboxing.server import LARGEST, Listening, Response, ServiceHandler, SystemClock, run
+from adapters.sandboxing.messages import Response
+from adapters.sandboxing.server import Listening, ServiceHandler, SystemClock, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,14 +63,11 @@ class _SoapHandler(ServiceHandler):
             return
         self.reply(200, _XML, (self.settings_of.contract / name).read_bytes())
 
-    def post(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if self.path != PATH or not length.isdecimal() or int(length) > LARGEST:
-            self.close_connection = True
-            self.reply(404 if self.path != PATH else 413, _XML, b"")
+    def post(self, body: bytes) -> None:
+        if self.path != PATH:
+            self.reply(404, _XML, b"")
             return
-        data = self.rfile.read(int(length))
-        self.exchange(lambda mode: self._answer(data, mode), data)
+        self.exchange(lambda mode: self._answer(body, mode), body)
 
     def _answer(self, data: bytes, mode: Mode) -> Response:
         answer = self.service.answer(data, self.register, mode)

@@ -6,7 +6,6 @@ import json
 import re
 import secrets
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from adapters.cooperative.sandbox.changing import Registrar
     from adapters.cooperative.sandbox.storage import Registry
+    from adapters.sandboxing.messages import Call
 
 _STATISTICS = "/v1/waitlist/statistics"
 _COUNTS = "/v1/waitlist/counts"
@@ -45,17 +45,6 @@ _MUST = {
     "withdraw": {"if_state", "reason"},
 }
 _SALT_BYTES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request as it stands on the wire; ``digest`` is its Content-Digest, ``key`` its Idempotency-Key, or empty."""
-
-    method: str
-    target: str
-    body: bytes = field(default=b"", repr=False)
-    digest: str = ""
-    key: str = ""
 
 
 def answered(call: Call, registry: Registry, registrar: Registrar, now: datetime) -> dict[str, object]:

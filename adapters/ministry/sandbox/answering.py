@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from gateway.errors import Code, Refusal
 
 if TYPE_CHECKING:
-    from adapters.cooperative.sandbox.answering import Call
-    from adapters.ministry.sandbox.storage import Notices
+    from adapters.sandboxing.messages import Call
+    from adapters.sandboxing.notices import Notices
 
 _PATH = "/avis/v2/places"
 _SALT_BYTES = 16

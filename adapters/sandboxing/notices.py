@@ -1,4 +1,4 @@
-"""The notices that the ministry's sandbox holds: each number once, however often it comes."""
+"""The notices that an authority holds: each number once, however often it comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sandbox answers: a request in, a signed answer out; everything but sockets."""
+"""What a sandbox that speaks REST answers: a request in, a signed answer out; everything but sockets."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from adapters.cooperative.sandbox.answering import answered
-from adapters.cooperative.sandbox.changing import Registrar
-from adapters.cooperative.sandbox.state import state_key
 from adapters.sandboxing.behaviour import Mode
-from adapters.sandboxing.server import Response
+from adapters.sandboxing.messages import Response
 from certs.authority import DevAuthority
 from certs.files import read_private
 from certs.paths import Authority, vet
@@ -35,9 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from adapters.cooperative.sandbox.answering import Call
-    from adapters.cooperative.sandbox.settings import SandboxSettings
-    from adapters.cooperative.sandbox.storage import Registry
+    from adapters.sandboxing.identity import SigningSettings
+    from adapters.sandboxing.messages import Call
     from gateway.ports import Clock
     from gateway.signing.head import SignatureHead
 
@@ -56,45 +52,35 @@ class _Identity:
         return keyid_of(x509.load_der_x509_certificate(self.certificate).fingerprint(hashes.SHA256()).hex())
 
 
-class Service:
-    """The registry behind its listener; used by all threads."""
+class SigningService:
+    """Believes the gateway alone, and signs what it answers; used by all threads."""
 
-    def __init__(self, settings: SandboxSettings, clock: Clock) -> None:
+    def __init__(self, settings: SigningSettings, clock: Clock) -> None:
         """Raises OSError for a missing file, UnsafeFileError for a key that others can read."""
         self._clock = clock
         self._verifier = RequestVerifier(settings.origin, _Callers(settings))
         self._origin = settings.origin
-        self._state_key = state_key(settings.state_key)
         certificate = x509.load_pem_x509_certificate(settings.signing_certificate.read_bytes())
         self._identity = _Identity(certificate.public_bytes(Encoding.DER), _p256(read_private(settings.signing_key)))
         wrong = DevAuthority("impostor", clock.now()).issue(Profile.SIGNING, ["impostor"])
         self._wrong = _Identity(wrong.der, _p256(wrong.key_pem))
 
-    def registrar(self, registry: Registry) -> Registrar:
-        """Who changes this registry, by the service's clock and under its key of states."""
-        return Registrar(registry, self._state_key, self._clock.now)
-
     def answer(
-        self, call: Call, headers: Mapping[str, str], registry: Registry, registrar: Registrar, mode: Mode
+        self, call: Call, headers: Mapping[str, str], mode: Mode, fields: Callable[[], Mapping[str, object]]
     ) -> Response:
-        """The answer to a request: signed, or an unsigned problem; ``headers`` by small names."""
-        return self.signed_answer(call, headers, mode, lambda: answered(call, registry, registrar, self._clock.now()))
+        """The answer to a request: signed, or an unsigned problem; ``headers`` by small names.
 
-    def signed_answer(
-        self, call: Call, headers: Mapping[str, str], mode: Mode, answer: Callable[[], dict[str, object]]
-    ) -> Response:
-        """The same with other fields: what ``answer`` gives once the request is known to be the gateway's."""
+        What ``fields`` gives, once the request is known to be the gateway's; it raises Refusal for what it refuses.
+        """
         nobody = CertificateProof("", (), ())
         received = Received(uuid.uuid4(), call.method, call.target, headers, call.body, b"", self._clock.now())
         try:
             self._verifier.verify(received, Party(_CALLER, nobody))
-            head, fields = read_head(headers), answer()
+            head, told = read_head(headers), fields()
         except Refusal as refusal:
             body = json.dumps({"error": refusal.code.value, "component": refusal.component}).encode()
             return Response(400, {"Content-Type": "application/problem+json"}, body, refusal.code.value)
-        if mode is Mode.MALFORMED:
-            fields["waiting"] = "beaucoup"
-        body = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+        body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
         identity = self._wrong if mode is Mode.WRONG_CERTIFICATE else self._identity
         signed = self._signed(head, call, body, identity)
         if mode is Mode.WRONG_SIGNATURE:
@@ -129,7 +115,7 @@ class Service:
 class _Callers:
     """ports.Signers: the certificates that callers handed over, vetted each time by their authority."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    def __init__(self, settings: SigningSettings) -> None:
         certificates = x509.load_pem_x509_certificates(settings.callers.read_bytes())
         self._known = {keyid_of(one.fingerprint(hashes.SHA256()).hex()): one for one in certificates}
         self._authority = Authority(
