@@ -299,6 +299,13 @@ def test_a_delivery_of_what_nobody_let_wait_is_found(bench: Bench, operation: st
     assert bench.faults() == {Fault.EVIDENCE_DIFFERS}
 
 
+def test_a_delivery_that_tells_of_another_child_than_its_notice_is_found(bench: Bench) -> None:
+    bench.forger.change(
+        bench.one(NOTICE, "delivery", "delivered"), lambda evidence: evidence["subjects"][0].update(ledger="ab" * 32)
+    )
+    assert bench.faults() == {Fault.SUBJECTS_DIFFER}
+
+
 def test_where_the_notice_itself_stays_sealed_its_delivery_is_taken(bench: Bench, tmp_path: Path) -> None:
     for key in (tmp_path / "trust" / "periods").glob("*.key"):
         key.unlink()
