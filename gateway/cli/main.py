@@ -273,13 +273,15 @@ def _auditing(app: typer.Typer, t: Catalogue) -> None:
     def check_kept(
         log: Annotated[Path, typer.Argument(help=t("help.log"), metavar="LOG")],
         trust: Annotated[Path, typer.Option("--trust", help=t("help.trust"), metavar="DIR")],
-        kept: Annotated[Path, typer.Option("--kept", help=t("help.kept"), metavar="DIR")],
+        kept: Annotated[Path | None, typer.Option("--kept", help=t("help.kept"), metavar="DIR")] = None,
         receipts: Annotated[Path | None, typer.Option("--receipts", help=t("help.receipts"), metavar="DIR")] = None,
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
     ) -> None:
         from gateway.cli.audit import Wanted  # noqa: PLC0415  the same
         from gateway.cli.audit import verify as run  # noqa: PLC0415  the same
 
+        if kept is None and receipts is None:
+            raise ConfigurationError("kept_or_receipts")
         raise typer.Exit(run(Output(t, as_json), log, trust, Wanted(receipts=receipts, kept=kept)))
 
     add_translate(audit_app, t)

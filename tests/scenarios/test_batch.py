@@ -48,6 +48,12 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
         made.close()
 
 
+@pytest.fixture(scope="module")
+def lots() -> list[Path]:
+    """What the party kept of each batch that came to its end."""
+    return []
+
+
 class Batch:
     """The cooperative's file, and the command that works at it."""
 
@@ -90,7 +96,7 @@ def ended(process: subprocess.Popen[bytes], code: int) -> dict[str, Any]:
     return said
 
 
-def test_killed_in_the_middle_and_taken_up(town: LiveGateway, tmp_path: Path) -> None:
+def test_killed_in_the_middle_and_taken_up(town: LiveGateway, tmp_path: Path, lots: list[Path]) -> None:
     batch = Batch(town, tmp_path, RECORDS)
     with batch.file.open("a", encoding="utf-8") as file:
         file.write("x,123,Roy,Léa,2024-02-29\n")
@@ -118,6 +124,7 @@ def test_killed_in_the_middle_and_taken_up(town: LiveGateway, tmp_path: Path) ->
     book = Book(town.folder / "gateway" / "log", town.folder / "trust")
     assert until(lambda: len(verified(book)) == RECORDS, 20)
     assert sum(len(one["upstream"]) for one in verified(book)) == RECORDS
+    lots.append(batch.journal.folder)
 
 
 def verified(book: Book) -> list[dict[str, Any]]:
@@ -148,7 +155,7 @@ def refusals(town: LiveGateway) -> list[dict[str, Any]]:
 
 
 def test_the_registry_is_down_in_the_middle(
-    town: LiveGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    town: LiveGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str], lots: list[Path]
 ) -> None:
     batch = Batch(town, tmp_path, 40)
     client = batch.spawn("verify-nirec", "--per-second", "2")
@@ -171,6 +178,8 @@ def test_the_registry_is_down_in_the_middle(
     assert (said["exit_code"], said["complete"], said["commitment"]) == (0, True, state_of(batch).commitment)
     assert json.loads(Path(said["receipt"]).read_text(encoding="utf-8"))["status"] == 200
 
+    lots.append(batch.journal.folder)
+
     # a receipt, the key and the file make the request again whose digest was signed
     receipt = json.loads(batch.journal.receipts.read_text(encoding="utf-8").splitlines()[6])
     record = list(read_records(batch.file, r"\d{13}"))[6]
@@ -188,7 +197,16 @@ def test_the_registry_is_down_in_the_middle(
     assert found(batch.file.read_bytes(), nirecs)["plain"] == nirecs
 
 
-def test_afterwards_the_whole_log_is_audited(town: LiveGateway) -> None:
+def test_afterwards_the_whole_log_is_audited(
+    town: LiveGateway, lots: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert town.stop() == 0
     verdict = audit(town.folder / "gateway" / "log", town.folder / "trust")
     assert verdict.holds, verdict.findings
+    # what the party kept of both: a line for each record, and each report of the gateway's that it asked for
+    counts = []
+    for lot in lots:
+        log, trust = town.folder / "gateway" / "log", town.folder / "trust"
+        assert run(["audit", "check-kept", str(log), "--trust", str(trust), "--receipts", str(lot), "--json"]) == 0
+        counts.append(json.loads(capsys.readouterr().out)["receipts"])
+    assert [(one["held"], one["failed"], one["ignored"]) for one in counts] == [(RECORDS + 1, 0, 0), (40 + 2, 0, 0)]
