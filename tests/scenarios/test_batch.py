@@ -203,10 +203,12 @@ def test_afterwards_the_whole_log_is_audited(
     assert town.stop() == 0
     verdict = audit(town.folder / "gateway" / "log", town.folder / "trust")
     assert verdict.holds, verdict.findings
-    # what the party kept of both: a line for each record, and each report of the gateway's that it asked for
+    # what the party kept of both: a line for each record, and each report of the gateway's that it asked for; a kill
+    # leaves a receipt without its row, and the record has another when it is told again
     counts = []
     for lot in lots:
         log, trust = town.folder / "gateway" / "log", town.folder / "trust"
         assert run(["audit", "check-kept", str(log), "--trust", str(trust), "--receipts", str(lot), "--json"]) == 0
         counts.append(json.loads(capsys.readouterr().out)["receipts"])
-    assert [(one["held"], one["failed"], one["ignored"]) for one in counts] == [(RECORDS + 1, 0, 0), (40 + 2, 0, 0)]
+    assert [(one["failed"], one["ignored"]) for one in counts] == [(0, 0)] * 2
+    assert (counts[0]["held"] > RECORDS, counts[1]["held"]) == (True, 40 + 2)
