@@ -314,7 +314,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     from gateway.cli.processes import NotStartedError  # noqa: PLC0415  the client's imports, for failures only
     from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
-    from gateway.delivery.acts import OutboxActError  # noqa: PLC0415  the same
+    from gateway.delivery.acts import OutboxActError, UnfitReasonError  # noqa: PLC0415  the same
     from gateway.logs import describe  # noqa: PLC0415  the same
     from gateway.policy.reasons import PolicyRefused  # noqa: PLC0415  the same
 
@@ -323,7 +323,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
         return ("error.help" if text.startswith("Usage") else "error.usage"), Exit.USAGE, text
     shown = t(f"problem.{error.key}", **error.values) if isinstance(error, ShownError) else str(error)
     match error:
-        case ConfigurationError() | KeystoreError():
+        case ConfigurationError() | KeystoreError() | UnfitReasonError():
             explained = ("error.configuration", Exit.USAGE, shown)
         case AnswerError() | LedgerError() | OutboxActError() | PolicyRefused():
             explained = ("error.untrusted", Exit.REFUSED, shown)

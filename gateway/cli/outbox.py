@@ -108,7 +108,7 @@ def show(output: Output, config: Path | None, delivery: str) -> Exit:
 def decide(output: Output, config: Path | None, which: Which, reason: str, act: Act) -> Exit:
     """Sends a dead letter again, or gives it up, and records that; or does so with every one of a party.
 
-    Raises ConfigurationError where it is neither, OutboxActError, NotRecordedError, KeystoreError.
+    Raises ConfigurationError where it is neither, UnfitReasonError, OutboxActError, NotRecordedError, KeystoreError.
     """
     if which.delivery is not None and which.party is None and not which.dead:
         return _decide_one(output, config, which, reason, act)
@@ -132,8 +132,8 @@ def _decide_one(output: Output, config: Path | None, which: Which, reason: str, 
 def _decide_all(output: Output, config: Path | None, party: str, reason: str, act: Act) -> Exit:
     """The oldest first, each recorded by itself, over one writer.
 
-    What another has decided meanwhile, or what does not open, is left, and told: 1 then. Raises OutboxActError for an
-    unfit reason, NotRecordedError, KeystoreError; what was decided before stands.
+    What another has decided meanwhile, or what does not open, is left, and told: 1 then. Raises UnfitReasonError,
+    NotRecordedError, KeystoreError; what was decided before stands.
     """
     done, left = [], []
     with _desk(config) as desk, ExitStack() as ends:

@@ -30,6 +30,10 @@ class OutboxActError(ShownError):
     """What was asked cannot be done with this notice; the text says why."""
 
 
+class UnfitReasonError(ShownError):
+    """What was given is no reason that the log can keep; the text says why and what to write, and never repeats it."""
+
+
 class Letters(Protocol):
     """The outbox, as a person acts on it."""
 
@@ -88,7 +92,10 @@ class OutboxActs:
         self._unfit = unfit
 
     def resend(self, delivery: UUID, reason: str) -> None:
-        """It waits again, with a new time to live; raises OutboxActError, NotRecordedError, KeystoreError."""
+        """It waits again, with a new time to live.
+
+        Raises UnfitReasonError, OutboxActError, NotRecordedError, KeystoreError.
+        """
         notice, at = self._dead(delivery, reason), self._clock.now()
         renewed = replace(notice, expires=at + self._expiry)
         change = self._letters.resent(delivery, at, renewed.expires, self._sealing.seal(renewed))
@@ -122,9 +129,15 @@ class OutboxActs:
             raise OutboxActError("outbox_unknown", delivery=delivery) from None
 
     def check(self, reason: str) -> None:
-        """Returns where this may be a reason; raises OutboxActError."""
-        if not reason.strip() or len(reason) > _LONGEST_REASON or not reason.isprintable() or self._unfit(reason):
-            raise OutboxActError("outbox_reason_unfit", most=_LONGEST_REASON)
+        """Returns where this may be a reason; raises UnfitReasonError."""
+        if not reason.strip():
+            raise UnfitReasonError("outbox_reason_empty")
+        if len(reason) > _LONGEST_REASON:
+            raise UnfitReasonError("outbox_reason_long", most=_LONGEST_REASON, length=len(reason))
+        if not reason.isprintable():
+            raise UnfitReasonError("outbox_reason_unprintable")
+        if self._unfit(reason):
+            raise UnfitReasonError("outbox_reason_nirec")
 
     def _found(self, delivery: UUID, reason: str) -> tuple[Waiting, bytes]:
         self.check(reason)

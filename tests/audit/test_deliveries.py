@@ -207,7 +207,7 @@ def test_a_person_decides_about_dead_letters_and_nothing_else(post: Post) -> Non
     assert post.dead == ["dead"] * 3
     assert (post.listed, post.shown, post.resent, post.dropped) == (1, 0, 0, 0)
     assert post.others == 0  # another party's dead letters are none of its
-    assert (post.unfit, post.again) == ([1] * 3, 1)
+    assert (post.unfit, post.again) == ([2] * 3, 1)
 
 
 def test_what_does_not_open_is_given_up_once_and_by_its_own_word(post: Post) -> None:

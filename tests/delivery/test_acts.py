@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.delivery.acts import OutboxActError, OutboxActs
+from gateway.delivery.acts import OutboxActError, OutboxActs, UnfitReasonError
 from gateway.errors import KeystoreError, Refusal
 
 from .test_outbox import write
@@ -59,10 +59,21 @@ def test_a_letter_that_is_given_up_is_gone_and_recorded(post: Post) -> None:
     assert post.ministry.effects == []
 
 
-@pytest.mark.parametrize("reason", ["", " ", "x" * 201, "deux\nlignes", "le NIREC 0000000000000"])
-def test_without_a_fit_reason_nothing_is_done(post: Post, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("", "empty"),
+        (" ", "empty"),
+        ("x" * 201, "long"),
+        ("deux\nlignes", "unprintable"),
+        ("d'un autre clavier \udce9", "unprintable"),
+        ("le NIREC 0000000000000", "nirec"),
+    ],
+    ids=["empty", "blank", "long", "two_lines", "no_utf_8", "nirec"],
+)
+def test_without_a_fit_reason_nothing_is_done(post: Post, reason: str, why: str) -> None:
     notice = dead(post)
-    with pytest.raises(OutboxActError, match="outbox_reason_unfit"):
+    with pytest.raises(UnfitReasonError, match=f"outbox_reason_{why}"):
         acts(post).drop(notice.delivery, reason)
     assert (post.journal.rounds, [one.state for one in post.outbox.listed(9)]) == ([], ["dead"])
 
@@ -105,7 +116,7 @@ def test_one_that_opens_is_not_given_up_unread(post: Post) -> None:
     notice = dead(post)
     with pytest.raises(OutboxActError, match="outbox_opens"):
         acts(post).drop_unread(notice.delivery, "clé perdue")
-    with pytest.raises(OutboxActError, match="outbox_reason_unfit"):
+    with pytest.raises(UnfitReasonError, match="outbox_reason_empty"):
         acts(post).drop_unread(notice.delivery, "")
     with pytest.raises(OutboxActError, match="outbox_unknown"):
         acts(post).drop_unread(uuid4(), "clé perdue")
