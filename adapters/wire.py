@@ -77,6 +77,13 @@ def pool_to(
     timed = _timed(deadline)
 
     class Connection(_Vetted):
+        @property
+        def is_connected(self) -> bool:
+            # Asked before a kept connection is used again. urllib3 looks whether the socket has something that nobody
+            # asked for; what TLS has taken off the socket already is not to be seen there.
+            unasked = self.sock.pending() if isinstance(self.sock, SSLSocket) else 0
+            return not unasked and super().is_connected
+
         def connect(self) -> None:
             if self.ssl_context is None:
                 self.ssl_context = create_urllib3_context()

@@ -89,3 +89,25 @@ class Round:
     telling: Telling | None = None
     attempts: tuple[Attempt, ...] = ()
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A notice that nobody can open any more, given up by a person: what its row says in the clear, and no more.
+
+    Attributes:
+        id: the leaf's.
+        accepted, expires: UTC, as the row has them.
+        at: when it was given up, UTC.
+        policy: hex SHA-256 of the bundle in force.
+        reason: the person's words.
+    """
+
+    id: UUID
+    delivery: UUID
+    addressee: str
+    accepted: datetime
+    expires: datetime
+    at: datetime
+    policy: str
+    reason: str

@@ -21,6 +21,8 @@ _ELSEWHERE = [
     "tests/adapters/test_notices.py",
     "tests/adapters/test_registrations.py",
     "tests/adapters/test_upstream_answer.py",
+    "tests/adapters/test_wire.py",
+    "tests/audit/test_batch_receipts.py",
     "tests/audit/test_acknowledgements.py",
     "tests/audit/test_agreement_attacks.py",
     "tests/audit/test_apart.py",

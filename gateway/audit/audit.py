@@ -51,7 +51,7 @@ class Beside:
 
     Attributes:
         now: the auditor's present, by which promises must be kept.
-        receipts: a folder of receipts as `call` leaves them, or None.
+        receipts: a folder of receipts as `call` or a batch leaves them, or None.
         kept: a folder of bodies as `call` keeps them, or None.
         retold: what both sides of translations kept, or None.
     """
@@ -199,7 +199,7 @@ def _beside(asked: _Asked, objects: Objects, report: Report) -> tuple[list[Watch
     watchers: list[Watcher] = []
     roots = [_known(earlier) for earlier in asked.earlier]
     if beside and beside.receipts:
-        receipts = Receipts(beside.receipts, beside.now, asked.trust, report)
+        receipts = Receipts(beside.receipts, beside.now, asked.trust, objects, report)
         watchers.append(receipts)
         roots += receipts.roots()
     if beside and beside.kept:

@@ -84,9 +84,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class OnceRows:
-    """Rows of repeats.py to judge."""
+    """Rows of repeats.py to judge; ``merged``: those who are one child by now, as these rows name them."""
 
     rows: bytes = field(repr=False)
+    merged: Mapping[int, int] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class BundleCheck:
             case Work():
                 return self._bundle(work)
             case OnceRows():
-                return find_repeated(work.rows)
+                return find_repeated(work.rows, work.merged)
             case AnswerRows():
                 return judge_acknowledgements(work.rows)
             case BudgetRows():
@@ -235,7 +236,7 @@ class _Entries:
         if leaf.kind == "intent":
             self.part.intents.append(leaf.exchange_id.bytes)
         if leaf.kind == "exchange":
-            self._traces.notice(leaf.exchange_id)
+            self._traces.notice(leaf.exchange_id, None)
         if missing:
             self.part.missing.append(index)
         else:

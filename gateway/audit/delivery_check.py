@@ -56,7 +56,8 @@ class DeliveryCheck:
         at = evidence.received_at
         if not at - _CLOCK_STEP <= leaf.time <= at + _LONGEST or evidence.accepted_at > at + _CLOCK_STEP:
             raise Problem(Fault.TIME_DIFFERS, "begun at another time than its leaf's, or before it was accepted")
-        self._traces.told(UUID(evidence.notice))
+        if evidence.notice is not None:  # else it was given up by a person, and nobody could open it
+            self._traces.told(UUID(evidence.notice), evidence.subjects[0].ledger)
         # 2  the policy that it names was in force, or had been a moment ago
         policy = next((one for one in self._policies.possible(at) if one.sha256 == evidence.policy), None)
         if policy is None:

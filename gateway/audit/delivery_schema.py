@@ -27,7 +27,7 @@ class Delivery(Evidence):
     kind: Literal["delivery"]
     exchange_id: Id
     delivery: Id
-    notice: Id
+    notice: Id | None
     accepted_at: Time
     expires_at: Time
     received_at: Time
@@ -37,7 +37,7 @@ class Delivery(Evidence):
     purpose: Word | None
     policy: Hex
     parties: PartiesPart
-    subjects: Annotated[tuple[SubjectPart, ...], Field(min_length=1, max_length=1)]
+    subjects: Annotated[tuple[SubjectPart, ...], Field(max_length=1)]
     fields: tuple[Word, ...]
     outcome: Literal["delivered", "failed", "dead", "resent", "dropped"]
     reason: Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_REASON)] | None
@@ -61,4 +61,7 @@ class Delivery(Evidence):
         asked = {"delivered": [True], "failed": [True], "dead": [True, False], "resent": [False], "dropped": [False]}
         if self.told not in asked[self.outcome] or (self.reason is None) != self.released:
             raise ValueError("not the members of its outcome")
+        known = {self.notice is not None, bool(self.subjects)}
+        if known != {True} and (known != {False} or self.outcome != "dropped"):
+            raise ValueError("the notice and its child, but of one that nobody could open")
         return self

@@ -124,20 +124,22 @@ class Kept:
         if content is None:
             raise Problem(Fault.KEPT_ANSWER_DIFFERS, "not the bytes that the answer's digest is of")
         if not isinstance(evidence, EarlyRefusal) and evidence.kind == "exchange":
-            self._handle(content, evidence)
+            check_handle(content, evidence, self._objects)
         return "compared"
 
-    def _handle(self, content: bytes | etree._Element, evidence: Exchange) -> None:
-        name = handle_field(evidence, self._objects)
-        if name is None:
-            return
-        contract = self._objects.contract(evidence.contract.sha256)
-        try:
-            fields = canonical_answer(contract, evidence.operation, content)
-        except Refusal:
-            fields = {}
-        if fields.get(name) != disclosed_handle(evidence, self._objects):
-            raise Problem(Fault.KEPT_HANDLE_DIFFERS, "the answer gave another handle than evidence tells of")
+
+def check_handle(content: bytes | etree._Element, evidence: Exchange, objects: Objects) -> None:
+    """Returns if the answer gave the handle that evidence tells of (L12); raises Problem (kept_handle_differs)."""
+    name = handle_field(evidence, objects)
+    if name is None:
+        return
+    contract = objects.contract(evidence.contract.sha256)
+    try:
+        fields = canonical_answer(contract, evidence.operation, content)
+    except Refusal:
+        fields = {}
+    if fields.get(name) != disclosed_handle(evidence, objects):
+        raise Problem(Fault.KEPT_HANDLE_DIFFERS, "the answer gave another handle than evidence tells of")
 
 
 def request_content(data: bytes, request: RequestPart | SoapRequestPart) -> bytes | etree._Element | None:

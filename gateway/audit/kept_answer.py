@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping  # noqa: TC003  pydantic reads the annotations when the models are built
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -61,6 +61,13 @@ class _File(BaseModel):
     signer: Bytes
 
 
+class _Line(_File):
+    """One of a batch's: with the line of the party's file that it is of, and what its salt was made of."""
+
+    line: int = Field(ge=1)
+    drawn: str = Field(pattern="^[0-9a-f]{16}$")
+
+
 class _Headers(BaseModel):
     """Of the answer's headers, those that matter here."""
 
@@ -81,6 +88,7 @@ class KeptAnswer:
         content_digest: of the answer.
         created: when it was signed.
         signer: the certificate, DER.
+        body: of a batch's answer, which is kept nowhere else; empty of others.
     """
 
     name: str
@@ -90,6 +98,7 @@ class KeptAnswer:
     content_digest: str
     created: datetime
     signer: bytes = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def signer_sha256(self) -> str:
@@ -102,7 +111,24 @@ def read_kept_answer(path: Path) -> KeptAnswer:
     try:
         if path.stat().st_size > LARGEST:
             raise Problem(Fault.RECEIPT_UNREADABLE, "too large")
-        kept = _File.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+    except OSError as error:
+        raise Problem(Fault.RECEIPT_UNREADABLE, error.strerror or "cannot be read") from None
+    return _proven(_File, content, path.name)
+
+
+def read_line(content: bytes, name: str, signer: bytes) -> KeptAnswer:
+    """The receipt of a batch's line, with its body; raises Problem as ``read_kept_answer``.
+
+    ``signer`` is a certificate of before: where it is this one's too, it is not held twice.
+    """
+    answer = _proven(_Line, content, name)
+    return replace(answer, signer=signer) if answer.signer == signer else answer
+
+
+def _proven(form: type[_File], content: bytes, name: str) -> KeptAnswer:
+    try:
+        kept = form.model_validate_json(content)
         exchange_id = _Headers(exchange_id=kept.headers.get("exchange-id", "")).exchange_id
         certificate = x509.load_der_x509_certificate(kept.signer)
         member, signature = _one_signature(kept.headers)
@@ -110,8 +136,6 @@ def read_kept_answer(path: Path) -> KeptAnswer:
         values = _values(kept)
         base = lines([(name, values[name]) for name in names], serialise(member))
         created = _created(member)
-    except OSError as error:
-        raise Problem(Fault.RECEIPT_UNREADABLE, error.strerror or "cannot be read") from None
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise Problem(Fault.RECEIPT_UNREADABLE, f"at {where[:80] or 'its top'}") from None
@@ -127,13 +151,14 @@ def read_kept_answer(path: Path) -> KeptAnswer:
     if not digest_holds(kept.headers["content-digest"], kept.body.encode(errors="surrogatepass")):
         raise Problem(Fault.RECEIPT_NOT_OURS, "the body is not the one that was signed")
     return KeptAnswer(
-        name=path.name,
+        name=name,
         exchange_id=exchange_id,
         ledger_leaf=read_leaf(kept.headers["ledger-leaf"]) if recorded else None,
         ledger_by=read_promise(kept.headers["ledger-by"]) if recorded else None,
         content_digest=kept.headers["content-digest"],
         created=created,
         signer=kept.signer,
+        body=kept.body.encode() if isinstance(kept, _Line) else b"",
     )
 
 

@@ -29,7 +29,7 @@ from gateway.audit.policies import Policies, under_one_of
 from gateway.audit.recovery import Recoveries
 from gateway.audit.remote import SourceLostError
 from gateway.audit.repeats import ROW_SIZE as ONCE_SIZE
-from gateway.audit.repeats import id_row, notice_row
+from gateway.audit.repeats import child, id_row, notice_row
 from gateway.audit.spill import Spill
 from gateway.audit.subjects import Merges
 from gateway.audit.tally import Tally
@@ -203,7 +203,8 @@ class Leaves:
         self._destructions.finish()
         self._recoveries.finish()
         self._timestamps.finish()
-        for _, repeated in pool.ordered((None, OnceRows(rows)) for rows in self._once.parts()):
+        children = {child(name): child(now) for name, now in self._merges.today().items()}
+        for _, repeated in pool.ordered((None, OnceRows(rows, children)) for rows in self._once.parts()):
             for found in repeated:
                 self._late(Problem(found.fault, found.detail), found.index)
         for _, judged in pool.ordered((None, AnswerRows(rows)) for rows in self._answers.parts()):
@@ -276,7 +277,7 @@ class Leaves:
         if leaf.kind == "intent":
             self._sealed_intents.append(leaf.exchange_id.bytes)
         if leaf.kind == "exchange":
-            self._once.add(notice_row(entry.index, leaf.exchange_id))
+            self._once.add(notice_row(entry.index, leaf.exchange_id, None))
             self._answers.add(leaf_row(entry.index, leaf.exchange_id, entry.leaf))
         if leaf.kind in EXCHANGES:
             self._show(entry, None)

@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.paths import Authority, vet
 from certs.profiles import CertificateRefusedError, Profile, dns_names
+from gateway.audit.batch_receipts import BESIDE, SUFFIX, read_lines
 from gateway.audit.counts import ReceiptCount
 from gateway.audit.evidence_schema import Exchange
+from gateway.audit.kept import check_handle
 from gateway.audit.kept_answer import read_kept_answer, read_proof
 from gateway.audit.soap_receipt import read_soap_receipt
 from gateway.audit.tree import KnownRoot
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.audit.evidence_schema import EarlyRefusal
     from gateway.audit.kept_answer import KeptAnswer
     from gateway.audit.leaves import Shown
+    from gateway.audit.objects import Objects
     from gateway.audit.policies import Policies
     from gateway.audit.report import Report
     from gateway.audit.tree import Entry
@@ -43,6 +46,7 @@ PREFIX = "receipts/"
 _WITHIN_ITS_SECOND = timedelta(microseconds=999_999)
 #: A receipt by REST is what `call` wrote; one by SOAP is the envelope as it came.
 _READ_BY = {".json": read_kept_answer, ".xml": read_soap_receipt}
+_READ = frozenset({*_READ_BY, SUFFIX})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,36 +74,53 @@ def has_receipts(folder: Path) -> bool:
 
 
 def _receipts(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix in _READ_BY)
+    return sorted(path for path in folder.iterdir() if path.suffix in _READ and path.name not in BESIDE)
 
 
 def _stem(name: str) -> str:
-    return name.rpartition(".")[0]
+    """One for a receipt and its proof; of a batch's, the file and the line."""
+    return name.rpartition(".")[0] if ":" not in name else name
 
 
 class Receipts:
     """The receipts of one folder; a Watcher of the leaves, and of the roots on the way."""
 
-    def __init__(self, folder: Path, now: datetime, trust: Trust, report: Report) -> None:
+    def __init__(self, folder: Path, now: datetime, trust: Trust, objects: Objects, report: Report) -> None:
         """``now`` is the auditor's present: an answer's promise that has passed must be kept by then."""
         self._now = now
         self._trust = trust
+        self._objects = objects
         self._report = report
         self._kept: list[_Kept] = []
         self._by_id: dict[str, list[_Kept]] = {}
         self._failed: set[str] = set()
         for path in _receipts(folder):
-            self._load(path)
-        self._ignored = sum(path.suffix not in {*_READ_BY, ".jws"} for path in folder.iterdir())
+            if path.suffix == SUFFIX:
+                self._load_lines(path)
+            else:
+                self._load(path)
+        names = ((path.name, path.suffix) for path in folder.iterdir())
+        self._ignored = sum(suffix not in {*_READ, ".jws"} and name not in BESIDE for name, suffix in names)
+
+    def _load_lines(self, path: Path) -> None:
+        for name, read in read_lines(path):
+            if isinstance(read, Problem):
+                self._problem(read, name)
+            else:
+                self._take(read)
+
+    def _take(self, answer: KeptAnswer) -> _Kept:
+        kept = _Kept(answer)
+        self._kept.append(kept)
+        self._by_id.setdefault(answer.exchange_id, []).append(kept)
+        return kept
 
     def _load(self, path: Path) -> None:
         try:
-            kept = _Kept(_READ_BY[path.suffix](path))
+            kept = self._take(_READ_BY[path.suffix](path))
         except Problem as problem:
             self._problem(problem, path.name)
             return
-        self._kept.append(kept)
-        self._by_id.setdefault(kept.answer.exchange_id, []).append(kept)
         leaf = kept.answer.ledger_leaf
         try:
             proof = read_proof(path.with_suffix(".jws")) if leaf is not None else None
@@ -131,6 +152,11 @@ class Receipts:
         digest = evidence.answer.content_digest if evidence is not None and released else None
         for kept in self._by_id.get(str(leaf.exchange_id), ()):
             kept.place = kept.place or _Place(entry.index, leaf_hash(entry.leaf), digest)
+            if kept.answer.body and isinstance(evidence, Exchange) and released:
+                try:
+                    check_handle(kept.answer.body, evidence, self._objects)
+                except Problem as problem:
+                    self._problem(problem, kept.answer.name, kept)
 
     def finish(self, certificates: Certificates, policies: Policies, shown: Shown) -> None:
         """Judges every receipt once the last leaf is read."""

@@ -1,6 +1,6 @@
 """What may stand once in a whole log: exchange ids, the nonces of a key, MessageIDs; each as a row to be sorted.
 
-And what must stand there before something else does: the exchange by which a notice was accepted.
+And what must stand there for something else to rest on: the exchange by which a notice was accepted, of the same child.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from gateway.audit.spill import sorted_rows
 from gateway.audit.verdict import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
 #: How long the gateway remembers a nonce (guard): the same one again within that time is a replay.
 NONCE_KEPT = timedelta(minutes=10)
-# digest of what is told apart (its first 16 bytes), what it is, index of the leaf, microseconds since 1970
+# digest of what is told apart (its first 16 bytes), what it is, index of the leaf, microseconds since 1970 or a child
 _ROW = Struct(">16sBQq")
 ROW_SIZE = _ROW.size
 # in this order: of one digest, a notice comes before what was told of it
@@ -32,6 +33,10 @@ _FAULTS = {
     _MESSAGE: (Fault.REPLAYED, "a MessageID stands in another message"),
     _TOLD: (Fault.EVIDENCE_DIFFERS, "delivers what no exchange of the log let wait"),
 }
+_OTHER_CHILD = (Fault.SUBJECTS_DIFFER, "tells of another child than the notice that it delivers")
+#: The child of a notice whose evidence stays sealed.
+_SEALED_CHILD = 0
+_CHILD_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +63,31 @@ def message_row(index: int, message_id: str) -> bytes:
     return _row(_MESSAGE, index, b"", message_id.encode())
 
 
-def notice_row(index: int, exchange_id: UUID) -> bytes:
-    """An exchange that let a notice wait, or one of which that may be true, since its evidence stays sealed."""
-    return _row(_NOTICE, index, b"", exchange_id.bytes)
+def notice_row(index: int, exchange_id: UUID, ledger: str | None) -> bytes:
+    """An exchange that let a notice wait, of this child by the ledger's hash.
+
+    None where that may be true, since its evidence stays sealed.
+    """
+    return _row(_NOTICE, index, b"", exchange_id.bytes, _SEALED_CHILD if ledger is None else child(ledger))
 
 
-def told_row(index: int, exchange_id: UUID) -> bytes:
-    """A delivery of the notice that this exchange let wait."""
-    digest, *_ = _ROW.unpack(notice_row(index, exchange_id))
-    return _ROW.pack(digest, _TOLD, index, 0)
+def told_row(index: int, exchange_id: UUID, ledger: str) -> bytes:
+    """A delivery of the notice that this exchange let wait, to somebody who is told of this child."""
+    digest, *_ = _ROW.unpack(notice_row(index, exchange_id, ledger))
+    return _ROW.pack(digest, _TOLD, index, child(ledger))
 
 
-def find_repeated(rows: bytes) -> list[Repeated]:
-    """All that stands twice among these rows, each time but the first of the log; and deliveries of no notice."""
-    found, before = [], (b"", _NOTICE, 0, 0)
+def child(ledger: str) -> int:
+    """A subject as these rows name it, from the ledger's hash of it."""
+    return int.from_bytes(bytes.fromhex(ledger)[:_CHILD_BYTES], signed=True)
+
+
+def find_repeated(rows: bytes, merged: Mapping[int, int]) -> list[Repeated]:
+    """All that stands twice among these rows, each time but the first of the log; and deliveries of no such notice.
+
+    ``merged``: whoever is of a merge, by one name for all who are one child by now.
+    """
+    found, before, notice = [], (b"", _NOTICE, 0, 0), (b"", _NOTICE, 0, 0)
     for row in map(_ROW.unpack, sorted_rows(rows, ROW_SIZE)):
         digest, what, index, at = row
         again = before[:2] == (digest, what) and what != _NOTICE
@@ -80,7 +96,9 @@ def find_repeated(rows: bytes) -> list[Repeated]:
             wrong = False
         if wrong:
             found.append(Repeated(index, *_FAULTS[what]))
-        before = row
+        elif what == _TOLD and notice[3] != _SEALED_CHILD and merged.get(at, at) != merged.get(notice[3], notice[3]):
+            found.append(Repeated(index, *_OTHER_CHILD))
+        before, notice = row, row if what == _NOTICE else notice
     return found
 
 

@@ -43,8 +43,6 @@ def check_subjects(evidence: Exchange, operation: Operation, traces: Traces) -> 
     if evidence.kind == "refusal":
         _check_refusal(evidence, act)
         return
-    if act == "tell":
-        traces.notice(UUID(evidence.exchange_id))
     subjects = evidence.subjects
     most = _most_listed(operation) if act == "list" else _MOST.get(act or "", 0)
     if len(subjects) > most or (act in _ALWAYS and not subjects):
@@ -53,6 +51,8 @@ def check_subjects(evidence: Exchange, operation: Operation, traces: Traces) -> 
         raise Problem(Fault.SUBJECTS_DIFFER, "roles that no merge gives")
     if len({subject.ledger for subject in subjects}) != len(subjects):
         raise Problem(Fault.SUBJECTS_DIFFER, "a subject named twice")
+    if act == "tell":
+        traces.notice(UUID(evidence.exchange_id), subjects[0].ledger)
     if len(subjects) > 1 and act != "list":
         traces.merged(tuple(subject.ledger for subject in subjects))
 

@@ -51,13 +51,13 @@ class Traces:
         """What an exchange took from its agreement's budget."""
         self.budgets += budget_rows(self._index, evidence, operation, policy)
 
-    def notice(self, exchange_id: UUID) -> None:
-        """An exchange that let a notice wait, or may have."""
-        self.once += notice_row(self._index, exchange_id)
+    def notice(self, exchange_id: UUID, ledger: str | None) -> None:
+        """An exchange that let a notice of this child wait; or may have, of whomever."""
+        self.once += notice_row(self._index, exchange_id, ledger)
 
-    def told(self, exchange_id: UUID) -> None:
-        """A delivery of the notice of that exchange."""
-        self.once += told_row(self._index, exchange_id)
+    def told(self, exchange_id: UUID, ledger: str) -> None:
+        """A delivery of the notice of that exchange, which tells of this child."""
+        self.once += told_row(self._index, exchange_id, ledger)
 
     def merged(self, subjects: tuple[str, ...]) -> None:
         """Subjects by the ledger's hash: the first survives the others."""

@@ -274,13 +274,15 @@ def _auditing(app: typer.Typer, t: Catalogue) -> None:
     def check_kept(
         log: Annotated[Path, typer.Argument(help=t("help.log"), metavar="LOG")],
         trust: Annotated[Path, typer.Option("--trust", help=t("help.trust"), metavar="DIR")],
-        kept: Annotated[Path, typer.Option("--kept", help=t("help.kept"), metavar="DIR")],
+        kept: Annotated[Path | None, typer.Option("--kept", help=t("help.kept"), metavar="DIR")] = None,
         receipts: Annotated[Path | None, typer.Option("--receipts", help=t("help.receipts"), metavar="DIR")] = None,
         as_json: Annotated[bool, typer.Option("--json", help=t("help.json"))] = False,  # noqa: FBT002  a flag
     ) -> None:
         from gateway.cli.audit import Wanted  # noqa: PLC0415  the same
         from gateway.cli.audit import verify as run  # noqa: PLC0415  the same
 
+        if kept is None and receipts is None:
+            raise ConfigurationError("kept_or_receipts")
         raise typer.Exit(run(Output(t, as_json), log, trust, Wanted(receipts=receipts, kept=kept)))
 
     add_translate(audit_app, t)
@@ -313,7 +315,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     from gateway.cli.processes import NotStartedError  # noqa: PLC0415  the client's imports, for failures only
     from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
-    from gateway.delivery.acts import OutboxActError  # noqa: PLC0415  the same
+    from gateway.delivery.acts import OutboxActError, UnfitReasonError  # noqa: PLC0415  the same
     from gateway.logs import describe  # noqa: PLC0415  the same
     from gateway.policy.reasons import PolicyRefused  # noqa: PLC0415  the same
 
@@ -322,7 +324,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
         return ("error.help" if text.startswith("Usage") else "error.usage"), Exit.USAGE, text
     shown = t(f"problem.{error.key}", **error.values) if isinstance(error, ShownError) else str(error)
     match error:
-        case ConfigurationError() | KeystoreError():
+        case ConfigurationError() | KeystoreError() | UnfitReasonError():
             explained = ("error.configuration", Exit.USAGE, shown)
         case AnswerError() | LedgerError() | OutboxActError() | PolicyRefused():
             explained = ("error.untrusted", Exit.REFUSED, shown)

@@ -14,7 +14,7 @@ from gateway.cli.common import compose, settings_of
 from gateway.cli.output import Exit
 from gateway.cli.policy_words import local
 from gateway.delivery.acts import OutboxActError, OutboxActs
-from gateway.delivery.sealing import Sealing
+from gateway.delivery.sealing import SEALED_OTHERWISE, Sealing
 from gateway.delivery.storage import Outbox
 from gateway.errors import ConfigurationError, KeystoreError
 from gateway.keys.periods import period_key
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Act = Literal["resend", "drop"]
 #: What is wrong with one letter, and says nothing of the others.
-_OF_ONE = frozenset({"outbox_unknown", "outbox_not_dead", "outbox_sealed_otherwise"})
+_OF_ONE = frozenset({"outbox_unknown", "outbox_not_dead", SEALED_OTHERWISE})
 #: More than any outbox holds.
 _ALL = 2**31 - 1
 _BETWEEN = re.compile(r"(?<=\d)[\s.\-]+(?=\d)")
@@ -42,11 +42,12 @@ _BETWEEN = re.compile(r"(?<=\d)[\s.\-]+(?=\d)")
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """What a decision is about: one letter, or (``dead``) all dead letters of a party."""
+    """What a decision is about: one letter, or (``dead``) all dead letters of a party; ``unread``: it does not open."""
 
     delivery: str | None
     party: str | None
     dead: bool
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +108,22 @@ def show(output: Output, config: Path | None, delivery: str) -> Exit:
 def decide(output: Output, config: Path | None, which: Which, reason: str, act: Act) -> Exit:
     """Sends a dead letter again, or gives it up, and records that; or does so with every one of a party.
 
-    Raises ConfigurationError where it is neither, OutboxActError, NotRecordedError, KeystoreError.
+    Raises ConfigurationError where it is neither, UnfitReasonError, OutboxActError, NotRecordedError, KeystoreError.
     """
     if which.delivery is not None and which.party is None and not which.dead:
-        return _decide_one(output, config, _id(which.delivery), reason, act)
+        return _decide_one(output, config, which, reason, act)
     # both words: what holds for thousands is not said by leaving something out
-    if which.delivery is None and which.party is not None and which.dead:
+    if which.delivery is None and which.party is not None and which.dead and not which.unread:
         return _decide_all(output, config, which.party, reason, act)
     raise ConfigurationError("outbox_which")
 
 
-def _decide_one(output: Output, config: Path | None, number: UUID, reason: str, act: Act) -> Exit:
+def _decide_one(output: Output, config: Path | None, which: Which, reason: str, act: Act) -> Exit:
+    number = _id(str(which.delivery))
     with _desk(config) as desk, ExitStack() as ends:
         acts = _acts(desk, ends)
-        (acts.resend if act == "resend" else acts.drop)(number, reason)
+        drop = acts.drop_unread if which.unread else acts.drop
+        (acts.resend if act == "resend" else drop)(number, reason)
     output.result({"holds": True, "delivery": number, "act": act})
     output.say(f"outbox.{act}", delivery=number)
     return Exit.HOLDS
@@ -129,8 +132,8 @@ def _decide_one(output: Output, config: Path | None, number: UUID, reason: str, 
 def _decide_all(output: Output, config: Path | None, party: str, reason: str, act: Act) -> Exit:
     """The oldest first, each recorded by itself, over one writer.
 
-    What another has decided meanwhile, or what does not open, is left, and told: 1 then. Raises OutboxActError for an
-    unfit reason, NotRecordedError, KeystoreError; what was decided before stands.
+    What another has decided meanwhile, or what does not open, is left, and told: 1 then. Raises UnfitReasonError,
+    NotRecordedError, KeystoreError; what was decided before stands.
     """
     done, left = [], []
     with _desk(config) as desk, ExitStack() as ends:

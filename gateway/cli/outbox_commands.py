@@ -74,9 +74,10 @@ def _deciding(group: typer.Typer, t: Catalogue) -> None:
         delivery: Annotated[str | None, id_argument] = None,
         party: Annotated[str | None, party_option] = None,
         dead: Annotated[bool, dead_option] = False,  # noqa: FBT002  a flag
+        unread: Annotated[bool, typer.Option("--unread", help=t("help.outbox_unread"))] = False,  # noqa: FBT002  a flag
         config: Annotated[Path | None, config_option] = None,
         as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  the same
     ) -> None:
         from gateway.cli.outbox import Which, decide  # noqa: PLC0415  the same
 
-        raise typer.Exit(decide(Output(t, as_json), config, Which(delivery, party, dead), reason, "drop"))
+        raise typer.Exit(decide(Output(t, as_json), config, Which(delivery, party, dead, unread), reason, "drop"))

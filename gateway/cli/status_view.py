@@ -61,6 +61,7 @@ class StatusView:
             self._ledger(),
             self._upstreams(),
             self._outbox(),
+            self._effects(),
             *self._traffic(width),
             self._certificates(),
         ]
@@ -162,6 +163,14 @@ class StatusView:
             dead = Text(str(item.dead), _SOON if item.dead else "")
             oldest = "—" if item.oldest_seconds is None else f"{item.oldest_seconds:.0f} s"
             table.add(item.party, str(item.waiting), str(item.failing), dead, oldest)
+        return table
+
+    def _effects(self) -> FittedTable | None:
+        if not self._facts.effects:
+            return None
+        table = self._table("status.effects", "status.effects_unknown", "status.effects_oldest", width=14)
+        for item in self._facts.effects:
+            table.add(item.party, Text(str(item.unknown), _SOON), f"{item.oldest_seconds:.0f} s")
         return table
 
     def _traffic(self, width: int) -> Iterable[FittedTable]:

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tenacity import RetryCallState, Retrying, wait_combine, wait_exponential
+
 if TYPE_CHECKING:
     from gateway.ports import Randomness
 
-_JITTER_BYTES = 4
-_MOST_DOUBLINGS = 30
+_CHANCE_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Waits in seconds: the first, and the longest; between them each is twice the one before.
 
-    Half of each wait is chance, so that what failed together does not come back together.
+    Half of each wait is chance, so that what failed together does not come back together. The waits are tenacity's;
+    its loop is not used, since what failed may be tried again by another process, days later: the outbox counts.
     """
 
     first: float
@@ -25,6 +27,17 @@ class Pace:
 
     def wait(self, failures: int, randomness: Randomness) -> timedelta:
         """How long to wait after so many failures in a row, one at least."""
-        whole = min(self.first * 2 ** min(failures - 1, _MOST_DOUBLINGS), self.longest)
-        chance = int.from_bytes(randomness.bytes(_JITTER_BYTES)) / 256**_JITTER_BYTES
-        return timedelta(seconds=whole * (0.5 + chance / 2))
+        half = wait_exponential(multiplier=self.first / 2, max=self.longest / 2)
+
+        def chance(state: RetryCallState) -> float:
+            # tenacity's own jitter draws from the process's global generator
+            return half(state) * int.from_bytes(randomness.bytes(_CHANCE_BYTES)) / (1 << 8 * _CHANCE_BYTES)
+
+        return timedelta(seconds=wait_combine(half, chance)(_after(failures)))
+
+
+def _after(failures: int) -> RetryCallState:
+    """Where tenacity's own loop would stand after so many failures."""
+    state = RetryCallState(Retrying(), fn=None, args=(), kwargs={})
+    state.attempt_number = failures
+    return state

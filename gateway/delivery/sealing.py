@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gateway.ports import Keystore, Randomness
 
 OUTBOX_KEY = "outbox"
+#: The problem of a row that does not open.
+SEALED_OTHERWISE = "outbox_sealed_otherwise"
 _SEALED = b"passerelle/v1/outbox/sealed\n"
 _LINE = b"passerelle/v1/outbox/line\n"
 _NONCE = 12
@@ -40,7 +42,7 @@ class Sealing:
         try:
             plain = self._key(delivery).decrypt(sealed[:_NONCE], sealed[_NONCE:], delivery.bytes)
         except InvalidTag:
-            raise KeystoreError("outbox_sealed_otherwise", delivery=delivery) from None
+            raise KeystoreError(SEALED_OTHERWISE, delivery=delivery) from None
         return _unpacked(delivery, plain)
 
     def line(self, addressee: str, subject: str) -> bytes:

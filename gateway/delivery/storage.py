@@ -55,6 +55,8 @@ _RESENT = (
     " WHERE id = ? AND state = 'dead'"
 )
 _DROPPED = "DELETE FROM outbox WHERE id = ? AND state = 'dead'"
+# as it was read: whoever can open it may have sealed it anew meanwhile
+_DROPPED_UNREAD = "DELETE FROM outbox WHERE id = ? AND content = ?"
 _COLUMNS = "SELECT id, party, state, accepted, due, expires, attempts, reason, leased_until FROM outbox"
 _DEPTHS = (
     "SELECT party, COUNT(*) FILTER (WHERE state = 'waiting'),"
@@ -108,6 +110,11 @@ class Outbox:
     def dropped(delivery: UUID) -> Change:
         """A dead letter is given up; a conflict where it is none any more."""
         return _change(Statement(_DROPPED, (delivery.bytes,), rows=1))
+
+    @staticmethod
+    def dropped_unread(delivery: UUID, content: bytes) -> Change:
+        """A notice that does not open is given up, dead or not; a conflict where it is not the same any more."""
+        return _change(Statement(_DROPPED_UNREAD, (delivery.bytes, content), rows=1))
 
     # a dispatcher's
 

@@ -185,6 +185,10 @@ def _outbox_late(facts: Facts) -> Iterable[str]:
             yield f"{item.party} ({item.waiting})"
 
 
+def _effects_unknown(facts: Facts) -> Iterable[str]:
+    return (f"{item.party} ({item.unknown})" for item in facts.effects)
+
+
 ALARMS: tuple[Alarm, ...] = (
     Alarm("recording_fails", _NOW, lambda facts: _if(_count(facts.refusals_5min, Code.NOT_RECORDED))),
     Alarm("database_unreachable", _NOW, lambda facts: _if(not facts.ledger.reachable)),
@@ -217,6 +221,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("policy_refused", _NOW, lambda facts: _if(facts.policy_refused_hour > 0)),
     Alarm("budget_low", _LATER, _budget_low),
     Alarm("upstream_down", _LATER, _upstream_down),
+    Alarm("effects_unknown", _LATER, _effects_unknown),
     Alarm("outbox_dead", _LATER, _outbox_dead),
     Alarm("outbox_late", _LATER, _outbox_late),
     Alarm("certificate_ending", _LATER, _certificate_ending),

@@ -233,6 +233,18 @@ class OutboxFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class EffectsFacts:
+    """The effects that a party asked for and of which nobody knows what became.
+
+    ``oldest_seconds``: how long ago the first of them was announced.
+    """
+
+    party: str
+    unknown: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything; ``running`` is False when it was read from the folders of a gateway that does not answer.
 
@@ -255,6 +267,7 @@ class Facts:
     outside: OutsideFacts = field(default_factory=OutsideFacts)
     losses: tuple[LossFacts, ...] = ()
     outbox: tuple[OutboxFacts, ...] = ()
+    effects: tuple[EffectsFacts, ...] = ()
     roles: tuple[Role, ...] = ()
     workers: tuple[Alive, ...] = ()
     upstreams: tuple[UpstreamFacts, ...] = ()

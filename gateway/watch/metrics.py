@@ -78,6 +78,8 @@ METRICS: tuple[Named, ...] = (
     Named("outbox_failing", "gauge", ("party",), "of those, tried in vain at least once"),
     Named("outbox_dead", "gauge", ("party",), "dead letters, which wait for a person's decision"),
     Named("outbox_oldest_seconds", "gauge", ("party",), "age of the oldest notice that waits"),
+    Named("effects_unknown", "gauge", ("party",), "effects asked for of which nobody knows what became"),
+    Named("effects_oldest_seconds", "gauge", ("party",), "age of the oldest of them"),
     Named("certificate_days_left", "gauge", ("kind", "name"), "days until a certificate, policy or agreement ends"),
     Named("revocation_days_left", "gauge", ("name",), "days until a revocation list or OCSP answer goes stale"),
     Named("revocation_fetched_seconds", "gauge", ("name",), "since revocation data last came from its address"),
@@ -96,7 +98,7 @@ def exposition(facts: Facts, totals: Totals) -> bytes:
     """Everything, as a scrape receives it."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families([*_counted(totals), *_timed(totals), *_of_roles(facts), *_of_ledger(facts),
-                                 *_of_outbox(facts), *_of_surroundings(facts),
+                                 *_of_outbox(facts), *_of_effects(facts), *_of_surroundings(facts),
                                  *_of_upstreams(facts)]))  # fmt: skip
     return generate_latest(registry)
 
@@ -187,6 +189,11 @@ def _of_outbox(facts: Facts) -> Iterator[Metric]:
     yield _family("outbox_failing", (([item.party], item.failing) for item in facts.outbox))
     yield _family("outbox_dead", (([item.party], item.dead) for item in facts.outbox))
     yield _family("outbox_oldest_seconds", (([item.party], item.oldest_seconds or 0.0) for item in facts.outbox))
+
+
+def _of_effects(facts: Facts) -> Iterator[Metric]:
+    yield _family("effects_unknown", (([item.party], item.unknown) for item in facts.effects))
+    yield _family("effects_oldest_seconds", (([item.party], item.oldest_seconds) for item in facts.effects))
 
 
 def _of_surroundings(facts: Facts) -> Iterator[Metric]:

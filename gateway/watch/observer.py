@@ -16,6 +16,7 @@ from gateway.watch.expiries import Expiries
 from gateway.watch.facts import (
     BudgetFacts,
     DiskFacts,
+    EffectsFacts,
     Facts,
     LedgerFacts,
     LossFacts,
@@ -37,16 +38,18 @@ if TYPE_CHECKING:
     from gateway.watch.facts import CertificateFacts, Role
     from gateway.watch.meters import Key
     from gateway.watch.snapshots import Collector, Totals
-    from gateway.watch.storage import Letters, Stored
+    from gateway.watch.storage import Letters, Stored, Unknown
 
 _FIVE_MINUTES = 300.0
+#: As long as gateway.effects waits before it calls an effect unknown.
+EFFECT_ENDED = timedelta(minutes=10)
 _DECEMBER = 12
 _PROBED = (meters.DOORS, "handshake_failed")
 _DAY = 86400.0
 
 
 class Database(Protocol):
-    """What is asked of the database (gateway.watch.storage); both may raise anything."""
+    """What is asked of the database (gateway.watch.storage); each may raise anything."""
 
     def read(self) -> Stored:
         """The log's state."""
@@ -58,6 +61,10 @@ class Database(Protocol):
 
     def outbox(self) -> tuple[Letters, ...]:
         """What waits for which party."""
+        ...
+
+    def effects(self, ended: datetime) -> tuple[Unknown, ...]:
+        """The effects of each party that nobody knows, of exchanges that had ended by then."""
         ...
 
     def close(self) -> None:
@@ -167,6 +174,7 @@ class Observer:
             outside=outside(self._folders.logs / OUTSIDE, at),
             losses=tuple(LossFacts(when.isoformat(), _hours(by - at)) for when, by in self._policy.losses),
             outbox=self._outbox(at),
+            effects=self._effects(at),
             roles=roles,
             workers=totals.alive,
             budgets=_budgets(totals, hour),
@@ -191,14 +199,14 @@ class Observer:
 
     def _ledger(self, at: datetime) -> LedgerFacts:
         published, written = self._checkpoint()
-        ago = None if written is None else max(0.0, (at - written).total_seconds())
+        ago = None if written is None else _age(written, at)
         shown = None if written is None else written.isoformat(timespec="seconds")
         try:
             stored, claims = self._database.read(), self._database.claims()
         except Exception:  # noqa: BLE001  whatever keeps the database from answering is the fact to tell
             return LedgerFacts(reachable=False, published=published, checkpoint_at=shown, checkpoint_seconds=ago)
         late = self._look_at_publication(stored.size, published)
-        oldest = None if stored.oldest is None else max(0.0, (at - stored.oldest).total_seconds())
+        oldest = None if stored.oldest is None else _age(stored.oldest, at)
         return LedgerFacts(
             reachable=True,
             waiting=stored.waiting,
@@ -225,10 +233,17 @@ class Observer:
                 one.waiting,
                 one.failing,
                 one.dead,
-                None if one.oldest is None else max(0.0, (at - one.oldest).total_seconds()),
+                None if one.oldest is None else _age(one.oldest, at),
             )
             for one in found
         )
+
+    def _effects(self, at: datetime) -> tuple[EffectsFacts, ...]:
+        try:
+            found = self._database.effects(at - EFFECT_ENDED)
+        except Exception:  # noqa: BLE001  the same
+            return ()
+        return tuple(EffectsFacts(one.party, one.count, _age(one.oldest, at)) for one in found)
 
     def _checkpoint(self) -> tuple[int, datetime | None]:
         """The published checkpoint's size, and when it was written."""
@@ -293,6 +308,11 @@ def _budgets(totals: Totals, hour: Mapping[Key, int]) -> tuple[BudgetFacts, ...]
     low, refused = _by_last(hour, meters.BUDGET_LOW), _by_last(hour, meters.BUDGET_REFUSED)
     named = sorted(shares.keys() | low.keys() | refused.keys())
     return tuple(BudgetFacts(word, shares.get(word, 0.0), low.get(word, 0), refused.get(word, 0)) for word in named)
+
+
+def _age(since: datetime, at: datetime) -> float:
+    """In seconds; 0 where the clock was set back."""
+    return max(0.0, (at - since).total_seconds())
 
 
 def _hours(left: timedelta) -> float:

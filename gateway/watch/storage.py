@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.errors import PasserelleError
@@ -25,6 +25,11 @@ _OUTBOX = (
     " COUNT(*) FILTER (WHERE state = 'waiting' AND attempts > 0), COUNT(*) FILTER (WHERE state = 'dead'),"
     " MIN(accepted) FILTER (WHERE state = 'waiting') FROM outbox GROUP BY party ORDER BY party"
 )
+#: An exchange that began before has ended: what is open still, upkeep is about to call unknown.
+_EFFECTS = (
+    "SELECT party, COUNT(*), MIN(at) FROM intents"
+    " WHERE state <> 'settled' AND (state = 'unknown' OR at < ?) GROUP BY party ORDER BY party"
+)
 _OPEN = "SELECT count(*) FROM writers WHERE state = 'open'"
 #: Claims are counted up to here: past it the number says "many", and no scrape walks over a day of them.
 MOST_CLAIMS = 200_000
@@ -40,6 +45,15 @@ class Letters:
     failing: int
     dead: int
     oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Effects of which nobody knows what became, of one party; ``oldest`` is when the first was announced."""
+
+    party: str
+    count: int
+    oldest: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +110,12 @@ class DatabaseWatch:
             Letters(party, waiting, failing, dead, None if oldest is None else datetime.fromisoformat(oldest))
             for party, waiting, failing, dead, oldest in rows
         )
+
+    def effects(self, ended: datetime) -> tuple[Unknown, ...]:
+        """The effects that nobody knows, by party; ``ended``: of exchanges that began before, none is under way."""
+        with self._database().reading() as connection:
+            rows = connection.exec_driver_sql(_EFFECTS, (f"{ended.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",)).all()
+        return tuple(Unknown(party, count, datetime.fromisoformat(oldest)) for party, count, oldest in rows)
 
     def close(self) -> None:
         """Gives the connections back."""

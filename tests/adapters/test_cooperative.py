@@ -220,7 +220,9 @@ def test_a_registry_that_flaps_answers_twice_another_or_not_at_all(world: World)
     world.behave("another")
     assert ask() == [Code.UPSTREAM_UNTRUSTED]
     world.behave("twice")
-    assert [ask(), ask()] == [["answered"]] * 2
+    assert ask() == ["answered"]
+    # the second answer is seen before its connection is used again, or is refused as that of another request
+    assert ask() in (["answered"], [Code.UPSTREAM_UNTRUSTED])
     world.behave("flapping")
     assert sorted(map(len, [ask(), ask()])) in ([1, 2], [2, 2])
     world.behave("silent")

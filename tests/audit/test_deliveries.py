@@ -35,6 +35,7 @@ NOTIFY, NOTICE = "placement.notify", "ministry.notice"
 AGREEMENT = "ENT-2026-20"
 OUTSIDE = "rien de tel"
 RETURNS = "la suspension sera levée"
+UNREAD = "clé perdue"
 PERMIT = "9172-6438"
 KEY = str(UUID(int=17, version=4))
 
@@ -143,6 +144,20 @@ class Post:
         self.again = self.command("outbox", "drop", self.late[0], "--reason", OUTSIDE)
 
         self.suspended()
+        self.spoilt()
+
+    def spoilt(self) -> None:
+        """The row of what still waits does not open any more: a person gives it up, and the log tells what is known."""
+        number = self.late[1]
+        drop = ["outbox", "drop", number, "--reason", UNREAD]
+        with sqlite3.connect(self.gateway.folder / "gateway" / "db" / "passerelle.sqlite") as connection:
+            connection.execute("UPDATE outbox SET content = ? WHERE id = ?", (b"x" * 40, UUID(number).bytes))
+        self.unread = [
+            self.command(*drop),
+            self.command("outbox", "drop", "--party", "ministry", "--dead", "--unread", "--reason", UNREAD),
+            self.command(*drop, "--unread"),
+            self.command(*drop, "--unread"),
+        ]
 
     def suspended(self) -> None:
         """The ministry is suspended while a notice waits for it: that goes on waiting."""
@@ -192,7 +207,11 @@ def test_a_person_decides_about_dead_letters_and_nothing_else(post: Post) -> Non
     assert post.dead == ["dead"] * 3
     assert (post.listed, post.shown, post.resent, post.dropped) == (1, 0, 0, 0)
     assert post.others == 0  # another party's dead letters are none of its
-    assert (post.unfit, post.again) == ([1] * 3, 1)
+    assert (post.unfit, post.again) == ([2] * 3, 1)
+
+
+def test_what_does_not_open_is_given_up_once_and_by_its_own_word(post: Post) -> None:
+    assert post.unread == [2, 2, 0, 1]
 
 
 def test_a_suspended_party_s_notices_wait_for_it(post: Post) -> None:
@@ -212,7 +231,11 @@ def test_the_log_holds_and_tells_each_round(bench: Bench, post: Post) -> None:
         ("dead", "not_agreed"),
         ("dropped", OUTSIDE),
         ("resent", RETURNS),
+        ("dropped", UNREAD),
     ]
+    unread = told.pop()
+    assert (unread["notice"], unread["subjects"], unread["delivery"]) == (None, [], post.late[1])
+    assert unread["parties"]["upstream"] == "ministry"
     assert [one["delivery"] for one in told[:3]] == [one["delivery"] for one in [post.accepted[0], *post.accepted]]
     notified = [item.evidence for item in bench.items if item.evidence.get("operation") == NOTIFY]
     released = [one["exchange_id"] for one in notified if one["outcome"] == "released"]
@@ -225,7 +248,7 @@ def test_the_log_holds_and_tells_each_round(bench: Bench, post: Post) -> None:
 
 def test_an_auditor_learns_that_the_ministry_was_told_of_the_child(bench: Bench, post: Post) -> None:
     [(handle,)] = {tuple(one["handle"] for one in item.evidence["subjects"])
-                   for item in bench.items if item.leaf.kind == "delivery"}  # fmt: skip
+                   for item in bench.items if item.leaf.kind == "delivery" and item.evidence["subjects"]}  # fmt: skip
     found = Asked(post.log, post.trust).find(party="ministry").rows
     assert [(row.terms.operation, row.terms.purpose, row.terms.agreement) for row in found] == [
         (NOTICE, "placement", AGREEMENT)
@@ -272,6 +295,7 @@ def test_nothing_of_a_notice_is_in_the_logs_or_the_database(post: Post) -> None:
         pytest.param({"accepted_at": "2999-01-01T00:00:00.000000Z"}, Fault.TIME_DIFFERS, id="before it was accepted"),
         pytest.param({"policy": "0" * 64}, Fault.POLICY_DIFFERS, id="under another policy"),
         pytest.param({"subjects": []}, Fault.EVIDENCE_MALFORMED, id="about nobody"),
+        pytest.param({"subjects": [], "notice": None}, Fault.EVIDENCE_MALFORMED, id="delivered and not opened"),
         pytest.param({"operation": "nirec.verify"}, Fault.CONTRACT_DIFFERS, id="by another operation"),
         pytest.param(
             {"parties": {"caller": "cooperative", "gateway": "passerelle", "upstream": "ministry"}},
@@ -297,6 +321,13 @@ def test_a_delivery_of_what_nobody_let_wait_is_found(bench: Bench, operation: st
     notice = others[0] if others else str(uuid4())
     bench.forger.change(bench.one(NOTICE, "delivery", "delivered"), lambda evidence: evidence.update(notice=notice))
     assert bench.faults() == {Fault.EVIDENCE_DIFFERS}
+
+
+def test_a_delivery_that_tells_of_another_child_than_its_notice_is_found(bench: Bench) -> None:
+    bench.forger.change(
+        bench.one(NOTICE, "delivery", "delivered"), lambda evidence: evidence["subjects"][0].update(ledger="ab" * 32)
+    )
+    assert bench.faults() == {Fault.SUBJECTS_DIFFER}
 
 
 def test_where_the_notice_itself_stays_sealed_its_delivery_is_taken(bench: Bench, tmp_path: Path) -> None:

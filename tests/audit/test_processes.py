@@ -14,7 +14,7 @@ from gateway.audit.audit import audit
 from gateway.audit.bundle_check import Anchors, OnceRows
 from gateway.audit.files import LogFolder
 from gateway.audit.pool import Pool, processes
-from gateway.audit.repeats import NONCE_KEPT, find_repeated, id_row, message_row, nonce_row
+from gateway.audit.repeats import NONCE_KEPT, child, find_repeated, id_row, message_row, nonce_row, notice_row, told_row
 from gateway.audit.spill import Spill
 from gateway.audit.verdict import Fault
 from gateway.ledger.encoding import canonical_json
@@ -88,8 +88,8 @@ def test_a_process_that_is_ended_from_outside_is_no_verdict(log: Path) -> None:
 def test_an_id_stands_once_and_ids_of_two_kinds_are_two() -> None:
     one = uuid4()
     rows = id_row(5, one, exchange=True) + id_row(9, uuid4(), exchange=True) + id_row(2, one, exchange=False)
-    assert find_repeated(rows) == []
-    again = find_repeated(rows + id_row(3, one, exchange=True))
+    assert find_repeated(rows, {}) == []
+    again = find_repeated(rows + id_row(3, one, exchange=True), {})
     assert [(found.index, found.fault) for found in again] == [(5, Fault.LEAF_REPEATED)]
 
 
@@ -105,13 +105,34 @@ def test_an_id_stands_once_and_ids_of_two_kinds_are_two() -> None:
 )
 def test_a_nonce_is_replayed_within_the_time_that_it_is_remembered(later: timedelta, *, replayed: bool) -> None:
     rows = nonce_row(1, KEY, "n", NOW) + nonce_row(7, KEY, "n", NOW + later)
-    assert [found.index for found in find_repeated(rows)] == ([7] if replayed else [])
-    assert find_repeated(nonce_row(1, KEY, "n", NOW) + nonce_row(7, "cd" * 32, "n", NOW)) == []
+    assert [found.index for found in find_repeated(rows, {})] == ([7] if replayed else [])
+    assert find_repeated(nonce_row(1, KEY, "n", NOW) + nonce_row(7, "cd" * 32, "n", NOW), {}) == []
 
 
 def test_a_message_id_stands_once_even_within_one_exchange() -> None:
     rows = message_row(4, "urn:a") + message_row(4, "urn:a") + message_row(5, "urn:b")
-    assert [(found.index, found.fault) for found in find_repeated(rows)] == [(4, Fault.REPLAYED)]
+    assert [(found.index, found.fault) for found in find_repeated(rows, {})] == [(4, Fault.REPLAYED)]
+
+
+@pytest.mark.parametrize(
+    ("noticed", "told", "merged", "found"),
+    [
+        ("ab" * 32, "ab" * 32, {}, []),
+        ("ab" * 32, "cd" * 32, {}, [(3, Fault.SUBJECTS_DIFFER)]),
+        ("fe" * 32, "01" * 32, {}, [(3, Fault.SUBJECTS_DIFFER)]),
+        # the two became one child between the notice's acceptance and its record
+        ("ab" * 32, "cd" * 32, {child("ab" * 32): child("cd" * 32), child("cd" * 32): child("cd" * 32)}, []),
+        ("ab" * 32, "cd" * 32, {child("ab" * 32): child("01" * 32)}, [(3, Fault.SUBJECTS_DIFFER)]),
+        (None, "cd" * 32, {}, []),
+    ],
+)
+def test_a_delivery_tells_of_its_notice_s_child(
+    noticed: str | None, told: str, merged: dict[int, int], found: list[tuple[int, Fault]]
+) -> None:
+    notice = uuid4()
+    # a delivery may stand before its notice, and other notices beside them
+    rows = told_row(3, notice, told) + notice_row(4, notice, noticed) + notice_row(5, uuid4(), "ef" * 32)
+    assert [(one.index, one.fault) for one in find_repeated(rows, merged)] == found
 
 
 @pytest.mark.parametrize("expected", [10, 1_000_000, 10**9])
@@ -124,4 +145,4 @@ def test_what_repeats_lies_in_one_part_however_many_parts_there_are(expected: in
         parts = list(spill.parts())
     assert sum(len(part) for part in parts) == 600 * repeats.ROW_SIZE
     assert len(parts) > (1 if expected > 100_000 else 0)
-    assert sorted(found.index for part in parts for found in find_repeated(part)) == list(range(300, 600))
+    assert sorted(found.index for part in parts for found in find_repeated(part, {})) == list(range(300, 600))

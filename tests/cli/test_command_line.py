@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -85,6 +86,28 @@ def test_config_check_and_show(made: Path, capsys: pytest.CaptureFixture[str]) -
     assert "4 parties" in capsys.readouterr().out
     assert run(["config", "show", "--config", config, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["listen"]["workers"] == 2
+
+
+@pytest.mark.parametrize(
+    ("reason", "language", "advice"),
+    [
+        (" ", "fr", "dites en une ligne pourquoi"),
+        ("x" * 201, "fr", "201 caractères: abrégez-la, 200 au plus"),
+        ("deux\nlignes", "en", "type it again"),
+        ("le 0000 0000 00000", "fr", "désignez l'enfant ou l'avis autrement"),
+    ],
+    ids=["blank", "long", "two_lines", "nirec"],
+)
+def test_a_reason_that_is_none_is_wrong_usage_and_says_what_to_write(
+    made: Path, capsys: pytest.CaptureFixture[str], reason: str, language: str, advice: str
+) -> None:
+    which: list[list[str]] = [[str(uuid4())], ["--party", "ministry", "--dead"]]
+    for one in which:
+        line = ["--lang", language, "outbox", "drop", *one, "--reason", reason]
+        assert run([*line, "--config", str(made / "passerelle.toml")]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert advice in said
+        assert reason.strip() == "" or reason not in said
 
 
 def test_every_setting_is_explained_in_both_languages(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from gateway.cli.status_view import StatusView, bar, sparkline
 from gateway.http.health import HealthListener
 from gateway.messages.catalogue import Catalogue
 from gateway.watch.alarms import ALARMS
-from gateway.watch.facts import Alive, Facts, UpstreamFacts, to_json
+from gateway.watch.facts import Alive, EffectsFacts, Facts, UpstreamFacts, to_json
 from gateway.watch.snapshots import FOLDER
 from tests.adapters.fakes import until
 from tests.exchange.live import ROOT, LiveGateway, descendants
@@ -80,6 +80,12 @@ def test_standbys_are_shown_where_commits_wait_for_them(there: int | None, shown
 
 
 # a gateway that runs ------------------------------------------------------------------------------------------------
+
+
+def test_effects_that_nobody_knows_are_shown_by_party() -> None:
+    found = screen(but(effects=(EffectsFacts("cooperative", 2, 700.0),)), "fr").splitlines()
+    assert any(line.split() == ["cooperative", "2", "700", "s"] for line in found)
+    assert "Effets d'issue inconnue" not in screen(WELL, "fr")
 
 
 def test_a_running_gateway_tells_what_both_workers_did(live: LiveGateway, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from gateway.change import Change
     from gateway.delivery.rows import Claimed
-    from gateway.notices import Outcome, Round
+    from gateway.notices import Outcome, Round, Unread
     from gateway.storage import Database
 
 LEASE = timedelta(seconds=60)
@@ -45,6 +45,7 @@ class Journal:
 
     database: Database
     rounds: list[Round] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
     crash: str = ""
 
     def record(self, done: Round, changes: tuple[Change, ...]) -> None:
@@ -56,6 +57,12 @@ class Journal:
         self.rounds.append(done)
         if self.crash == "after the record":
             raise CrashError
+
+    def give_up(self, letter: Unread, changes: tuple[Change, ...]) -> None:
+        with self.database.writing(alone=True) as connection:
+            for change in changes:
+                make_change(connection, change)
+        self.unread.append(letter)
 
     @property
     def outcomes(self) -> list[str]:

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.delivery.acts import OutboxActError, OutboxActs
+from gateway.delivery.acts import OutboxActError, OutboxActs, UnfitReasonError
+from gateway.errors import KeystoreError, Refusal
 
 from .test_outbox import write
 
@@ -58,10 +59,21 @@ def test_a_letter_that_is_given_up_is_gone_and_recorded(post: Post) -> None:
     assert post.ministry.effects == []
 
 
-@pytest.mark.parametrize("reason", ["", " ", "x" * 201, "deux\nlignes", "le NIREC 0000000000000"])
-def test_without_a_fit_reason_nothing_is_done(post: Post, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("", "empty"),
+        (" ", "empty"),
+        ("x" * 201, "long"),
+        ("deux\nlignes", "unprintable"),
+        ("d'un autre clavier \udce9", "unprintable"),
+        ("le NIREC 0000000000000", "nirec"),
+    ],
+    ids=["empty", "blank", "long", "two_lines", "no_utf_8", "nirec"],
+)
+def test_without_a_fit_reason_nothing_is_done(post: Post, reason: str, why: str) -> None:
     notice = dead(post)
-    with pytest.raises(OutboxActError, match="outbox_reason_unfit"):
+    with pytest.raises(UnfitReasonError, match=f"outbox_reason_{why}"):
         acts(post).drop(notice.delivery, reason)
     assert (post.journal.rounds, [one.state for one in post.outbox.listed(9)]) == ([], ["dead"])
 
@@ -73,3 +85,46 @@ def test_only_dead_letters_are_acted_on(post: Post) -> None:
     with pytest.raises(OutboxActError, match="outbox_unknown"):
         acts(post).drop(uuid4(), "inconnu")
     assert post.journal.rounds == []
+
+
+def spoil(post: Post, notice: Notice) -> None:
+    """Its row is not what was sealed any more."""
+    with post.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE outbox SET content = ? WHERE id = ?", (b"x" * 40, notice.delivery.bytes))
+
+
+@pytest.mark.parametrize("state", ["dead", "waiting"])
+def test_one_that_does_not_open_is_given_up_with_what_is_known_of_it(post: Post, state: str) -> None:
+    notice = dead(post) if state == "dead" else post.notice()
+    later = post.notice()
+    if state == "waiting":
+        post.post(notice)
+        assert [one.delivery for one in post.claim()] == [notice.delivery]  # a dispatcher is at it
+    post.post(later)  # of the same child: it waits for the other
+    spoil(post, notice)
+    with pytest.raises(KeystoreError, match="outbox_sealed_otherwise"):
+        acts(post).drop(notice.delivery, "clé perdue")
+    acts(post).drop_unread(notice.delivery, "clé perdue")
+    [told] = post.journal.unread
+    assert (told.delivery, told.addressee, told.reason) == (notice.delivery, "ministry", "clé perdue")
+    assert (told.accepted, told.expires) == (notice.accepted, notice.expires)
+    assert post.outbox.one(notice.delivery) is None
+    assert [one.delivery for one in post.claim()] == [later.delivery]
+
+
+def test_one_that_opens_is_not_given_up_unread(post: Post) -> None:
+    notice = dead(post)
+    with pytest.raises(OutboxActError, match="outbox_opens"):
+        acts(post).drop_unread(notice.delivery, "clé perdue")
+    with pytest.raises(UnfitReasonError, match="outbox_reason_empty"):
+        acts(post).drop_unread(notice.delivery, "")
+    with pytest.raises(OutboxActError, match="outbox_unknown"):
+        acts(post).drop_unread(uuid4(), "clé perdue")
+    assert (post.journal.unread, [one.state for one in post.outbox.listed(9)]) == ([], ["dead"])
+
+
+def test_one_that_is_sealed_anew_meanwhile_stays(post: Post) -> None:
+    notice = dead(post)
+    with pytest.raises(Refusal):
+        write(post, post.outbox.dropped_unread(notice.delivery, b"x" * 40))
+    assert [one.state for one in post.outbox.listed(9)] == ["dead"]

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from adapters.civil_registry.sandbox.births import make_births
 from gateway.audit.audit import audit
+from gateway.audit.counts import ReceiptCount
 from gateway.cli.main import run
 from gateway.client.batch import report
 from gateway.client.batch_file import FileRecord, read_records
@@ -170,6 +172,17 @@ def test_the_registry_is_down_in_the_middle(
     said = ask(capsys, "report", batch.file, *as_cooperative(town))
     assert (said["exit_code"], said["complete"], said["commitment"]) == (0, True, state_of(batch).commitment)
     assert json.loads(Path(said["receipt"]).read_text(encoding="utf-8"))["status"] == 200
+
+    # what the party kept is in the log: a line for each record, and each report of the gateway's that it asked for
+    def held() -> dict[str, int]:
+        log, trust = town.folder / "gateway" / "log", town.folder / "trust"
+        asked = ["audit", "check-kept", str(log), "--trust", str(trust), "--receipts", str(batch.journal.folder)]
+        assert run([*asked, "--json"]) == 0
+        counts: dict[str, int] = json.loads(capsys.readouterr().out)["receipts"]
+        return counts
+
+    assert until(lambda: held()["pending"] == 0, 60)
+    assert held() == asdict(ReceiptCount(held=40 + 2))
 
     # a receipt, the key and the file make the request again whose digest was signed
     receipt = json.loads(batch.journal.receipts.read_text(encoding="utf-8").splitlines()[6])

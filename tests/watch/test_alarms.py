@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.watch.alarms import ALARMS, raised
-from gateway.watch.facts import Alive, BudgetFacts, FetchFacts, LossFacts, OutboxFacts, OutsideFacts
+from gateway.watch.facts import Alive, BudgetFacts, EffectsFacts, FetchFacts, LossFacts, OutboxFacts, OutsideFacts
 from tests.watch.made import WELL, but
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ CASES: dict[str, tuple[Facts, str, Facts]] = {
         "log",
         but(disks=(replace(WELL.disks[0], free=1 << 30),)),
     ),
+    "effects_unknown": (but(effects=(EffectsFacts("cooperative", 2, 700.0),)), "cooperative (2)", WELL),
     "outbox_dead": (but(outbox=(replace(OUTBOX, dead=2),)), "ministry (2)", but(outbox=(OUTBOX,))),
     "outbox_late": (
         but(outbox=(replace(OUTBOX, oldest_seconds=3601.0),)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.watch.alarms import ALARMS
+from gateway.watch.facts import EffectsFacts
 from gateway.watch.meters import BUCKETS, Meters
 from gateway.watch.metrics import METRICS, exposition
 from gateway.watch.snapshots import Collector, Reporter
@@ -85,3 +86,12 @@ def test_alarms_are_0_until_they_hold() -> None:
 def test_what_is_not_known_is_not_said() -> None:
     assert scraped(None)["passerelle_checkpoint_age_seconds"].samples == []
     assert scraped(None)["passerelle_upstream_last_success_seconds"].samples == []
+
+
+def test_effects_that_nobody_knows_are_a_gauge_of_each_party() -> None:
+    found = scraped(None, but(effects=(EffectsFacts("cooperative", 2, 700.0),)))
+    gauges = [found[f"passerelle_effects_{name}"].samples for name in ("unknown", "oldest_seconds")]
+    assert [[(one.labels, one.value) for one in samples] for samples in gauges] == [
+        [({"party": "cooperative"}, 2)],
+        [({"party": "cooperative"}, 700)],
+    ]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.effects.storage import SETTLED_WITHIN
 from gateway.settings import Folders
 from gateway.watch.alarms import raised
-from gateway.watch.facts import BudgetFacts, Facts, UnreadableFactsError, from_json, to_json
+from gateway.watch.facts import BudgetFacts, EffectsFacts, Facts, UnreadableFactsError, from_json, to_json
 from gateway.watch.meters import Meters
-from gateway.watch.observer import KnownPolicy, Observer
+from gateway.watch.observer import EFFECT_ENDED, KnownPolicy, Observer
 from gateway.watch.snapshots import Collector, Reporter
-from gateway.watch.storage import Letters, Stored
+from gateway.watch.storage import Letters, Stored, Unknown
 from tests.watch.made import WELL, MovedClock, observer_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class FakeDatabase:
 
     def outbox(self) -> tuple[Letters, ...]:
         return (Letters("ministry", 2, 1, 0, datetime(2026, 11, 22, 11, 59, tzinfo=UTC)),)
+
+    def effects(self, ended: datetime) -> tuple[Unknown, ...]:
+        return (Unknown("cooperative", 3, ended - timedelta(minutes=5)),)
 
     def claims(self) -> int:
         return 7
@@ -230,3 +234,10 @@ def test_what_waits_in_the_outbox_is_told_with_its_age(tmp_path: Path) -> None:
     assert [(one.party, one.waiting, one.failing, one.dead, one.oldest_seconds) for one in found] == [
         ("ministry", 2, 1, 0, 60.0)
     ]
+
+
+def test_effects_that_nobody_knows_are_told_with_their_age(tmp_path: Path) -> None:
+    facts = watching(tmp_path, Stored(0, None, 0, 0, 0), MovedClock()).facts()
+    assert facts.effects == (EffectsFacts("cooperative", 3, 900.0),)
+    assert from_json(to_json(facts)).effects == facts.effects
+    assert EFFECT_ENDED == SETTLED_WITHIN

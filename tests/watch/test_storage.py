@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from gateway.errors import PasserelleError
 from gateway.storage import Database, open_database
 from gateway.watch.meters import Meters
-from gateway.watch.storage import MOST_CLAIMS, DatabaseWatch, Metered
+from gateway.watch.storage import MOST_CLAIMS, DatabaseWatch, Metered, Unknown
 from tests.watch.made import MovedClock
 
 if TYPE_CHECKING:
@@ -74,3 +75,26 @@ def test_group_commits_are_counted_and_failed_ones_are_not(url: str) -> None:
     snapshot = meters.snapshot()
     assert snapshot["counts"] == [[["commits"], 1], [["committed_records"], 1]]
     assert snapshot["times"][0][1][-1] == 0.25  # type: ignore[index]  # rows as JSON has them
+
+
+def test_effects_that_nobody_knows_are_counted_by_party(url: str) -> None:
+    database = open_database(url, durable=True)
+    watch = DatabaseWatch(lambda: open_database(url, durable=False))
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    rows = [
+        ("unknown", "cooperative", "2026-11-23T11:59:59Z"),  # whoever calls it so knows that its exchange has ended
+        ("unknown", "cooperative", "2026-11-20T08:00:00Z"),
+        ("open", "cooperative", "2026-11-23T11:49:59Z"),  # as long ago as no exchange lasts
+        ("open", "ministry", "2026-11-23T11:50:00Z"),
+        ("settled", "ministry", "2026-11-20T08:00:00Z"),
+    ]
+    with database.writing() as connection:
+        for number, (state, party, at) in enumerate(rows):
+            values = (number.to_bytes(16), b"k" * 32, party, at, state)
+            connection.exec_driver_sql(
+                "INSERT INTO intents (exchange_id, key, party, at, state) VALUES (?, ?, ?, ?, ?)", values
+            )
+    found = watch.effects(noon - timedelta(minutes=10))
+    assert found == (Unknown("cooperative", 3, datetime(2026, 11, 20, 8, tzinfo=UTC)),)
+    watch.close()
+    database.dispose()
