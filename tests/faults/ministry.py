@@ -27,10 +27,8 @@ class MinistryNight(Night):
     """A Night whose cooperative has notices for the ministry; the ministry's own database is read from here."""
 
     def asks_it(self, **settings: float) -> None:
-        """How the ministry is asked, before the gateway starts: the variables reach no section inside a section."""
-        path, section = self.folder / "passerelle.toml", "[upstreams.ministry]\n"
-        lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
-        path.write_text(path.read_text(encoding="utf-8").replace(section, section + lines), encoding="utf-8")
+        """How the ministry is asked, before the gateway starts."""
+        self.environ |= {f"PASSERELLE_UPSTREAMS__MINISTRY__{name.upper()}": str(to) for name, to in settings.items()}
 
     @property
     def _held(self) -> Path:
