@@ -11,6 +11,7 @@ import os
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gateway.errors import KeystoreError
@@ -59,7 +60,8 @@ class Generations:
 
     def current(self, kind: str) -> Generation:
         """The generation in use now: the last one whose time has come; raises KeystoreError."""
-        return _current(self.all(kind), self._clock.now())
+        known = self.all(kind)
+        return known[0] if known is _first(kind) else _current(known, self._clock.now())
 
     def name(self, kind: str) -> str:
         """The name of the key in use now; raises KeystoreError."""
@@ -75,12 +77,15 @@ class Generations:
             with self._lock:
                 self._look()
                 self._looked = now
-        return self._table.get(kind) or (Generation(kind, 0, _BEGINNING),)
+        return self._table.get(kind) or _first(kind)
 
     def within(self, kind: str, overlap: timedelta) -> tuple[Generation, ...]:
         """The generation in use, and before it those that were in use less than ``overlap`` ago; newest first."""
+        known = self.all(kind)
+        if known is _first(kind):
+            return known  # never rotated, and asked for several times in an exchange
         now = self._clock.now()
-        begun = sorted((one for one in self.all(kind) if one.since is not None and one.since <= now), key=_order)
+        begun = sorted((one for one in known if one.since is not None and one.since <= now), key=_order)
         ends = [one.since for one in begun[1:]]
         kept = [one for one, end in zip(begun, ends, strict=False) if end is not None and now - end < overlap]
         return (begun[-1], *reversed(kept))
@@ -116,7 +121,7 @@ class Generations:
     def _fresh(self, kind: str) -> tuple[Generation, ...]:
         with self._lock:
             self._look()
-        return self._table.get(kind) or (Generation(kind, 0, _BEGINNING),)
+        return self._table.get(kind) or _first(kind)
 
     def _look(self) -> None:
         try:
@@ -142,6 +147,12 @@ class Generations:
         temporary.replace(self._path)
         with self._lock:
             self._look()
+
+
+@cache
+def _first(kind: str) -> tuple[Generation, ...]:
+    """All that there are of a kind that was never rotated: in use since ever."""
+    return (Generation(kind, 0, _BEGINNING),)
 
 
 def _current(known: tuple[Generation, ...], now: datetime) -> Generation:

@@ -30,10 +30,6 @@ class MinistryNight(Night):
         """How the ministry is asked, before the gateway starts."""
         self.environ |= {f"PASSERELLE_UPSTREAMS__MINISTRY__{name.upper()}": str(to) for name, to in settings.items()}
 
-    @property
-    def _held(self) -> Path:
-        return self.folder / "sandbox" / "ministry-notices" / "notices.sqlite"
-
     def rows(self, query: str, path: Path | None = None) -> list[tuple[Any, ...]]:
         """Of the gateway's database, unless another is named."""
         with closing(sqlite3.connect(path or self.database, timeout=30)) as connection:
@@ -43,18 +39,19 @@ class MinistryNight(Night):
         """How many notices wait, dead letters included."""
         return int(self.rows("SELECT COUNT(*) FROM outbox")[0][0])
 
-    def held(self) -> list[tuple[str, str, str]]:
-        """Number, child and event of each notice that the ministry took, in the order in which it took them."""
-        if not self._held.exists():
-            return []
-        return self.rows("SELECT number, child, event FROM notices ORDER BY place", self._held)
+    def held(self, by: str = "ministry") -> list[tuple[str, str, str]]:
+        """Number, child and event of each notice that an authority took, in the order in which it took them."""
+        path = self.folder / "sandbox" / f"{by}-notices" / "notices.sqlite"
+        return self.rows("SELECT number, child, event FROM notices ORDER BY place", path) if path.exists() else []
 
     def children(self) -> list[str]:
         """The cooperative's handles."""
         path = self.folder / "sandbox" / "cooperative" / "registrations.sqlite"
         return [str(row[0]) for row in self.rows("SELECT handle FROM registrations ORDER BY number", path)]
 
-    def notified(self, children: Iterable[str], events: Iterable[str] = EVENTS, callers: int = 1) -> dict[str, str]:
+    def notified(
+        self, children: Iterable[str], events: Iterable[str] = EVENTS, callers: int = 1, to: str = "ministry"
+    ) -> dict[str, str]:
         """Each of these events of each of these children, accepted: event by delivery.
 
         Through the gateway's own door over ``callers`` kept connections; one child's all go through the same, in order.
@@ -63,22 +60,22 @@ class MinistryNight(Night):
 
         def of(part: list[str]) -> dict[str, str]:
             client = self.client("cooperative")
-            return {self._notified(client, child, event): event for child in part for event in events}
+            return {self._notified(client, child, event, to): event for child in part for event in events}
 
         with ThreadPoolExecutor(callers) as pool:
             return {key: event for found in pool.map(of, _parts(wanted, callers)) for key, event in found.items()}
 
-    def _notified(self, client: PartyClient, child: str, event: str) -> str:
-        fields = {"handle": child, "addressee": "ministry", "event": event, "date": "2026-11-23"}
+    def _notified(self, client: PartyClient, child: str, event: str, to: str) -> str:
+        fields = {"handle": child, "addressee": to, "event": event, "date": "2026-11-23"}
         fields |= {"permit": "1234-5678", "region": "06"}
         answer = client.send(client.prepare("placement.notify", fields, salted=True))
         assert answer.status == 200, answer.body
         return str(json.loads(answer.body)["delivery"])
 
-    def rounds(self) -> dict[str, list[dict[str, Any]]]:
+    def rounds(self, operation: str = "ministry.notice") -> dict[str, list[dict[str, Any]]]:
         """The evidence of every published round of each delivery, in the order of the log."""
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for kept in Book(self.log, self.folder / "trust").every("delivery", "ministry.notice"):
+        for kept in Book(self.log, self.folder / "trust").every("delivery", operation):
             found[kept.evidence["delivery"]].append(kept.evidence)
         return found
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import shutil
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.development import Ports
 from tests.adapters.fakes import free_port, until
 from tests.faults.night import Night
 
@@ -26,7 +26,7 @@ def second(first: Night, folder: Path) -> Night:
     (folder / "gateway" / "db").mkdir(mode=0o700)
     node = copy.copy(first)
     node.folder, node.processes = folder, {}
-    node.ports = Ports(first.ports.registry, first.ports.control, free_port(), free_port())
+    node.ports = replace(first.ports, gateway=free_port(), health=free_port())
     own = {"LISTEN__PORT": node.ports.gateway, "LISTEN__HEALTH_PORT": node.ports.health, "FOLDERS__LOG": first.log}
     node.environ = first.environ | {f"PASSERELLE_{name}": str(value) for name, value in own.items()}
     return node
