@@ -80,7 +80,8 @@ def with_raise(text: str, raising: Raising) -> str:
         raise ConfigurationError("policy_not_drafted")
     said, begins = _written(raising.raised), budget.start_mark
     if (former := _value(budget, "raised")) is not None:
-        return f"{text[: former.start_mark.index]}{said}{text[_end(former) :]}"
+        kept = text[: former.start_mark.index]
+        return f"{kept}{' ' if kept.endswith(':') else ''}{said}{text[_end(former) :]}"
     if budget.flow_style:
         return f"{text[: begins.index + 1]}raised: {said}, {text[begins.index + 1 :]}"
     return f"{text[: begins.index]}raised: {said}\n{' ' * begins.column}{text[begins.index :]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import yaml
 from gateway.composition import Composition
 from tests.adapters.fakes import ShiftedClock
 from tests.audit.gateway_run import Gateway
-from tests.cli.desk import Desk
+from tests.cli.desk import Desk, narrower
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,6 +128,18 @@ def test_an_agreement_that_is_not_there_and_a_file_that_is(desk: Desk) -> None:
     assert path.read_text() == "somebody's work"
     options = ("--subjects", 1, "--hours", 1, "--reason", WHY, "--out", path, "--config", desk.config)
     assert AGREEMENT in desk.run("policy", "break-glass", "ENT-9", *options, expect=2)
+
+
+def test_a_text_in_which_the_raise_would_mean_something_else_is_not_drafted(desk: Desk) -> None:
+    """An anchor stands before what it names, where the raise would be put."""
+    path = desk.write("v2.yaml", narrower)
+    before, after = path.read_text("utf-8").split(f"  {AGREEMENT}:\n")
+    flow = "budget: &limit {subjects: 9, window_hours: 24, break_glass: {subjects: 9, hours: 12}}\n    validity"
+    text = re.sub(r"budget:.*?validity", flow, after, count=1, flags=re.DOTALL)
+    path.write_text(f"{before}  {AGREEMENT}:\n{text}", encoding="utf-8")
+    desk.change(path)
+    assert "à la main" in asked(desk, expect=2)["error"]
+    assert not (desk.folder / "glace.yaml").exists()
 
 
 def test_the_draft_is_the_policy_in_force_but_for_the_raise(desk: Desk) -> None:

@@ -148,6 +148,12 @@ def test_an_unknown_variable_is_an_error(
     assert name.split("_", 1)[1].rsplit("__", maxsplit=1)[-1].lower() in capsys.readouterr().err
 
 
+def test_what_is_not_there_is_refused_and_not_called_unproven(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    number = "2e73b17f-afe9-4d70-b5bd-98dcfc5c5ca1"
+    assert run(["outbox", "show", number, "--config", str(made / "passerelle.toml")]) == 1
+    assert capsys.readouterr().err.startswith(f"Refusé: aucun avis {number}")
+
+
 def test_keys_that_others_can_read_are_refused(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key = made / "gateway" / "keys" / "nirec-0.mac"
     os.chmod(key, 0o644)  # noqa: PTH101  as an operator's chmod would

@@ -38,10 +38,13 @@ RAISED_IN_LINES = LINES.replace(
     "      raised:\n        subjects: 1\n        validity:\n          since: '2026-11-20T00:00:00Z'\n"
     "          until: '2026-11-20T01:00:00Z'\n\n    # what they may see\n    fields: [outcome]",
 )
+NONE_IN_LINES = LINES.replace("    fields: [outcome]", "      raised:   # nothing now\n    fields: [outcome]")
 RAISED_IN_FLOW = FLOW.replace("hours: 4}}", "hours: 4}, raised: {subjects: 1}}")
 
 
-@pytest.mark.parametrize("text", [LINES, FLOW, RAISED_IN_LINES, RAISED_IN_FLOW, LINES.replace("\n", "\r\n")])
+@pytest.mark.parametrize(
+    "text", [LINES, FLOW, RAISED_IN_LINES, RAISED_IN_FLOW, NONE_IN_LINES, LINES.replace("\n", "\r\n")]
+)
 def test_it_is_there_once_and_the_rest_is_as_it_was(text: str) -> None:
     before, drafted = yaml.safe_load(text), with_raise(text, RAISING)
     after = yaml.safe_load(drafted)
