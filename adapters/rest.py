@@ -114,15 +114,20 @@ class RestDialogue:
         salt = self._salts.new()
         call = self._operation.request(grant.message.fields, salt)
         request = self._client.prepare(call, grant)
-        return Question(kept.asked(request.part), lambda timeout: self._answer(request, salt, kept, timeout))
+        asked = call.repeats
+        return Question(kept.asked(request.part), lambda timeout: self._answer(request, salt, asked, kept, timeout))
 
-    def _answer(self, request: RestRequest, salt: bytes, kept: Keeping, timeout: float) -> Answered:
+    def _answer(
+        self, request: RestRequest, salt: bytes, repeats: tuple[str | None, ...], kept: Keeping, timeout: float
+    ) -> Answered:
         answer = self._client.send(request, self._operation.statuses, timeout)
         part = self._client.vouched(request, answer, secret=self._operation.secret_answer)
         try:
             read = self._operation.read(answer.status, answer.body)
         except ValueUnfitError:
             raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False) from None
+        if not read.is_answer_to(repeats):
+            raise AttemptFailedError(Code.UPSTREAM_UNTRUSTED, again=False)
         if read.salt is not None:
             theirs = part.base.decode("ascii") if isinstance(part, RestPart) else ""
             self._salts.accept(read.salt, salt, request.part.base.decode("ascii") + theirs)

@@ -167,17 +167,22 @@ class SoapDialogue:
         kept = keeping(self._operation.apart, self._officers)
         salt = self._salts.new()
         payload = self._operation.payload(grant.message.fields, salt)
+        repeats = self._operation.repeats(payload)
         if self._encryption is not None:
             self._encryption.conceal(payload, self._operation.encrypted)
         request = self._client.prepare(payload, self._operation.action)
-        return Question(kept.asked(request.part), lambda timeout: self._answer(request, salt, kept, timeout))
+        return Question(kept.asked(request.part), lambda timeout: self._answer(request, salt, repeats, kept, timeout))
 
-    def _answer(self, request: SoapRequest, salt: bytes, kept: Keeping, timeout: float) -> Answered:
+    def _answer(
+        self, request: SoapRequest, salt: bytes, repeats: tuple[str | None, ...], kept: Keeping, timeout: float
+    ) -> Answered:
         vouched = self._client.vouched(request, self._client.send(request, timeout), self._operation)
         try:
             answer = self._operation.read(vouched.payload)
         except ValueUnfitError:
             raise AttemptFailedError(Code.UPSTREAM_MALFORMED, again=False) from None
+        if not answer.is_answer_to(repeats):
+            raise AttemptFailedError(Code.UPSTREAM_UNTRUSTED, again=False)
         if answer.salt is not None:
             self._salts.accept(answer.salt, salt, f"{request.message_id} {vouched.message_id}")
         return Answered(answer.fields, kept.answered(vouched.part))

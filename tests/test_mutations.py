@@ -18,6 +18,7 @@ _ELSEWHERE = [
     "tests/adapters/test_encryption.py",
     "tests/adapters/test_foreign.py",
     "tests/adapters/test_mapping.py",
+    "tests/adapters/test_notices.py",
     "tests/adapters/test_registrations.py",
     "tests/adapters/test_upstream_answer.py",
     "tests/audit/test_acknowledgements.py",

@@ -113,10 +113,18 @@ class AnswerSalt(_Strict):
 
 
 class Answer(_Strict):
-    """The answer: its salt where it has one, its fields, and what another HTTP status means (REST, unsigned)."""
+    """The answer.
+
+    Attributes:
+        salt: where it has one.
+        fields: ours, by their places.
+        repeats: places that say again what a place of their request said: one that does not is another's answer.
+        statuses: what another HTTP status means (REST, unsigned).
+    """
 
     salt: AnswerSalt | None = None
     fields: dict[str, Annotated[Target, _named("at")]] = {}
+    repeats: dict[str, str] = {}
     statuses: dict[int, dict[str, str]] = {}
 
 

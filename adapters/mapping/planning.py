@@ -41,10 +41,42 @@ class Theirs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadAnswer:
-    """Canonical fields of an answer, and its salt; None where their document has none."""
+    """What an answer says.
+
+    Attributes:
+        fields: the canonical ones.
+        salt: None where their document has none.
+        repeated: what it says again of the request; None where it need not say anything again.
+    """
 
     fields: Mapping[str, object] = field(repr=False)
     salt: bytes | None = field(repr=False)
+    repeated: tuple[str | None, ...] | None = field(default=None, repr=False)
+
+    def is_answer_to(self, asked: tuple[str | None, ...]) -> bool:
+        """Whether it says again what was asked, where it must: else it answers somebody else's question."""
+        return self.repeated is None or self.repeated == asked
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """The places of their answer that say again what stood in their request; both as texts, in one order."""
+
+    _view: View
+    _asked: tuple[tuple[str, ...], ...]
+    _answered: tuple[tuple[str, ...], ...]
+
+    def asked(self, root: object) -> tuple[str | None, ...]:
+        """What the request says there; None for a place that it does not have."""
+        return tuple(self._text(root, way) for way in self._asked)
+
+    def answered(self, root: object) -> tuple[str | None, ...]:
+        """What the answer says there."""
+        return tuple(self._text(root, way) for way in self._answered)
+
+    def _text(self, root: object, way: tuple[str, ...]) -> str | None:
+        found = self._view.find(root, way)
+        return self._view.text(found[0]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +86,11 @@ class AnswerReader:
     _view: View
     _plan: AnswerPlan
     _salt: tuple[AnswerSalt, tuple[str, ...]] | None
+    _repeats: Repeats
 
     def read(self, root: object) -> ReadAnswer:
-        """Its canonical fields and its salt; raises ValueUnfitError for one that has no canonical form."""
-        return ReadAnswer(self._plan.read(root), self._read_salt(root))
+        """What it says; raises ValueUnfitError for one that has no canonical form."""
+        return ReadAnswer(self._plan.read(root), self._read_salt(root), self._repeats.answered(root))
 
     def _read_salt(self, root: object) -> bytes | None:
         if self._salt is None:
@@ -74,10 +107,12 @@ class Planned:
     Attributes:
         secret_answer: whether the answer holds personal data.
         apart: which messages evidence seals apart (C5).
+        repeats: what an answer must say again.
     """
 
     request: Plan
     answer: AnswerReader
+    repeats: Repeats
     secret_answer: bool
     apart: Apart
 
@@ -110,7 +145,30 @@ def planned(
         salt = _salt_place(theirs.answer, said, segments)
     except ContractError as error:
         raise error.below("answer", "salt") from None
-    return Planned(request, AnswerReader(view, answer, salt), canonical.secret_answer, apart)
+    try:
+        repeats = _repeats(theirs, served, view, segments)
+    except ContractError as error:
+        raise error.below("answer", "repeats") from None
+    reader = AnswerReader(view, answer, salt, repeats)
+    return Planned(request, reader, repeats, canonical.secret_answer, apart)
+
+
+def _repeats(theirs: Theirs, served: Served, view: View, segments: Segments) -> Repeats:
+    """Where an answer says again what was asked; raises ContractError, its path from these places."""
+    asked, answered = [], []
+    for place, told in served.answer.repeats.items():
+        if told not in served.request:
+            raise ContractError(f"nothing is mapped to {told}; an answer repeats what is", (place,))
+        try:
+            ways = segments(told), segments(place)
+            leaves = single(theirs.request, ways[0], "").leaf and single(theirs.answer, ways[1], "").leaf
+        except ContractError as error:
+            raise ContractError(error.text, (place,)) from None
+        if not leaves:
+            raise ContractError("what is repeated is one value", (place,))
+        asked.append(ways[0])
+        answered.append(ways[1])
+    return Repeats(view, tuple(asked), tuple(answered))
 
 
 def _salt_place(place: Declared, said: Answer, segments: Segments) -> tuple[AnswerSalt, tuple[str, ...]] | None:

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RestCall:
-    """A request, not yet signed: the raw target below the upstream's address, and the JSON body or nothing."""
+    """A request, not yet signed: the raw target below the upstream's address, and the JSON body or nothing.
+
+    ``repeats`` is what its answer must say again (planning.Repeats).
+    """
 
     method: str
     target: str
     body: bytes = field(repr=False)
+    repeats: tuple[str | None, ...] = field(default=(), repr=False)
 
 
 class RestOperation(Protocol):

@@ -79,7 +79,7 @@ class MappedRestOperation:
         except (LexicalError, KeyError, ValueUnfitError):
             raise Refusal(Code.FIELD_INVALID) from None
         body = json.dumps(asked["body"], ensure_ascii=False, separators=(",", ":")).encode() if "body" in asked else b""
-        return RestCall(theirs.method, target, body)
+        return RestCall(theirs.method, target, body, self._plan.repeats.asked(asked))
 
     def read(self, status: int, body: bytes) -> ReadAnswer:
         """Their answer as canonical fields; raises ValueUnfitError for one that is not as their document says."""

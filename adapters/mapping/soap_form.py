@@ -71,6 +71,10 @@ class SoapOperation:
             raise Refusal(Code.FIELD_INVALID)
         return payload
 
+    def repeats(self, payload: etree._Element) -> tuple[str | None, ...]:
+        """What the answer to this must say again (planning.Repeats)."""
+        return self._plan.repeats.asked(payload)
+
     def read(self, payload: etree._Element) -> ReadAnswer:
         """Their answer as canonical fields; raises ValueUnfitError for one that is not as their document says."""
         if payload.tag != self.answer_tag or not self._document.is_valid(payload):

@@ -94,6 +94,7 @@ def fault(answer: bytes) -> str:
 def test_a_notice_has_its_effect_once_however_often_it_comes(world: World) -> None:
     first, again = world.post(notice("n-1")), world.post(notice("n-1", nature="FIN"))
     assert [(status, state(text)) for status, text in (first, again)] == [(200, "NOUVEAU"), (200, "DOUBLON")]
+    assert {next(parse(text).iter(f"{{{NOTICES}}}accuse")).get("noAvis") for _, text in (first, again)} == {"n-1"}
     assert ("n-1", "ab" * 32, "OFF", "20261123", "1234-5678", "06") in world.held()
     assert [row[0] for row in world.held()].count("n-1") == 1
 

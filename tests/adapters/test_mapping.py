@@ -24,6 +24,7 @@ FOLDERS = {
     "registry": ROOT / "civil_registry" / "v1",
     "permits": ROOT / "foreign" / "childcare_permits",
     "capacity": ROOT / "foreign" / "territorial_capacity",
+    "benefits": ROOT / "foreign" / "benefits_notices",
 }
 
 
@@ -72,6 +73,9 @@ REFUSED = {
     "no_salt": ("registry", "ec:salt: {salt: base64}", "ec:salt: {constant: QUFB}", "ec:nirec:", "without a salt"),
     "no_salt_in_the_answer": ("registry", 'salt: {at: "ec:salt"}', "#", "", "say where its salt"),
     "salt_nowhere": ("registry", '{at: "ec:salt"}', '{at: "ec:sel"}', '{at: "ec:salt"}', "}sel"),
+    "repeats_nothing": ("benefits", "noAvis: av:entete/av:noAvis", "noAvis: av:entete/av:no", "@noAvis", "mapped to"),
+    "repeats_nowhere": ("benefits", "av:accuse/@noAvis", "av:accuse/@numero", "@noAvis", "@numero does not stand"),
+    "repeats_no_value": ("benefits", "av:accuse/@noAvis", "av:accuse", "@noAvis", "one value"),
     "salt_of_a_list": (
         "permits", "      fields:", "      salt: {at: per:permis/per:observation}\n      fields:", "", "say each",
     ),

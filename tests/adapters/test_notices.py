@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from adapters.mapping.rest_form import rest_service
 from contracts.loader import load_contract
 from gateway.addressees import offered, takers
 from gateway.errors import Code, ConfigurationError, Refusal
@@ -40,12 +42,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Other]:
         yield other
 
 
-def says(server: Other, state: str) -> None:
+def says(server: Other, state: str, number: str = NUMBER) -> None:
     server.asked = []
     body = (
         '<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Body>'
         '<deposerAvisReponse xmlns="http://schemas.example.gouv.qc.ca/prestations/avis/v1">'
-        f'<accuse etat="{state}"/></deposerAvisReponse></S:Body></S:Envelope>'
+        f'<accuse noAvis="{number}" etat="{state}"/></deposerAvisReponse></S:Body></S:Envelope>'
     )
     server.answer = lambda _asked: Said(body, content_type="text/xml; charset=utf-8")
 
@@ -76,6 +78,23 @@ def test_an_acknowledgement_that_is_none_is_not_taken(server: Other) -> None:
     with pytest.raises(UpstreamRefusal) as refused:
         system(BENEFITS, server).call(telling())
     assert (refused.value.code, len(refused.value.attempts)) == (Code.UPSTREAM_MALFORMED, 1)
+
+
+def test_an_acknowledgement_of_another_notice_is_not_taken(server: Other) -> None:
+    says(server, "NOUVEAU", "a1b2c3d4-0000-4000-8000-000000000000")
+    with pytest.raises(UpstreamRefusal) as refused:
+        system(BENEFITS, server).call(telling())
+    assert (refused.value.code, len(server.asked)) == (Code.UPSTREAM_UNTRUSTED, 1)
+
+
+def test_a_rest_answer_says_again_which_notice_it_is_about() -> None:
+    folder = notices_folder("ministry")
+    service = rest_service(folder, [load_contract((folder / "contract.yaml").read_bytes())])
+    operation = service.operations["ministry.notice/v1"]
+    call = operation.request(FIELDS, bytes(32))
+    for number, expected in ((NUMBER, True), ("another", False)):
+        read = operation.read(200, json.dumps({"numeroAvis": number, "accuse": {"etat": "RECU"}}).encode())
+        assert (read.fields, read.is_answer_to(call.repeats)) == ({"outcome": "received"}, expected)
 
 
 def test_what_their_document_does_not_take_is_refused_before_it_is_sent(server: Other) -> None:

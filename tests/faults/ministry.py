@@ -26,9 +26,10 @@ TOLD = {"offered": "OFFERTE", "accepted": "ACCEPTEE", "begun": "DEBUTEE", "ended
 class MinistryNight(Night):
     """A Night whose cooperative has notices for the ministry; the ministry's own database is read from here."""
 
-    def asks_it(self, **settings: float) -> None:
-        """How the ministry is asked, before the gateway starts."""
-        self.environ |= {f"PASSERELLE_UPSTREAMS__MINISTRY__{name.upper()}": str(to) for name, to in settings.items()}
+    def asks_it(self, party: str = "ministry", **settings: float) -> None:
+        """How an authority is asked, before the gateway starts."""
+        section = f"PASSERELLE_UPSTREAMS__{party.upper()}__"
+        self.environ |= {f"{section}{name.upper()}": str(value) for name, value in settings.items()}
 
     def rows(self, query: str, path: Path | None = None) -> list[tuple[Any, ...]]:
         """Of the gateway's database, unless another is named."""
@@ -72,10 +73,10 @@ class MinistryNight(Night):
         assert answer.status == 200, answer.body
         return str(json.loads(answer.body)["delivery"])
 
-    def rounds(self, operation: str = "ministry.notice") -> dict[str, list[dict[str, Any]]]:
+    def rounds(self, by: str = "ministry") -> dict[str, list[dict[str, Any]]]:
         """The evidence of every published round of each delivery, in the order of the log."""
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for kept in Book(self.log, self.folder / "trust").every("delivery", operation):
+        for kept in Book(self.log, self.folder / "trust").every("delivery", f"{by}.notice"):
             found[kept.evidence["delivery"]].append(kept.evidence)
         return found
 

@@ -1,4 +1,7 @@
-"""A ministry whose answers go wrong: each notice is taken once, and the log says how each round of it ended."""
+"""Authorities whose answers go wrong: each notice is taken once, and the log says how each round of it ended.
+
+The ministry signs what it answers, by REST; the benefits administration, by SOAP, only says which notice it means.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +29,21 @@ SETTINGS = {
 _BROKEN = {"upstream_unavailable", "upstream_timeout"}
 _UNTRUSTED = {"upstream_untrusted"}
 
-#: How the ministry behaves, its delay in ms, what a round in vain is then said to be, whether it took the notice.
+#: Who behaves how, its delay in ms, what a round in vain is then said to be, whether it took the notice.
 FAULTS = {
-    "breaks_off_in_the_middle": ("reset", 0, _BROKEN, True),
-    "takes_it_and_says_nothing": ("lost", 0, _BROKEN, True),
-    "takes_it_and_says_so_too_late": ("held", 4000, _BROKEN, True),
-    "is_slow_to_take_it": ("slow", 4000, _BROKEN, None),
-    "acknowledges_out_of_order": ("late", 0, _UNTRUSTED | _BROKEN, True),
-    "wrong_signature": ("wrong_signature", 0, _UNTRUSTED, True),
-    "wrong_certificate": ("wrong_certificate", 0, _UNTRUSTED, True),
-    "wrong_schema": ("malformed", 0, {"upstream_malformed"}, True),
-    "down": ("down", 0, _BROKEN, False),
+    "breaks_off_in_the_middle": ("ministry", "reset", 0, _BROKEN, True),
+    "takes_it_and_says_nothing": ("ministry", "lost", 0, _BROKEN, True),
+    "takes_it_and_says_so_too_late": ("ministry", "held", 4000, _BROKEN, True),
+    "is_slow_to_take_it": ("ministry", "slow", 4000, _BROKEN, None),
+    "acknowledges_out_of_order": ("ministry", "late", 0, _UNTRUSTED | _BROKEN, True),
+    "wrong_signature": ("ministry", "wrong_signature", 0, _UNTRUSTED, True),
+    "wrong_certificate": ("ministry", "wrong_certificate", 0, _UNTRUSTED, True),
+    "wrong_schema": ("ministry", "malformed", 0, {"upstream_malformed"}, True),
+    "down": ("ministry", "down", 0, _BROKEN, False),
+    "by_soap_takes_it_and_says_nothing": ("benefits", "lost", 0, _BROKEN, True),
+    "by_soap_acknowledges_out_of_order": ("benefits", "late", 0, _UNTRUSTED | _BROKEN, True),
+    "by_soap_wrong_schema": ("benefits", "malformed", 0, {"upstream_malformed"}, True),
+    "by_soap_down": ("benefits", "down", 0, _BROKEN, False),
 }
 
 
@@ -44,46 +51,48 @@ FAULTS = {
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinistryNight]:
     made = MinistryNight(tmp_path_factory.mktemp("town"), **SETTINGS)
     # one attempt in a round, so that each round says what one answer was worth
-    made.asks_it(attempts=1, attempt_seconds=2, deadline_seconds=3)
+    for party in ("ministry", "benefits"):
+        made.asks_it(party, attempts=1, attempt_seconds=2, deadline_seconds=3)
     try:
         made.start()
         made.start_ministry()
+        made.start_benefits()
         yield made
     finally:
         made.close()
 
 
-def failed(town: MinistryNight, numbers: dict[str, str]) -> int:
+def failed(town: MinistryNight, numbers: dict[str, str], by: str = "ministry") -> int:
     """How many rounds of these were in vain so far."""
-    return sum(one["outcome"] == "failed" for number in numbers for one in town.rounds().get(number, []))
+    return sum(one["outcome"] == "failed" for number in numbers for one in town.rounds(by).get(number, []))
 
 
-def delivered(town: MinistryNight, numbers: dict[str, str]) -> bool:
+def delivered(town: MinistryNight, numbers: dict[str, str], by: str = "ministry") -> bool:
     """Whether the log says so of each."""
-    rounds = town.rounds()
+    rounds = town.rounds(by)
     return all(rounds[one] and rounds[one][-1]["outcome"] == "delivered" for one in numbers)
 
 
-def held(town: MinistryNight, numbers: dict[str, str]) -> int:
-    """How many times the ministry holds one of these."""
-    return sum(number in numbers for number, _, _ in town.held())
+def held(town: MinistryNight, numbers: dict[str, str], by: str = "ministry") -> int:
+    """How many times an authority holds one of these."""
+    return sum(number in numbers for number, _, _ in town.held(by))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_notice_is_taken_once_whatever_came_back(town: MinistryNight, fault: str) -> None:
-    mode, delay, reasons, taken = FAULTS[fault]
+    by, mode, delay, reasons, taken = FAULTS[fault]
     place = list(FAULTS).index(fault)
-    town.behave(mode, delay, sandbox="ministry")
-    sent = town.notified(town.children()[2 * place : 2 * place + 2], ["offered"])
-    assert until(lambda: failed(town, sent) >= 2, 20)
+    town.behave(mode, delay, sandbox=by)
+    sent = town.notified(town.children()[2 * place : 2 * place + 2], ["offered"], to=by)
+    assert until(lambda: failed(town, sent, by) >= 2, 20)
     assert town.outbox() == 2, "something was taken for delivered"
-    assert taken is None or (held(town, sent) > 0) == taken
-    town.behave("normal", sandbox="ministry")
+    assert taken is None or (held(town, sent, by) > 0) == taken
+    town.behave("normal", sandbox=by)
     assert until(lambda: town.outbox() == 0, 20)
-    assert until(lambda: delivered(town, sent), 20)
-    assert held(town, sent) == 2
+    assert until(lambda: delivered(town, sent, by), 20)
+    assert held(town, sent, by) == 2
     for number in sent:
-        *vain, last = town.rounds()[number]
+        *vain, last = town.rounds(by)[number]
         assert {one["outcome"] for one in vain} <= {"failed"}
         assert {one["reason"] for one in vain} <= reasons
         assert [[each["outcome"] for each in one["upstream"]] for one in vain] == [[one["reason"]] for one in vain]

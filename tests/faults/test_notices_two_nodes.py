@@ -79,6 +79,6 @@ def delivered(node: MinistryNight) -> set[str]:
     """The deliveries whose acknowledgement is in the published log."""
     found: Counter[str] = Counter()
     for authority in WORDS:
-        for number, rounds in node.rounds(f"{authority}.notice").items():
+        for number, rounds in node.rounds(authority).items():
             found[number] += sum(one["outcome"] == "delivered" for one in rounds)
     return {number for number, count in found.items() if count}

@@ -44,10 +44,12 @@ class Reception:
             return _fault("message non conforme au schéma", "schema_invalid")
         if datetime.fromisoformat(asked.findtext(f"{_A}entete/{_A}echeance", "")).astimezone(UTC) <= self._clock.now():
             return _fault("échéance passée", "expired")
-        state = "NOUVEAU" if self._notices.take(_notice(asked)) else "DOUBLON"
+        notice = _notice(asked)
+        taken = "NOUVEAU" if self._notices.take(notice) else "DOUBLON"
+        state = "PEUT-ETRE" if mode is Mode.MALFORMED else taken
         envelope, said = _envelope()
         answer = etree.SubElement(said, f"{_A}deposerAvisReponse", nsmap={"av": _NOTICES})
-        etree.SubElement(answer, f"{_A}accuse", etat="PEUT-ETRE" if mode is Mode.MALFORMED else state)
+        etree.SubElement(answer, f"{_A}accuse", noAvis=notice["number"], etat=state)
         return Response(200, _XML, etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"), "answered")
 
     def _asked(self, envelope: etree._Element) -> etree._Element | None:
