@@ -159,12 +159,15 @@ BUDGETS: Mapping[str, int] = {
     "registration.get": 500, "registration.search": 500, "registration.change": 500, "registration.withdraw": 500,
 }  # fmt: skip
 _BUDGET_HOURS = 24
+#: Officers may double a budget without delay, for so long at once.
+_GLASS_HOURS = 12
 
 
-def _budget(operation: str) -> Mapping[str, int] | None:
+def _budget(operation: str) -> Mapping[str, object] | None:
     if operation not in BUDGETS:
         return None
-    return {"subjects": BUDGETS[operation], "window_hours": _BUDGET_HOURS}
+    ceiling = {"subjects": BUDGETS[operation], "hours": _GLASS_HOURS}
+    return {"subjects": BUDGETS[operation], "window_hours": _BUDGET_HOURS, "break_glass": ceiling}
 
 
 def agreement(row: tuple[str, str, str, list[str], bool, str, str], validity: Mapping[str, str]) -> dict[str, Any]:

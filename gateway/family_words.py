@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,16 @@ from gateway.policy.bundle import read_bundle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from contracts.loader import Contract
+    from contracts.loader import Contract, Operation
     from gateway.family.note import Note
     from gateway.policy.bundle import Bundle
     from gateway.storage import Database
 
 _POLICIES_KEPT = 16
+#: The contract's maxLength of a field's words.
+LONGEST = 120
+#: A description begins with what people call its field; what follows is for those who build on it.
+_FIRST = re.compile(r"[.;:](?=\s|$)")
 
 
 def family_words(contracts: Iterable[Contract], database: Database) -> Callable[[Note], Words]:
@@ -26,7 +31,8 @@ def family_words(contracts: Iterable[Contract], database: Database) -> Callable[
 
     What it gives raises PasserelleError for a policy that is gone.
     """
-    titles = {name: one.title for contract in contracts for name, one in contract.operations.items()}
+    operations = {name: one for contract in contracts for name, one in contract.operations.items()}
+    fields = {name: _fields(one) for name, one in operations.items()}
     rows = PolicyRows(database)
 
     @lru_cache(maxsize=_POLICIES_KEPT)
@@ -41,12 +47,27 @@ def family_words(contracts: Iterable[Contract], database: Database) -> Callable[
         party, agreement = policy.parties.get(note.party), policy.agreements.get(note.agreement)
         basis = None if agreement is None else agreement.legal_basis
         title = None if party is None else party.title
-        operation, there = titles.get(note.operation), policy.parties.get(note.sent_to)
+        operation, there = operations.get(note.operation), policy.parties.get(note.sent_to)
+        called = fields.get(note.operation, {})
         return Words(
             party=(note.party,) * 2 if title is None else (title.fr, title.en),
             sent_to=None if there is None else (there.title.fr, there.title.en),
-            operation=(note.operation,) * 2 if operation is None else (operation.fr, operation.en),
+            operation=(note.operation,) * 2 if operation is None else (operation.title.fr, operation.title.en),
             legal_basis=(note.agreement,) * 2 if basis is None else (basis.fr, basis.en),
+            fields=tuple(called.get(name, (name, name)) for name in note.fields),
         )
 
     return words
+
+
+def _fields(operation: Operation) -> dict[str, tuple[str, str]]:
+    """What the operation's contract calls each field by which a party is told, French and English."""
+    schema = operation.request if operation.outgoing else operation.response
+    described = {name: one["description"] for name, one in schema.get("properties", {}).items()}
+    return {name: (brief(one["fr"], name), brief(one["en"], name)) for name, one in described.items()}
+
+
+def brief(description: str, name: str) -> str:
+    """A description up to its first full stop, semicolon or colon, within ``LONGEST``; the name where it has none."""
+    said = _FIRST.split(description.strip(), maxsplit=1)[0].strip() or name
+    return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"

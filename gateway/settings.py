@@ -1,5 +1,7 @@
 """passerelle.toml, with PASSERELLE_* over it; an unknown key is an error, a secret is masked.
 
+A variable is PASSERELLE_SECTION__KEY; of a system that is asked, PASSERELLE_UPSTREAMS__PARTY__KEY, where a single
+underscore in the party's part is its name's hyphen: no name of a party has an underscore, and no variable a hyphen.
 Paths are relative to the folder of the file. Every setting has a description, used by `config show` and the docs.
 """
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "PASSERELLE_"
+_UPSTREAMS = "upstreams"
 _PASSWORD = re.compile(r"((?:postgres(?:ql)?://[^/@\s]*?:|[?&]password=))[^&@\s]+(@|)")
 _Port = Annotated[int, Field(ge=1, le=65535)]
 _Https = Annotated[str, StringConstraints(pattern=r"^https://[a-z0-9.-]+(:[0-9]+)?$")]
@@ -251,12 +254,28 @@ def masked(value: str) -> str:
 def _overlay(raw: dict[str, Any], key: str, value: str) -> None:
     # PASSERELLE_LISTEN__PORT=9443 sets listen.port; pydantic makes a number of the text.
     section, _, name = key.removeprefix(PREFIX).lower().partition("__")
+    if section == _UPSTREAMS:
+        _overlay_upstream(raw, key, name, value)
+        return
     if not name:
         raw[section] = value
         return
     table = raw.setdefault(section, {})
     if not isinstance(table, dict):
         raise ConfigurationError("setting_unknown", path=key, name=section, detail="")
+    table[name] = value
+
+
+def _overlay_upstream(raw: dict[str, Any], key: str, rest: str, value: str) -> None:
+    # A variable changes a section that the file has and makes none: a slip in a name would be another system to ask.
+    written, _, name = rest.rpartition("__")
+    sections = raw.get(_UPSTREAMS, {})
+    known = (
+        {party: one for party, one in sections.items() if isinstance(one, dict)} if isinstance(sections, dict) else {}
+    )
+    table = known.get(written.replace("_", "-"))
+    if table is None:
+        raise ConfigurationError("variable_unknown", name=key, known=", ".join(sorted(known)) or "—")
     table[name] = value
 
 

@@ -50,6 +50,7 @@ _ELSEWHERE = [
     "tests/audit/test_translate.py",
     "tests/batches",
     "tests/certs",
+    "tests/cli/test_break_glass.py",
     "tests/cli/test_call_soap.py",
     "tests/contracts/test_effect.py",
     "tests/contracts/test_loader.py",

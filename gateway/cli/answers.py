@@ -45,7 +45,7 @@ def _say_view(output: Output, body: Mapping[str, Any]) -> None:
             purpose=one["purpose"],
             agreement=one["agreement"],
             legal_basis=one[f"legal_basis_{language}"],
-            fields=", ".join(one["fields"]),
+            fields="; ".join(one[f"fields_{language}"]),  # some have a comma, none has more
             exchange_id=one["exchange_id"],
         )
     if body["more"]:

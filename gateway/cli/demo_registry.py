@@ -139,6 +139,10 @@ class RegistryChapter:
             who, what = (one.get(f"{name}_{language}", one.get(name, "")) for name in ("party", "operation"))
             table.add_row(one["at"][:16].replace("T", "\u00a0"), who, what, one["purpose"])
         self._print(table)
+        for one in told:
+            if one["operation"] == "ministry.notice":
+                fields = "; ".join(one[f"fields_{language}"])
+                self._out.say("demo.family.told", party=one[f"party_{language}"], fields=fields)
         # the cooperative asked for it, and both were told: all of it stands there
         return {"placement.notify", "ministry.notice", "benefits.notice"} <= {one["operation"] for one in told}
 

@@ -326,7 +326,9 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     match error:
         case ConfigurationError() | KeystoreError() | UnfitReasonError():
             explained = ("error.configuration", Exit.USAGE, shown)
-        case AnswerError() | LedgerError() | OutboxActError() | PolicyRefused():
+        case OutboxActError():
+            explained = ("error.refused", Exit.REFUSED, shown)
+        case AnswerError() | LedgerError() | PolicyRefused():
             explained = ("error.untrusted", Exit.REFUSED, shown)
         case UnreachableError() | NotStartedError() | SourceLostError():
             explained = ("error.outside", Exit.OUTSIDE, shown)

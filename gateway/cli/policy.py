@@ -54,6 +54,23 @@ def _at_the_gateway(group: typer.Typer, t: Catalogue) -> None:
 
         raise typer.Exit(run(Output(t, as_json), config, out))
 
+    @group.command("break-glass", help=t("help.policy_break_glass"))
+    def break_glass(
+        agreement: Annotated[str, typer.Argument(help=t("help.policy_glass_agreement"), metavar="AGREEMENT")],
+        subjects: Annotated[int, typer.Option("--subjects", min=1, help=t("help.policy_glass_subjects"), metavar="N")],
+        hours: Annotated[int, typer.Option("--hours", min=1, help=t("help.policy_glass_hours"), metavar="H")],
+        reason: Annotated[str, typer.Option("--reason", help=t("help.policy_glass_reason"), metavar="TEXT")],
+        out: Annotated[Path, typer.Option("--out", help=t("help.policy_draft_out"), metavar="FILE")],
+        config: Annotated[Path | None, config_option] = None,
+        as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  the same
+    ) -> None:
+        from gateway.cli.policy_break_glass import Asked  # noqa: PLC0415  the same
+        from gateway.cli.policy_break_glass import break_glass as run  # noqa: PLC0415  the same
+        from gateway.system import SystemClock  # noqa: PLC0415  the same
+
+        asked = Asked(agreement, subjects, hours, reason, out)
+        raise typer.Exit(run(Output(t, as_json), config, asked, SystemClock()))
+
     @group.command("activate", help=t("help.policy_activate"))
     def activate(
         file: Annotated[Path, file_argument],

@@ -34,7 +34,7 @@ def draft(output: Output, config: Path | None, out: Path) -> Exit:
         current = standing(log).chain.current
         content = log.content(current.sha256) or b""
     try:
-        write_public(out, _next(current, content))
+        write_public(out, next_policy(current, content))
     except FileExistsError:
         raise ConfigurationError("exists_already", path=out) from None
     version = current.bundle.version + 1
@@ -43,8 +43,11 @@ def draft(output: Output, config: Path | None, out: Path) -> Exit:
     return Exit.HOLDS
 
 
-def _next(current: InForce, content: bytes) -> bytes:
-    """The same text, comments and all, but for two lines; held against what it must mean."""
+def next_policy(current: InForce, content: bytes) -> bytes:
+    """The same text, comments and all, but for two lines; held against what it must mean.
+
+    Raises ConfigurationError (policy_not_drafted) where the text has no such lines of its own.
+    """
     version = current.bundle.version + 1
     text = _VERSION.sub(f"version: {version}", content.decode(), count=1)
     # quoted: a hash of digits alone would be a number

@@ -23,12 +23,16 @@ MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the words of a note are called, French and English; ``sent_to`` is None where it is no party."""
+    """What the words of a note are called, French and English; ``sent_to`` is None where it is no party.
+
+    ``fields`` are in the note's order.
+    """
 
     party: tuple[str, str]
     sent_to: tuple[str, str] | None
     operation: tuple[str, str]
     legal_basis: tuple[str, str]
+    fields: tuple[tuple[str, str], ...]
 
 
 class Secrets(Protocol):
@@ -88,6 +92,8 @@ class FamilyView:
             "legal_basis_fr": words.legal_basis[0],
             "legal_basis_en": words.legal_basis[1],
             "fields": list(note.fields),
+            "fields_fr": [french for french, _ in words.fields],
+            "fields_en": [english for _, english in words.fields],
             "exchange_id": note.exchange_id,
         }
 

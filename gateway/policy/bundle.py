@@ -39,6 +39,7 @@ _MARKS = b",:-[{\n"
 #: Where a single officer is enough: nowhere else.
 DEVELOPMENT = ".development"
 _YEAR_HOURS = 366 * 24
+LONGEST_REASON = 200
 
 
 def _certificate(pem: str) -> str:
@@ -127,10 +128,11 @@ class BreakGlass(_Strict):
 
 
 class Raised(_Strict):
-    """So many subjects more, for a time; it ends by itself."""
+    """So many subjects more, for a time; it ends by itself. Officers read the ``reason`` when they sign."""
 
     subjects: int = Field(gt=0)
     validity: Validity
+    reason: str | None = Field(None, min_length=1, max_length=LONGEST_REASON)
 
 
 class Budget(_Strict):

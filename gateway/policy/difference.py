@@ -227,7 +227,8 @@ def _raised(place: _Place, before: Budget, after: Raised | None) -> Iterator[Cha
         return
     ceiling = before.break_glass
     inside = ceiling is not None and ceiling.allows(after.subjects, after.validity)
-    told = {"subjects": after.subjects, "since": after.validity.since, "until": after.validity.until}
+    span = after.validity
+    told = {"subjects": after.subjects, "since": span.since, "until": span.until, "reason": after.reason}
     yield place.change(f"budget_raised_{'inside' if inside else 'beyond'}", widens=not inside, **told)
 
 

@@ -18,7 +18,8 @@ DISCLOSURE = {
     "sent_to": "civil-registry", "sent_to_fr": "Registraire", "sent_to_en": "Registrar",
     "operation": "registration.get", "operation_fr": "Consulter", "operation_en": "Look up",
     "purpose": "admissibilite", "agreement": "ENT-2026-10", "legal_basis_fr": "Entente", "legal_basis_en": "Agreement",
-    "fields": ["birth_date", "region"], "exchange_id": "2f1c8a54-9d3e-4b7a-8c60-5e1f0a9b3d72",
+    "fields": ["birth_date", "region"], "fields_fr": ["Date de naissance", "Région, par son numéro"],
+    "fields_en": ["Birth date", "Region"], "exchange_id": "2f1c8a54-9d3e-4b7a-8c60-5e1f0a9b3d72",
 }  # fmt: skip
 ROW = {"without_service": 1, "holding_non_subsidised": 0, "unborn": 0}
 COUNTS = {
@@ -41,11 +42,12 @@ def test_a_family_s_view_is_told_in_words(capsys: pytest.CaptureFixture[str]) ->
     for words in (
         "2026-10-31T10:05:09-04:00",
         ": Ministère → Registraire\n",
-        "Champs: birth_date, region",
+        "Renseignements: Date de naissance; Région, par son numéro",
         "ENT-2026-10, Entente",
     ):
         assert words in french
     assert ": Ministry → Registrar\n" in english
+    assert "Information: Birth date; Region\n" in english
     assert '"before": "2026-10-31T14:05:09.120000Z"' in french
     assert "Rien de plus" in said(capsys, "fr", "family.view", {"disclosures": [], "more": False})
 

@@ -83,7 +83,7 @@ def test_init_warns_of_the_single_officer(tmp_path: Path, capsys: pytest.Capture
 def test_config_check_and_show(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = str(made / "passerelle.toml")
     assert run(["--lang", "en", "config", "check", "--config", config]) == 0
-    assert "4 parties" in capsys.readouterr().out
+    assert "5 parties" in capsys.readouterr().out
     assert run(["config", "show", "--config", config, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["listen"]["workers"] == 2
 
@@ -134,13 +134,47 @@ def test_the_environment_overrides_a_setting(
     assert json.loads(capsys.readouterr().out)["listen"]["workers"] == 5
 
 
-@pytest.mark.parametrize("name", ["PASSERELLE_LISTEN__WORKER", "PASSERELLE_NONSENSE"])
+def test_the_environment_reaches_the_section_of_one_party(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = made / "passerelle.toml"
+    with config.open("a", encoding="utf-8") as file:
+        file.write('[upstreams.family-benefits]\nurl = "https://localhost:1"\n')
+    monkeypatch.setenv("PASSERELLE_UPSTREAMS__MINISTRY__ATTEMPTS", "1")
+    monkeypatch.setenv("PASSERELLE_UPSTREAMS__FAMILY_BENEFITS__DEADLINE_SECONDS", "0.5")
+    assert run(["config", "show", "--config", str(config), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["upstreams"]
+    assert {name: (one["attempts"], one["deadline_seconds"]) for name, one in shown.items()} == {
+        "cooperative": (3, 5.0), "ministry": (1, 5.0), "benefits": (3, 5.0), "family-benefits": (3, 0.5),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("rest", ["", "__ATTEMPTS", "__MINISTRY", "__MINSTRY__ATTEMPTS", "__MINISTRY__TRIES__ATTEMPTS"])
+def test_a_variable_makes_no_party_s_section(
+    rest: str, made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"PASSERELLE_UPSTREAMS{rest}", "1")
+    assert run(["--lang", "en", "config", "show", "--config", str(made / "passerelle.toml")]) == 2
+    said = capsys.readouterr().err
+    assert f"PASSERELLE_UPSTREAMS{rest} names no section" in said
+    assert "benefits, cooperative, ministry" in said
+
+
+@pytest.mark.parametrize(
+    "name", ["PASSERELLE_LISTEN__WORKER", "PASSERELLE_NONSENSE", "PASSERELLE_UPSTREAMS__MINISTRY__X"]
+)
 def test_an_unknown_variable_is_an_error(
     name: str, made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, "5")
     assert run(["config", "show", "--config", str(made / "passerelle.toml")]) == 2
     assert name.split("_", 1)[1].rsplit("__", maxsplit=1)[-1].lower() in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_refused_and_not_called_unproven(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    number = "2e73b17f-afe9-4d70-b5bd-98dcfc5c5ca1"
+    assert run(["outbox", "show", number, "--config", str(made / "passerelle.toml")]) == 1
+    assert capsys.readouterr().err.startswith(f"Refusé: aucun avis {number}")
 
 
 def test_keys_that_others_can_read_are_refused(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

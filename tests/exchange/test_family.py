@@ -33,6 +33,8 @@ def test_by_both_forms_alike_and_what_was_refused_is_not_in_it(live: LiveGateway
     assert (newest["exchange_id"], newest["party"], newest["fields"]) == (
         released.exchange_id, "ministry", ["handle", "outcome"],
     )  # fmt: skip
+    assert newest["fields_fr"] == ["Identifiant de l'enfant propre au demandeur, stable", "Ce que dit le registre"]
+    assert newest["fields_en"] == ["The child's handle for this caller, stable", "What the registry says"]
     assert refused.exchange_id not in {one["exchange_id"] for one in said["disclosures"]}
     asked_by_soap = draft(live, VIEW, "cooperative", payload=payload(VIEW, {"handle": ours}))
     contract, names = contract_of(VIEW), soap_names(contract_of(VIEW), VIEW)

@@ -69,7 +69,8 @@ class Family(World):
 
 
 def _words(note: Note) -> Words:
-    return Words((note.party,) * 2, None, (note.operation,) * 2, (note.agreement,) * 2)
+    fields = tuple((f"{name} fr", f"{name} en") for name in note.fields)
+    return Words((note.party,) * 2, None, (note.operation,) * 2, (note.agreement,) * 2, fields)
 
 
 @pytest.fixture
@@ -84,6 +85,7 @@ def test_who_received_what_newest_first(family: Family) -> None:
     assert family.seen(ours) == [(MINISTRY, "test.disclose"), (COOPERATIVE, "test.disclose")]
     one = family.told(ours)[0]
     assert (one["purpose"], one["agreement"], one["fields"]) == ("fin", "ENT", ["handle", "outcome"])
+    assert (one["fields_fr"], one["fields_en"]) == (["handle fr", "outcome fr"], ["handle en", "outcome en"])
     assert str(one["at"]).endswith("Z")
 
 

@@ -27,10 +27,9 @@ class MinistryNight(Night):
     """A Night whose cooperative has notices for the ministry; the ministry's own database is read from here."""
 
     def asks_it(self, party: str = "ministry", **settings: float) -> None:
-        """How an authority is asked, before the gateway starts: the variables reach no section inside a section."""
-        path, section = self.folder / "passerelle.toml", f"[upstreams.{party}]\n"
-        lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
-        path.write_text(path.read_text(encoding="utf-8").replace(section, section + lines), encoding="utf-8")
+        """How an authority is asked, before the gateway starts."""
+        section = f"PASSERELLE_UPSTREAMS__{party.upper()}__"
+        self.environ |= {f"{section}{name.upper()}": str(value) for name, value in settings.items()}
 
     def rows(self, query: str, path: Path | None = None) -> list[tuple[Any, ...]]:
         """Of the gateway's database, unless another is named."""

@@ -70,7 +70,7 @@ def _keys(value: Any) -> Iterator[str]:
 #: compared as a whole by the rule of the field that holds them
 _WHOLE = {
     ("Validity", "since"), ("Validity", "until"), ("Bilingual", "fr"), ("Bilingual", "en"),
-    ("Budget", "raised"), ("Raised", "subjects"), ("Raised", "validity"),
+    ("Budget", "raised"), ("Raised", "subjects"), ("Raised", "validity"), ("Raised", "reason"),
 }  # fmt: skip
 
 

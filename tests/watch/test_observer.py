@@ -72,7 +72,7 @@ def test_a_fresh_set_up(made: Path) -> None:
     assert (facts.running, facts.ledger.reachable, facts.ledger.size) == (False, True, 0)
     assert facts.ledger.waiting == 1  # the genesis, which no sequencer has seen
     assert {item.name for item in facts.certificates if item.kind == "ours"} == {"tls-server", "tls-client", "signing"}
-    assert len([item for item in facts.certificates if item.kind == "list"]) == 8
+    assert len([item for item in facts.certificates if item.kind == "list"]) == 10
     assert [item.days for item in facts.certificates] == sorted(item.days for item in facts.certificates)
     assert facts.policy.same_as_file
     assert facts.policy.next_key

@@ -41,6 +41,8 @@ class FamilyViewAnswerDisclosure:
         legal_basis_fr: What it rests on, in French.
         legal_basis_en: What it rests on, in English.
         fields: The names of the fields disclosed.
+        fields_fr: The same, in the same order, in French words.
+        fields_en: The same, in the same order, in English words.
         exchange_id: The exchange, as the log proves it.
     """
 
@@ -59,6 +61,8 @@ class FamilyViewAnswerDisclosure:
     legal_basis_fr: str | None = None
     legal_basis_en: str | None = None
     fields: tuple[str, ...] | None = None
+    fields_fr: tuple[str, ...] | None = None
+    fields_en: tuple[str, ...] | None = None
     exchange_id: str | None = None
 
     @classmethod
@@ -80,6 +84,8 @@ class FamilyViewAnswerDisclosure:
             legal_basis_fr=fields.get("legal_basis_fr"),
             legal_basis_en=fields.get("legal_basis_en"),
             fields=tuple_of(fields.get("fields")),
+            fields_fr=tuple_of(fields.get("fields_fr")),
+            fields_en=tuple_of(fields.get("fields_en")),
             exchange_id=fields.get("exchange_id"),
         )
 
@@ -89,9 +95,9 @@ class FamilyViewAnswer:
     """What is answered, as far as it is agreed.
 
     Attributes:
-        handle: The handle to use from now on.
+        handle: The child's handle, to use from now on.
         disclosures: The disclosures, newest first.
-        more: True where there are older ones; before goes on.
+        more: Whether there are older ones: then before goes on.
     """
 
     handle: str | None = None

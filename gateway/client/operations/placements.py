@@ -25,9 +25,9 @@ class PlacementNotifyAnswer:
     """What is answered, as far as it is agreed.
 
     Attributes:
-        outcome: The notice will be delivered.
+        outcome: The answer: the notice will be delivered.
         delivery: The delivery's id, which the addressee receives too.
-        handle: The handle to use from now on.
+        handle: The child's handle, to use from now on.
     """
 
     outcome: Literal["accepted"] | None = None

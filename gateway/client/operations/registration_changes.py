@@ -44,8 +44,8 @@ class RegistrationCreateAnswer:
     """What is answered, as far as it is agreed.
 
     Attributes:
-        outcome: registered; a child who is registered already is a refusal, already_registered.
-        handle: The handle to use from now on.
+        outcome: The answer: registered; a child who is registered already is a refusal, already_registered.
+        handle: The child's handle, to use from now on.
         state_before: Digest of the registration before, under a key of the cooperative's; 64 zeros where there was
             none.
         state_after: Digest of the registration after, under the same key; 64 zeros where there is none.
@@ -87,8 +87,8 @@ class RegistrationChangeAnswer:
     """What is answered, as far as it is agreed.
 
     Attributes:
-        outcome: changed; whoever is not registered, or was changed since, is a refusal.
-        handle: The handle to use from now on.
+        outcome: The answer: changed; whoever is not registered, or was changed since, is a refusal.
+        handle: The child's handle, to use from now on.
         state_before: Digest of the registration before, under a key of the cooperative's; 64 zeros where there was
             none.
         state_after: Digest of the registration after, under the same key; 64 zeros where there is none.
@@ -115,8 +115,8 @@ class RegistrationWithdrawAnswer:
     """What is answered, as far as it is agreed.
 
     Attributes:
-        outcome: withdrawn; whoever is not registered, or was changed since, is a refusal.
-        handle: The handle to use from now on.
+        outcome: The answer: withdrawn; whoever is not registered, or was changed since, is a refusal.
+        handle: The child's handle, to use from now on.
         state_before: Digest of the registration before, under a key of the cooperative's; 64 zeros where there was
             none.
         state_after: Digest of the registration after, under the same key; 64 zeros where there is none.
@@ -166,8 +166,8 @@ class RegistrationChangesOperations(Asking):
             family_name: The child's family name.
             region: Administrative region, by its number.
             desired_on: The day from which a place is wanted.
-            service_wanted: cpe, early childhood centre; subsidised_daycare, subsidised day care; home_care, home child
-                care.
+            service_wanted: The service wanted: cpe, early childhood centre; subsidised_daycare, subsidised day care;
+                home_care, home child care.
             service_held: The service that the child has now; none where it has none.
             parents: Who registers the child.
             given_names: Given names; absent before birth.
@@ -216,8 +216,8 @@ class RegistrationChangesOperations(Asking):
             if_state: The digest that the registration had when last read; where it has another one, nothing is changed.
             region: Administrative region, by its number.
             desired_on: The day from which a place is wanted.
-            service_wanted: cpe, early childhood centre; subsidised_daycare, subsidised day care; home_care, home child
-                care.
+            service_wanted: The service wanted: cpe, early childhood centre; subsidised_daycare, subsidised day care;
+                home_care, home child care.
             service_held: The service that the child has now; none where it has none.
             parents: Who registers the child.
             idempotency_key: A UUID of the caller's own, by which a repeat has no second effect.

@@ -52,8 +52,8 @@ class RegistrationGetAnswer:
     """What is answered, as far as it is agreed.
 
     Attributes:
-        outcome: found; whoever has no registration is a refusal, not_registered.
-        handle: The handle to use from now on.
+        outcome: The answer: found; whoever has no registration is a refusal, not_registered.
+        handle: The child's handle, to use from now on.
         family_name: The child's family name.
         given_names: Given names; absent before birth.
         birth_date: Birth date.
@@ -61,8 +61,8 @@ class RegistrationGetAnswer:
         region: Administrative region, by its number.
         registered_on: The day of registration.
         desired_on: The day from which a place is wanted.
-        service_wanted: cpe, early childhood centre; subsidised_daycare, subsidised day care; home_care, home child
-            care.
+        service_wanted: The service wanted: cpe, early childhood centre; subsidised_daycare, subsidised day care;
+            home_care, home child care.
         service_held: The service that the child has now; none where it has none.
         parents: Who registered the child.
         state: Digest of the registration under a key of the cooperative's; whoever changes it repeats this.
@@ -137,7 +137,7 @@ class RegistrationSearchAnswer:
     """What is answered, as far as it is agreed.
 
     Attributes:
-        outcome: found, even where nothing answers; too many answers is a refusal, search_too_wide.
+        outcome: The answer: found, even where nothing answers; too many answers is a refusal, search_too_wide.
         hits: The registrations found; empty where none is.
     """
 

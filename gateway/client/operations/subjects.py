@@ -66,7 +66,7 @@ class SubjectMergeAnswer:
     """What is answered, as far as it is agreed.
 
     Attributes:
-        handle: The handle to use from now on.
+        handle: The child's handle, to use from now on.
     """
 
     handle: str | None = None
