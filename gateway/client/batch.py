@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.client.batch_file import REFERENCE_NIREC, FileRecord, Reject, read_records
 from gateway.client.batch_gate import Gate, Rate, StoppedError
-from gateway.client.batch_journal import BatchState, commitment
+from gateway.client.batch_journal import BatchState, commitment, opening_key
 from gateway.client.batch_wire import BatchRefusedError, LaterError
 from gateway.errors import ConfigurationError
 
@@ -113,7 +113,9 @@ def open_batch(journal: Journal, client: Asker, pattern: Pattern, randomness: Ra
         for one in read_records(journal.file, pattern.nirec)
         if isinstance(one, Reject)
     )
-    said = _ask(client, OPEN, {"records": records, "rejected": rejected, "commitment": code})[1]
+    fields = {"records": records, "rejected": rejected, "commitment": code}
+    # of this file, whoever is stopped before the answer is noted opens the same batch, and not another beside it
+    said = _ask(client, OPEN, fields, opening_key(journal.key(), code, rejected))[1]
     state = BatchState(str(said["batch"]), records, rejected, code, int(str(said["per_second"])))
     journal.begin(state)
     return state
@@ -128,9 +130,9 @@ def report(client: Asker, batch: str) -> tuple[VerifiedAnswer, Mapping[str, obje
 
 
 def _ask(
-    client: Asker, operation: str, fields: dict[str, object]
+    client: Asker, operation: str, fields: dict[str, object], idempotency_key: str | None = None
 ) -> tuple[VerifiedAnswer, Mapping[str, object], Callable[[Path], Path]]:
-    request = client.prepare(operation, fields, salted=False)
+    request = client.prepare(operation, fields, salted=False, idempotency_key=idempotency_key)
     answer = client.send(request)
     said = json.loads(answer.body)
     if answer.status != _OK:

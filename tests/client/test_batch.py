@@ -7,6 +7,7 @@ import json
 import threading
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
@@ -183,6 +184,28 @@ def test_where_the_reference_is_the_nirec_it_is_said_at_once_and_nothing_is_writ
     assert (asker.keys, journal.state()) == ([], None)
     assert not journal.results.exists()
     assert not journal.rejects.exists()
+
+
+def test_a_batch_whose_opening_was_not_answered_is_opened_again_under_the_same_key(tmp_path: Path) -> None:
+    journal, asker = unopened(tmp_path, lambda number: f"d{number}"), Opened()
+    with journal.alone():
+        with pytest.raises(UnreachableError):
+            open_batch(journal, asker, PATTERN, SystemRandomness())
+        assert journal.state() is None
+        open_batch(journal, asker, PATTERN, SystemRandomness())
+    first, second = asker.keys
+    assert first is not None
+    assert first == second == str(UUID(first, version=4))
+
+
+def test_another_file_s_batch_is_opened_under_another_key(tmp_path: Path) -> None:
+    journal, asker = unopened(tmp_path, lambda number: f"d{number}"), Opened()
+    with journal.alone():
+        with pytest.raises(UnreachableError):
+            open_batch(journal, asker, PATTERN, SystemRandomness())
+        unopened(tmp_path, lambda number: f"e{number}")
+        open_batch(journal, asker, PATTERN, SystemRandomness())
+    assert asker.keys[0] != asker.keys[1]
 
 
 CHANGES: dict[str, Callable[[str], str]] = {
