@@ -5,6 +5,7 @@ What lives here: step 5 of a delivery. What may not: the outbox, the sending.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.notices import Notice
     from gateway.policy.bundle import Agreement
     from gateway.policy.judge import InForce
+    from gateway.settings import Settings
 
 
 def offered(contracts: Iterable[Contract]) -> tuple[Contract, ...]:
@@ -51,6 +53,18 @@ def takers(contracts: Iterable[Contract]) -> dict[str, tuple[OperationRef, froze
     return found
 
 
+def check_leases(contracts: Iterable[Contract], settings: Settings) -> None:
+    """A notice stays its dispatcher's for a round, half of its lease, once it was waited for in the other half.
+
+    Raises ConfigurationError where an addressee may take longer to answer.
+    """
+    lease = settings.deliveries.lease_seconds
+    for party in sorted(takers(contracts).keys() & settings.upstreams.keys()):
+        least = math.ceil(2 * settings.upstreams[party].deadline_seconds)
+        if lease < least:
+            raise ConfigurationError("lease_too_short", party=party, lease=lease, least=least)
+
+
 class Addressees:
     """delivery.delivering.Policy and delivery.accepting.Deliverable, under whichever policy is in force."""
 
@@ -72,7 +86,10 @@ class Addressees:
         return self._in_force().sha256
 
     def telling(self, notice: Notice, at: datetime) -> Telling:
-        """What the addressee may be told now; raises Refusal (not_deliverable, not_agreed, agreement_not_in_force)."""
+        """What the addressee may be told now.
+
+        Raises Refusal: party_suspended, whose notices wait; not_deliverable, not_agreed, agreement_not_in_force.
+        """
         word, agreement = self._agreement(notice.addressee, at)
         operation, known = self._takers[notice.addressee]
         told = {
@@ -87,8 +104,10 @@ class Addressees:
     def _agreement(self, addressee: str, at: datetime) -> tuple[str, Agreement]:
         bundle = self._in_force().bundle
         party, taken = bundle.parties.get(addressee), self._takers.get(addressee)
-        if taken is None or party is None or party.suspended:
+        if taken is None or party is None:
             raise Refusal(Code.NOT_DELIVERABLE, component="addressee")
+        if party.suspended:
+            raise Refusal(Code.PARTY_SUSPENDED, component="addressee")
         operation, _ = taken
         theirs = [
             (word, one)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.addressees import check_leases
 from gateway.delivery.sealing import OUTBOX_KEY
 from gateway.delivery.storage import Outbox
 from gateway.errors import KeystoreError, NotRecordedError, StorageUnavailableError
@@ -35,7 +36,7 @@ from gateway.nirec.storage import DatabaseSubjects
 from gateway.nirec.subjects import FAMILY_KEY, HANDLES_KEY, LEDGER_KEY, check_generations
 from gateway.outside import Outside
 from gateway.places import check_there, contracts_folder, database_url, log_key, policy_log, read_policy
-from gateway.policy.agreements import check_agreements
+from gateway.policy.agreements import check_agreements, check_budgets
 from gateway.policy.bundle import read_bundle
 from gateway.signing.answer import SIGNING_KEY
 from gateway.signing.receipt import RECEIPT_KEY
@@ -66,6 +67,7 @@ class Composition:
         self.randomness = randomness
         folders = (one.folder for one in settings.upstreams.values())
         self.contracts = known_contracts(contracts_folder(), [folder for folder in folders if folder is not None])
+        check_leases(self.contracts, settings)
         self.url = database_url(settings)
         self.locks = lives(self.url, settings.folders.db / "writers")
         self.keys = Keys(settings.folders.keys, settings.keystore, clock, randomness)
@@ -104,6 +106,7 @@ class Composition:
         Raises ConfigurationError or KeystoreError.
         """
         check_agreements(bundle, self.contracts)
+        check_budgets(bundle, self.contracts)
         maker = self.key_maker()
         try:
             for name in (handle_key(party) for party in bundle.parties):

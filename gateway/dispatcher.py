@@ -210,13 +210,14 @@ class Dispatcher:
             may=partial(self._may, party),
         )
 
-    def _round(self, system: OutsideSystem) -> Callable[[Claimed], Outcome]:
+    def _round(self, system: OutsideSystem) -> Callable[[Claimed], Outcome | None]:
         def tell(telling: Telling) -> tuple[Attempt, ...]:
             return system.call(telling).attempts
 
-        def deliver(claimed: Claimed) -> Outcome:
+        def deliver(claimed: Claimed) -> Outcome | None:
             outcome = self._deliverer.round(claimed, tell)
-            self._log.info("delivery", delivery=str(claimed.delivery), party=system.name, outcome=outcome)
+            ended = outcome or "elsewhere"
+            self._log.info("delivery", delivery=str(claimed.delivery), party=system.name, outcome=ended)
             return outcome
 
         return deliver

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.addressees import check_leases
 from gateway.errors import ConfigurationError
 from gateway.known_contracts import known_contracts
-from gateway.places import contracts_folder
+from gateway.places import contracts_folder, notices_folder
 from gateway.settings import load_settings
 from gateway.upstreams import Ours, outside_systems
 from tests.adapters.fakes import ShiftedClock, SystemRandomness
@@ -125,3 +126,13 @@ def test_a_contract_that_refuses_by_a_code_that_there_is_not(tmp_path: Path) -> 
     )
     with pytest.raises(ConfigurationError, match="no refusal has the code too_wide"):
         known_contracts(contracts_folder(), [theirs.parent])
+
+
+def test_an_addressee_may_not_take_longer_than_its_notices_are_claimed_for(tmp_path: Path) -> None:
+    folder = notices_folder("benefits")
+    upstream = f'[upstreams.benefits]\nurl = "https://c.test"\nfolder = "{folder}"\ndeadline_seconds = 30.1\n'
+    contracts = known_contracts(contracts_folder(), [folder])
+    check_leases(contracts, settings(tmp_path, f"{upstream}[deliveries]\nlease_seconds = 61\n"))
+    with pytest.raises(ConfigurationError, match="lease_too_short") as refused:
+        check_leases(contracts, settings(tmp_path, upstream))
+    assert refused.value.values == {"party": "benefits", "lease": 60, "least": 61}

@@ -28,8 +28,8 @@ ROW_SIZE = _ROW.size
 _STEPS = 24
 _HOUR = 3600
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The acts that tell a party of a child; a subject of another act is one that it named itself.
-_COUNTED = frozenset({"disclose", "attach", "read", "list"})
+#: The acts of which a budget counts the children: expect and merge tell of nobody.
+_COUNTED = frozenset({"disclose", "attach", "read", "list", "register", "view", "tell"})
 
 #: An agreement's window at one step: party and agreement, hours, the step's number.
 _Place = tuple[bytes, int, int]

@@ -19,6 +19,8 @@ _PARTS = 20
 #: A request waits for its turn for so long; then the caller is told to come more slowly.
 _PATIENCE_SECONDS = 2.0
 _TIGHT = 0.005
+#: A worker that got nothing for so long looks whether the seconds are those of a clock that was wrong.
+_STUCK_SECONDS = 10.0
 #: For each call of a batch that is under way, so many may wait behind it.
 _WAITING = 4
 
@@ -27,7 +29,11 @@ class PaceStore(Protocol):
     """How many calls of a second are taken, for all workers."""
 
     def take(self, upstream: str, second: int, calls: int, limit: int) -> bool:
-        """Takes so many of this second's calls if that leaves no more than the limit taken."""
+        """Takes so many of this second's calls, or of a later one that is begun, if the limit leaves them."""
+        ...
+
+    def begin_anew(self, upstream: str, second: int) -> None:
+        """Forgets a second that is far ahead of this one."""
         ...
 
 
@@ -45,6 +51,7 @@ class Pace:
         self.per_second = per_second
         self._part = max(1, per_second // _PARTS)
         self._second, self._left = 0, 0
+        self._refused_since: float | None = None
         self._free = at_once
         self._most = at_once * _WAITING
         self._queue: deque[Baton] = deque()
@@ -95,10 +102,20 @@ class Pace:
         part = self._part
         while not self._store.take(self._upstream, second, part, self.per_second):
             if part == 1:
+                self._refused(second)
                 return False
             part = 1  # what is left of the second may be less than a part
         with self._lock:
             # what was left of an earlier second is void; of this one, others may have brought some meanwhile
             self._left = part - 1 + (self._left if self._second == second else 0)
-            self._second = second
+            self._second, self._refused_since = second, None
         return True
+
+    def _refused(self, second: int) -> None:
+        now = self._clock.monotonic()
+        with self._lock:
+            since = self._refused_since = now if self._refused_since is None else self._refused_since
+            if now - since < _STUCK_SECONDS:
+                return
+            self._refused_since = None
+        self._store.begin_anew(self._upstream, second)

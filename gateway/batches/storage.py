@@ -42,14 +42,15 @@ SELECT line, exchange, answered, record, sealed FROM batch_lines
 WHERE batch = ? AND line > ? AND exchange IS NOT NULL ORDER BY line LIMIT ?
 """
 _PAGE = 2000
-# a clock that was far ahead, and is right again, must not keep everybody waiting
+# Never back: whoever's clock is behind takes of the second that another has begun, so that the rate holds over nodes.
 _TAKE = """
 INSERT INTO batch_pace (upstream, second, taken) VALUES (?, ?, ?)
-ON CONFLICT (upstream) DO UPDATE SET second = excluded.second,
-taken = excluded.taken + CASE WHEN batch_pace.second = excluded.second THEN batch_pace.taken ELSE 0 END
-WHERE batch_pace.second < excluded.second OR batch_pace.second > excluded.second + 5
-OR (batch_pace.second = excluded.second AND batch_pace.taken + excluded.taken <= ?)
+ON CONFLICT (upstream) DO UPDATE SET
+taken = excluded.taken + CASE WHEN batch_pace.second < excluded.second THEN 0 ELSE batch_pace.taken END,
+second = CASE WHEN batch_pace.second < excluded.second THEN excluded.second ELSE batch_pace.second END
+WHERE batch_pace.second < excluded.second OR batch_pace.taken + excluded.taken <= ?
 """
+_FAR_AHEAD = "DELETE FROM batch_pace WHERE upstream = ? AND second > ? + 5"
 _OLD_LINES = "DELETE FROM batch_lines WHERE batch IN (SELECT id FROM batches WHERE opened < ?)"
 _OLD = "DELETE FROM batches WHERE opened < ?"
 
@@ -121,9 +122,13 @@ class DatabaseBatches:
             last = rows[-1][0]
 
     def take(self, upstream: str, second: int, calls: int, limit: int) -> bool:
-        """Takes so many of this second's calls if that leaves no more than the limit taken."""
+        """Takes so many of this second's calls, or of a later one that is begun, if the limit leaves them."""
         values = (upstream, second, calls, limit)
         return bool(self._database.waiting.blocking(lambda: self._database.write_once(_TAKE, values)))
+
+    def begin_anew(self, upstream: str, second: int) -> None:
+        """Forgets a second that is far ahead of this one: a clock that was wrong must not keep everybody waiting."""
+        self._database.waiting.blocking(lambda: self._database.write_once(_FAR_AHEAD, (upstream, second)))
 
     def forget(self, before: datetime) -> None:
         """Takes out the batches that were opened before then, with their lines."""

@@ -6,9 +6,10 @@ the record, too, and the addressee knows the delivery's id. What is recorded cha
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.errors import Refusal
+from gateway.errors import Code, Refusal
 from gateway.model import UpstreamRefusal
 from gateway.notices import Round
 
@@ -39,7 +40,7 @@ class Rows(Protocol):
         ...
 
     def buried(self, claimed: Claimed, reason: str, *, asked: bool) -> Change:
-        """It is a dead letter."""
+        """It is a dead letter; a conflict where it is somebody else's by now."""
         ...
 
 
@@ -47,7 +48,7 @@ class Policy(Protocol):
     """Step 5 of a delivery, under the policy of now."""
 
     def telling(self, notice: Notice, at: datetime) -> Telling:
-        """The agreement by which its addressee may be told; raises Refusal."""
+        """The agreement by which its addressee may be told; raises Refusal, party_suspended among others."""
         ...
 
     def sha256(self) -> str:
@@ -67,7 +68,7 @@ class Recorder(Protocol):
     """The ledger."""
 
     def record(self, done: Round, changes: tuple[Change, ...]) -> None:
-        """Returns when the leaf, and what changes with it, is on the disk; raises NotRecordedError."""
+        """Returns when the leaf, and what changes with it, is on the disk; raises NotRecordedError, Refusal."""
         ...
 
 
@@ -103,8 +104,8 @@ class Deliverer:
         self._clock = clock
         self._randomness = randomness
 
-    def round(self, claimed: Claimed, tell: Tell) -> Outcome:
-        """What came of it, once that is recorded.
+    def round(self, claimed: Claimed, tell: Tell) -> Outcome | None:
+        """What came of it, once that is recorded; None where it became somebody else's before anything was sent.
 
         Raises UpstreamRefusal where nothing could be sent, NotRecordedError, KeystoreError, StorageUnavailableError:
         nothing is changed then, and the lease ends by itself.
@@ -116,6 +117,8 @@ class Deliverer:
         try:
             telling = self._policy.telling(notice, at)
         except Refusal as refusal:
+            if refusal.code is Code.PARTY_SUSPENDED:  # since it was claimed: it is left alone, and its notices wait
+                raise UpstreamRefusal(refusal.code) from None
             return self._dead(claimed, notice, at, refusal.code.value)
         try:
             attempts = tell(telling)
@@ -136,16 +139,19 @@ class Deliverer:
         due = self._clock.now() + self._pace.wait(claimed.attempts + 1, self._randomness)
         if due >= notice.expires:
             done = self._of("dead", notice, at, reason, telling, refusal.attempts)
-            self._recorder.record(done, (self._rows.buried(claimed, reason, asked=True),))
-            return "dead"
+            with suppress(Refusal):  # somebody else's by now, who may have delivered it: this round alone has failed
+                self._recorder.record(done, (self._rows.buried(claimed, reason, asked=True),))
+                return "dead"
         done = self._of("failed", notice, at, reason, telling, refusal.attempts)
         self._recorder.record(done, (self._rows.later(claimed, due, reason),))
         return "failed"
 
-    def _dead(self, claimed: Claimed, notice: Notice, at: datetime, reason: str) -> Outcome:
+    def _dead(self, claimed: Claimed, notice: Notice, at: datetime, reason: str) -> Outcome | None:
         done = self._of("dead", notice, at, reason)
-        self._recorder.record(done, (self._rows.buried(claimed, reason, asked=False),))
-        return "dead"
+        with suppress(Refusal):  # somebody else's by now: whether it is dead is for him to say
+            self._recorder.record(done, (self._rows.buried(claimed, reason, asked=False),))
+            return "dead"
+        return None
 
     def _of(
         self,

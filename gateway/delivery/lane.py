@@ -59,7 +59,7 @@ class Lane:
         self,
         party: str,
         claims: Claims,
-        deliver: Callable[[Claimed], Outcome],
+        deliver: Callable[[Claimed], Outcome | None],
         *,
         rules: LaneRules,
         clock: Clock,
@@ -144,6 +144,10 @@ class Lane:
     def _next(self) -> Claimed | None:
         with self._lock:
             now = self._clock.monotonic()
+            if self._claimed and not self._may():  # since they were claimed: suspended, or the log is halted
+                waiting, self._claimed = [one for one, _ in self._claimed], deque()
+                with suppress(PasserelleError):  # then the leases end by themselves
+                    self._claims.give_back(waiting)
             while self._claimed:
                 claimed, until = self._claimed.popleft()
                 if now < until:

@@ -96,9 +96,9 @@ class Outbox:
 
     @staticmethod
     def buried(claimed: Claimed, reason: str, *, asked: bool) -> Change:
-        """It is a dead letter, until a person decides; changes nothing where the lease was lost."""
+        """It is a dead letter, until a person decides; a conflict where the lease was lost: then it is not dead."""
         values = (int(asked), reason, claimed.delivery.bytes, claimed.lease.bytes)
-        return _change(Statement(_BURIED, values, rows=None))
+        return _change(Statement(_BURIED, values, rows=1))
 
     @staticmethod
     def resent(delivery: UUID, due: datetime, expires: datetime, content: bytes) -> Change:

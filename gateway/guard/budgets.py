@@ -28,6 +28,9 @@ _HOUR = 3600
 #: What is counted: numbers as they are tried with a name and a birth date; subjects that are disclosed.
 TRIES, SUBJECTS = "tries", "subjects"
 
+#: The acts that are about the child of a handle; the audit counts the same.
+_BY_HANDLE = frozenset({"read", "register", "view", "tell"})
+
 #: Each subject by all its names: its own first, then those of the ones merged into it, so that they cost once.
 _Named = tuple[tuple[str, ...], ...]
 
@@ -166,7 +169,7 @@ def _window(grant: Grant, budget: Allowance) -> Window:
 
 def _known_cost(grant: Grant, rule: Reduction, known: Sequence[Sequence[str]]) -> Mapping[str, _Named]:
     """Whom an exchange is about, as far as that is known before anybody is asked."""
-    if rule.act == "read":
+    if rule.act in _BY_HANDLE:
         return {SUBJECTS: tuple(tuple(names) for names in known)}
     if rule.identifier is None:
         return {}

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from contracts.loader import Contract, Operation, Schema
     from gateway.policy.bundle import Bundle
 
+#: Whoever announces a child, or says that two are one, learns of nobody.
+_UNCOUNTED = frozenset({"expect", "merge"})
+
 
 def check_agreements(bundle: Bundle, contracts: Iterable[Contract]) -> None:
     """Each agreement names an operation that there is, fields that it answers, and all that an answer must have.
@@ -33,6 +36,20 @@ def check_agreements(bundle: Bundle, contracts: Iterable[Contract]) -> None:
         required = {field for operation in operations for field in _schema(operation).get("required", ())} - {SALT}
         if wrong := (fields - answers) | (required - fields):
             raise ConfigurationError("policy_invalid", where=f"agreements.{word}.fields", detail=min(wrong))
+
+
+def check_budgets(bundle: Bundle, contracts: Iterable[Contract]) -> None:
+    """No budget that nobody counts: it would stand there, and hold nobody back; raises ConfigurationError."""
+    counted = {
+        name
+        for contract in contracts
+        for name, operation in contract.operations.items()
+        if (rule := operation.reduction) is not None and rule.act not in _UNCOUNTED
+    }
+    for word, agreement in bundle.agreements.items():
+        if agreement.budget is not None and agreement.operation not in counted:
+            detail = f"{agreement.operation} tells of no child that a budget counts; remove it"
+            raise ConfigurationError("policy_invalid", where=f"agreements.{word}.budget", detail=detail)
 
 
 def _told(operation: Operation) -> Iterable[str]:

@@ -171,7 +171,7 @@ class Post:
             randomness=self.randomness,
         )
 
-    def round(self, claimed: Claimed) -> Outcome:
+    def round(self, claimed: Claimed) -> Outcome | None:
         return self.deliverer().round(claimed, self.ministry)
 
     def later(self, **by: float) -> None:

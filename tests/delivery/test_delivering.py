@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .conftest import Post
 
 
-def one_round(post: Post) -> Outcome:
+def one_round(post: Post) -> Outcome | None:
     return post.round(post.claim()[0])
 
 
@@ -77,6 +77,29 @@ def test_who_may_not_be_told_any_more_is_not_told(post: Post, code: Code) -> Non
     post.policy.refusal = code
     assert one_round(post) == "dead"
     assert (post.outbox.listed(1)[0].reason, post.ministry.asked) == (code.value, 0)
+
+
+def test_what_waits_for_a_suspended_party_goes_on_waiting(post: Post) -> None:
+    post.post(post.notice())
+    post.policy.refusal = Code.PARTY_SUSPENDED  # since it was claimed
+    with pytest.raises(UpstreamRefusal):
+        one_round(post)
+    assert (post.outbox.listed(1)[0].state, post.journal.rounds, post.ministry.asked) == ("waiting", [], 0)
+
+
+@pytest.mark.parametrize("mode", ["up", "down"])
+def test_nobody_buries_what_is_somebody_elses_by_now(post: Post, mode: str) -> None:
+    """It stood still for longer than its lease: the log must not say dead of what another one has delivered."""
+    post.post(post.notice(lives=timedelta(seconds=62)))
+    [slow] = post.claim()
+    post.later(seconds=61)
+    [fast] = post.claim()
+    assert post.round(fast) == "delivered"
+    post.ministry.mode = mode
+    if mode == "up":
+        post.later(seconds=2)  # past its time
+    assert post.round(slow) == (None if mode == "up" else "failed")
+    assert post.journal.outcomes == ["delivered", "failed"][: 1 if mode == "up" else 2]
 
 
 @pytest.mark.parametrize(

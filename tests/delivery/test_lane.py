@@ -22,7 +22,7 @@ CHILDREN, EACH = 12, 4
 
 
 def lane(post: Post, ministry: Ministry, stop: threading.Event, party: str = "ministry", threads: int = 4) -> Lane:
-    def deliver(claimed: Claimed) -> Outcome:
+    def deliver(claimed: Claimed) -> Outcome | None:
         return post.deliverer().round(claimed, ministry)
 
     return Lane(
@@ -103,6 +103,16 @@ def test_nothing_goes_out_while_the_log_is_halted(post: Post) -> None:
     one = lane(post, post.ministry, threading.Event())
     one._may = lambda: False
     assert (one.step(), post.ministry.asked) == (None, 0)
+
+
+def test_what_was_claimed_waits_again_where_nothing_may_go_out_any_more(post: Post) -> None:
+    for child in range(4):
+        post.post(post.notice(child))
+    one = lane(post, post.ministry, threading.Event())
+    assert one.step() == "delivered"
+    one._may = lambda: False
+    assert (one.step(), post.ministry.asked) == (None, 1)
+    assert len(post.claim()) == 3  # at once, and by whoever may
 
 
 def test_a_fault_of_ours_puts_the_notice_off(post: Post) -> None:

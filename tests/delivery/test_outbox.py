@@ -89,7 +89,8 @@ def test_whoever_lost_its_lease_changes_nothing_but_a_delivery(post: Post) -> No
     post.later(seconds=61)
     holder = post.claim()[0]
     write(post, post.outbox.later(late, post.clock.now(), "upstream_timeout"))
-    write(post, post.outbox.buried(late, "upstream_timeout", asked=True))
+    with pytest.raises(Refusal):
+        write(post, post.outbox.buried(late, "upstream_timeout", asked=True))
     shown = post.outbox.listed(10)[0]
     assert (shown.state, shown.attempts, shown.leased_until is None) == ("waiting", 0, False)
     write(post, post.outbox.delivered(late))  # its addressee has it, whoever asks next

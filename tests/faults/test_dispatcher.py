@@ -1,7 +1,7 @@
 """A dispatcher killed -9 at each stage of a delivery: the notice goes out again, and has its effect once.
 
 The lease of whoever died is compressed: as soon as it is dead, its claims are taken for over, where FAULT_ROUNDS is not
-set; the full form waits for the ten seconds.
+set; the full form waits for the minute.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SETTINGS = {
     "DELIVERIES__FIRST_WAIT_SECONDS": 0.05,
     "DELIVERIES__LONGEST_WAIT_SECONDS": 0.5,
     "DELIVERIES__LONGEST_PAUSE_SECONDS": 0.5,
-    "DELIVERIES__LEASE_SECONDS": 10,
+    "DELIVERIES__LEASE_SECONDS": 60,
 }
 _HELD_MS = 20_000
 _ANSWERED_MS = 1500

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 VERIFY = Reduction("nirec", "handle", "outcome", "confirmed", (), tried=("birth_date", "family_name"))
 READ = Reduction(None, "handle", None, None, (), act="read", given=("handle",))
 LIST = Reduction(None, "handle", None, None, (), act="list", listed="hits", most=10)
+REGISTER, VIEW, TELL = replace(READ, act="register"), replace(READ, act="view"), replace(READ, act="tell")
 EXPECT = Reduction(None, "handle", None, None, (), act="expect")
 THREE_A_DAY = Allowance(3, 24)
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -305,3 +306,10 @@ def test_an_operator_hears_how_much_is_spent_and_what_was_refused(worker: Counte
     for number in "1234":
         worker.verify(number)
     assert [(agreement, round(3 * share)) for agreement, share in worker.told] == [("ENT-1", n) for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("rule", [READ, REGISTER, VIEW, TELL])
+def test_an_act_about_the_child_of_a_handle_is_counted(database: Database, rule: Reduction) -> None:
+    counter = Counter(database)
+    said = [counter.refused(granted(rule, {"handle": "h"}), [[f"child {number % 4}"]]) for number in range(8)]
+    assert said == [None, None, None, Code.BUDGET_SPENT] * 2

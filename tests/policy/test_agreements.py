@@ -10,7 +10,7 @@ import yaml
 
 from contracts.loader import Contract, load_contract
 from gateway.errors import ConfigurationError
-from gateway.policy.agreements import check_agreements
+from gateway.policy.agreements import check_agreements, check_budgets
 from tests.policy.made import bundle, put
 
 NIREC = Path(__file__).parents[2] / "contracts" / "nirec" / "v1" / "contract.yaml"
@@ -60,3 +60,13 @@ def test_an_agreement_that_could_never_be_answered_is_refused(edit: Any, where: 
     with pytest.raises(ConfigurationError) as raised:
         check_agreements(bundle(edit), [_nirec()])
     assert raised.value.values == {"where": where, "detail": detail}
+
+
+def test_a_budget_that_nobody_would_count_is_refused() -> None:
+    budget = {"subjects": 3, "window_hours": 24}
+    contracts = [_nirec(), load_contract((NIREC.parents[2] / "echo" / "v1" / "contract.yaml").read_bytes())]
+    counted = put("agreements", "ENT-2", "budget", value=budget)
+    check_budgets(bundle(counted), contracts)
+    with pytest.raises(ConfigurationError) as raised:
+        check_budgets(bundle(counted, put("agreements", "ENT-2", "operation", value="echo")), contracts)
+    assert raised.value.values["where"] == "agreements.ENT-2.budget"
