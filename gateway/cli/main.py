@@ -324,6 +324,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
 
     from gateway.audit.remote import SourceLostError  # noqa: PLC0415  the audit's imports, for failures only
     from gateway.cli.processes import NotStartedError  # noqa: PLC0415  the client's imports, for failures only
+    from gateway.client.batch_wire import BatchRefusedError  # noqa: PLC0415  the same
     from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
     from gateway.client.failed import UnkeptError  # noqa: PLC0415  the same
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
@@ -338,7 +339,7 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     match error:
         case ConfigurationError() | KeystoreError() | UnfitReasonError():
             explained = ("error.configuration", Exit.USAGE, shown)
-        case OutboxActError():
+        case OutboxActError() | BatchRefusedError():
             explained = ("error.refused", Exit.REFUSED, shown)
         case AnswerError() | LedgerError() | PolicyRefused():
             explained = ("error.untrusted", Exit.REFUSED, shown)
