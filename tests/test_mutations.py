@@ -53,6 +53,7 @@ _ELSEWHERE = [
     "tests/cli/test_break_glass.py",
     "tests/cli/test_call.py",
     "tests/cli/test_call_soap.py",
+    "tests/cli/test_command_line.py",
     "tests/client/test_passerelle.py",
     "tests/contracts/test_effect.py",
     "tests/contracts/test_loader.py",

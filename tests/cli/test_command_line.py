@@ -112,7 +112,7 @@ def test_a_reason_that_is_none_is_wrong_usage_and_says_what_to_write(
 @pytest.mark.parametrize(
     "line",
     [["list"], ["drop", "--dead", "--reason", "place annulée"], ["resend", "--dead", "--reason", "rétabli"]],
-    ids=str,
+    ids=["list", "drop", "resend"],
 )
 def test_letters_of_a_party_that_nobody_knows(made: Path, capsys: pytest.CaptureFixture[str], line: list[str]) -> None:
     config = ["--config", str(made / "passerelle.toml")]
