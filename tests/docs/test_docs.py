@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from contracts.loader import load_contracts
 from gateway.audit.verdict import Fault, Unproven
 from gateway.errors import Code
 from gateway.messages.catalogue import texts
 from gateway.messages.table import load_table
+from gateway.places import contracts_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +36,18 @@ def test_every_error_that_people_read_has_its_text() -> None:
     keys = {key for path in files for key in raised.findall(path.read_text(encoding="utf-8"))}
     assert len(keys) > 30
     assert {key for key in keys if f"problem.{key}" not in texts()} == set()
+
+
+def test_the_help_of_a_call_names_every_operation() -> None:
+    """But the acknowledgement, which is an option of the others."""
+    offered = {name for contract in load_contracts(contracts_folder()) for name in contract.operations}
+    for words in texts()["help.operation"].values():
+        assert set(re.findall(r"[a-z]+(?:\.[a-z]+)?", words.partition(": ")[2])) == offered - {"exchange.acknowledge"}
+
+
+def test_a_count_has_its_word_in_the_singular_and_the_plural() -> None:
+    unsure = re.compile(r"\w\((?:s|es|e|x)\)")
+    assert [key for key, both in texts().items() if any(unsure.search(text) for text in both.values())] == []
 
 
 def test_ci_calls_the_readme_s_own_commands() -> None:
