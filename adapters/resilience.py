@@ -124,8 +124,9 @@ class Resilience:
     def run(self, attempt: Callable[[float], T]) -> T:
         """The result of ``attempt(timeout)``, tried again while that may help and there is time.
 
-        Only for idempotent operations; each attempt builds its message anew. Raises AttemptFailedError of the
-        last attempt, or ``upstream_unavailable`` at once when saturated or known to be dead.
+        For what may be asked twice: a question, or an effect that bears one key in all its attempts. Each attempt
+        builds its message anew. Raises AttemptFailedError of the last attempt, or ``upstream_unavailable`` at once when
+        saturated or known to be dead.
         """
         if not self._slots.acquire(blocking=False):
             raise AttemptFailedError(Code.UPSTREAM_UNAVAILABLE, again=True, retry_after=1)

@@ -11,7 +11,10 @@ import typer
 from gateway.cli.output import Output
 from gateway.messages.catalogue import Catalogue
 
-_DAY = 86_400.0
+#: What a run does that is not told otherwise; ``DAY`` is how long it waits for an answer, in seconds.
+PATTERN = r"\d{13}"
+CONNECTIONS = 8
+DAY = 86_400.0
 
 
 def add_batch(app: typer.Typer, t: Catalogue) -> None:
@@ -37,10 +40,10 @@ def _running(group: typer.Typer, t: Catalogue) -> None:
         file: Annotated[Path, file_argument],
         party: Annotated[str, party_option],
         folder: Annotated[Path | None, folder_option] = None,
-        connections: Annotated[int, connections_option] = 8,
+        connections: Annotated[int, connections_option] = CONNECTIONS,
         per_second: Annotated[int | None, rate_option] = None,
-        patience: Annotated[float, patience_option] = _DAY,
-        pattern: Annotated[str, pattern_option] = r"\d{13}",
+        patience: Annotated[float, patience_option] = DAY,
+        pattern: Annotated[str, pattern_option] = PATTERN,
         as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  a flag
     ) -> None:
         from gateway.cli.batch_run import Wanted, begin  # noqa: PLC0415  the client's imports, for clients only
@@ -53,10 +56,10 @@ def _running(group: typer.Typer, t: Catalogue) -> None:
         file: Annotated[Path, file_argument],
         party: Annotated[str, party_option],
         folder: Annotated[Path | None, folder_option] = None,
-        connections: Annotated[int, connections_option] = 8,
+        connections: Annotated[int, connections_option] = CONNECTIONS,
         per_second: Annotated[int | None, rate_option] = None,
-        patience: Annotated[float, patience_option] = _DAY,
-        pattern: Annotated[str, pattern_option] = r"\d{13}",
+        patience: Annotated[float, patience_option] = DAY,
+        pattern: Annotated[str, pattern_option] = PATTERN,
         as_json: Annotated[bool, json_option] = False,  # noqa: FBT002  a flag
     ) -> None:
         from gateway.cli.batch_run import Wanted, resume  # noqa: PLC0415  the same

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gateway.cli.batch import CONNECTIONS, DAY, PATTERN
 from gateway.cli.batch_look import journal_of, reported, words
 from gateway.cli.call import client_of
 from gateway.cli.common import find_config
@@ -47,6 +49,16 @@ class Wanted:
     per_second: int | None
     patience: float
 
+    def again(self) -> str:
+        """The command that takes it up where it stopped, as a shell reads it: the same file, party and options."""
+        words: list[object] = ["passerelle", "batch", "resume", self.file, "--as", self.party]
+        words += [] if self.folder is None else ["--dir", self.folder]
+        words += [] if self.pattern == PATTERN else ["--nirec-pattern", self.pattern]
+        words += [] if self.connections == CONNECTIONS else ["--connections", self.connections]
+        words += [] if self.per_second is None else ["--per-second", self.per_second]
+        words += [] if self.patience == DAY else ["--patience", self.patience]
+        return shlex.join(map(str, words))
+
 
 def party_folder(party: str, folder: Path | None) -> Path:
     """Where a party's keys are."""
@@ -69,10 +81,9 @@ def _with_journal(output: Output, wanted: Wanted, *, opens: bool) -> Exit:
     pattern = Pattern(wanted.pattern, words)
     home = party_folder(wanted.party, wanted.folder)
     client, journal = client_of(home), journal_of(wanted.file)
-    if not wanted.file.is_file():
-        raise ConfigurationError("not_a_file", path=wanted.file)
     if not opens and journal.state() is None:
         raise ConfigurationError("batch_unopened", path=wanted.file)
+    _check_readable(wanted.file)
     with journal.alone():
         state = open_batch(journal, client, pattern, randomness) if opens else journal.state()
         if state is None:
@@ -91,6 +102,15 @@ def _with_journal(output: Output, wanted: Wanted, *, opens: bool) -> Exit:
             patience=wanted.patience,
         )
         return _run(output, wanted, journal, state, client, run)
+
+
+def _check_readable(file: Path) -> None:
+    try:
+        file.open("rb").close()
+    except IsADirectoryError:
+        raise ConfigurationError("not_a_file", path=file) from None
+    except OSError as error:
+        raise ConfigurationError("file_unreadable", path=file, detail=error.strerror) from None
 
 
 def _run(
@@ -116,7 +136,7 @@ def _stopped(output: Output, wanted: Wanted, run: BatchRun, stop: Stop, journal:
     output.say("batch.stopped", done=how_far.done, records=how_far.records)
     if how_far.waiting is not None and not asked:
         output.say("batch.no_answer", reason=_reasons(output)(how_far.waiting))
-    output.say("batch.how_to_resume", file=wanted.file, party=wanted.party)
+    output.say("batch.how_to_resume", command=wanted.again())
     return Exit.REFUSED if asked else Exit.OUTSIDE
 
 

@@ -10,12 +10,14 @@ from contracts.loader import SALT, load_contracts
 from gateway.cli.answers import say_answer
 from gateway.cli.output import Exit
 from gateway.client.client import PartyClient, UnreachableError
+from gateway.client.failed import kept, under
 from gateway.client.party import PartyFolder
 from gateway.client.signer import SIGNING_KEY, RequestSigner
 from gateway.client.verifier import AnswerError
 from gateway.errors import ConfigurationError
 from gateway.keys.files import FileKeystore
 from gateway.places import contracts_folder
+from gateway.signing.request import UUID_TEXT
 from gateway.system import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.client.party import AgreedOperation
     from gateway.client.signer import SignedRequest
     from gateway.client.verifier import VerifiedAnswer
+    from gateway.ports import Randomness
 
 _GOOD = 300
 
@@ -80,6 +83,18 @@ def read_fields(data: str) -> dict[str, Any]:
     return fields
 
 
+def key_for(operation: Operation, key: str | None, randomness: Randomness) -> str | None:
+    """The Idempotency-Key of a call: the one that is given, else a fresh one where it has an effect (L4).
+
+    Raises ConfigurationError for what is no UUID as the gateway reads it, so that nothing is sent under it.
+    """
+    if key is None:
+        return None if operation.idempotent else str(randomness.uuid())
+    if not UUID_TEXT.fullmatch(key):
+        raise ConfigurationError("key_not_uuid", given=key)
+    return key
+
+
 class Acknowledging(Protocol):
     """What of a client an acknowledgement needs."""
 
@@ -109,31 +124,33 @@ def call(
 ) -> Exit:
     """Makes the call and says what came of it; exit 1 when the gateway refuses, or does not prove itself.
 
-    ``key``: the Idempotency-Key of the call that this one repeats; without it an effect has a fresh one.
+    ``key``: the Idempotency-Key of the call that this one repeats; without it an effect has a fresh one. Raises
+    ConfigurationError, KeystoreError before anything is sent, and after it CallErrors, which tell the key.
     """
     contracts = load_contracts(contracts_folder())
     declared, rest = operation_of(operation, version, contracts, PartyFolder.load(party).operations.get(operation))
     client = client_of(party)
     salted = SALT in declared.sensitivity("request")
-    if key is None and not declared.idempotent:
-        key = str(SystemRandomness().uuid())
-        # said before anything is sent: whoever has no answer repeats the call under it
-        output.say("call.key", uuid=key)
+    key = key_for(declared, key, SystemRandomness())
     request = client.prepare(operation, read_fields(data), salted=salted, rest=rest, idempotency_key=key)
-    answer = client.send(request)
-    path = client.keep(request, answer, receipts)
-    place = None
-    if answer.ledger_leaf is not None:
-        place = proven(client, answer, within)
-        if place is not None:
-            path.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
-    said, code = None, Exit.HOLDS if answer.status < _GOOD else Exit.REFUSED
-    if acknowledge and answer.status < _GOOD:
-        said, code = acknowledged(output, client, request, answer, handle_in(declared, answer))
-    if said is not None:
-        client.keep(said.request, said.answer, receipts)
-    show(output, operation, answer, place, path, None if said is None else said.answer)
+    say_key(output, key)
+    with under(key):
+        answer = client.send(request)
+        path = client.keep(request, answer, receipts)
+        place = placed(client, answer, within, path)
+        said, code = None, Exit.HOLDS if answer.status < _GOOD else Exit.REFUSED
+        if acknowledge and answer.status < _GOOD:
+            said, code = acknowledged(output, client, request, answer, handle_in(declared, answer))
+        if said is not None:
+            client.keep(said.request, said.answer, receipts)
+    show(output, operation, answer, place, path, None if said is None else said.answer, key)
     return code
+
+
+def say_key(output: Output, key: str | None) -> None:
+    """Says an effect's key before anything is sent: whoever has no answer repeats the call under it."""
+    if key is not None:
+        output.say("call.key", uuid=key)
 
 
 def acknowledged(
@@ -161,6 +178,15 @@ def proven(client: PartyClient, answer: VerifiedAnswer, within: float) -> Proven
         return None
 
 
+def placed(client: PartyClient, answer: VerifiedAnswer, within: float, path: Path) -> ProvenPlace | None:
+    """The same, where the answer has a leaf; what proves it is kept beside the receipt. Raises UnkeptError too."""
+    place = None if answer.ledger_leaf is None else proven(client, answer, within)
+    if place is not None:
+        with kept():
+            path.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
+    return place
+
+
 def show(
     output: Output,
     operation: str,
@@ -168,8 +194,9 @@ def show(
     place: ProvenPlace | None,
     path: Path,
     said: VerifiedAnswer | None,
+    key: str | None,
 ) -> None:
-    """Says what was answered, where it is kept, and what the acknowledgement ``said``."""
+    """Says what was answered, where it is kept, what the acknowledgement ``said``, and the call's ``key``."""
     body = json.loads(answer.body)
     index = None if place is None else place.index
     acknowledgement = None if said is None else {"status": said.status, "exchange_id": said.exchange_id}
@@ -181,6 +208,7 @@ def show(
             "index": index,
             "receipt": path,
             "acknowledgement": acknowledgement,
+            "idempotency_key": key,
         }
     )
     output.say("call.status", status=answer.status, exchange_id=answer.exchange_id)

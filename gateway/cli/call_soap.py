@@ -6,8 +6,9 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from contracts.loader import SALT, load_contracts
-from gateway.cli.call import client_of, operation_of, proven, read_fields, show
+from gateway.cli.call import client_of, key_for, operation_of, placed, read_fields, say_key, show
 from gateway.cli.output import Exit
+from gateway.client.failed import under
 from gateway.client.party import PartyFolder
 from gateway.client.signer import SIGNING_KEY
 from gateway.client.soap import SoapCaller
@@ -44,16 +45,13 @@ def call_soap(
     fields = read_fields(data)
     if SALT in declared.sensitivity("request"):
         fields = {SALT: b64encode(randomness.bytes(_SALT_BYTES)).decode()} | fields
-    if key is None and not declared.idempotent:
-        key = str(randomness.uuid())
-        # said before anything is sent: whoever has no answer repeats the call under it
-        output.say("call.key", uuid=key)
+    key = key_for(declared, key, randomness)
+    say_key(output, key)
     caller = SoapCaller(client, party, FileKeystore(folder, signing=[SIGNING_KEY]), SystemClock(), randomness)
-    exchange: SoapExchange = caller.call(contract, operation, fields, idempotency_key=key)
-    path = caller.keep(exchange, receipts)
-    answer = exchange.answer
-    place = None if answer.ledger_leaf is None else proven(client, answer, within)
-    if place is not None:
-        path.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
-    show(output, operation, answer, place, path, None)
+    with under(key):
+        exchange: SoapExchange = caller.call(contract, operation, fields, idempotency_key=key)
+        path = caller.keep(exchange, receipts)
+        answer = exchange.answer
+        place = placed(client, answer, within, path)
+    show(output, operation, answer, place, path, None, key)
     return Exit.HOLDS if answer.status < _GOOD else Exit.REFUSED

@@ -300,10 +300,21 @@ def run(arguments: Sequence[str]) -> int:
         key, code, text = _explained(t, error)
         text = reworded(t, str(text))
         output = Output(t, "--json" in arguments)
-        output.result({"holds": False, "exit_code": int(code), "error": str(text)})
+        under = _under(error)
+        output.result({"holds": False, "exit_code": int(code), "error": str(text)} | under)
         output.fail(key, text=text)
+        if under:
+            output.fail("call.again", uuid=under["idempotency_key"])
         return code
     return int(result or 0)
+
+
+def _under(error: Exception) -> dict[str, str]:
+    """The key under which the call that failed can be made once more, where it has an effect."""
+    from gateway.client.failed import CallError  # noqa: PLC0415  the client's imports, for failures only
+
+    key = error.idempotency_key if isinstance(error, CallError) else None
+    return {} if key is None else {"idempotency_key": key}
 
 
 def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
@@ -313,7 +324,9 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
 
     from gateway.audit.remote import SourceLostError  # noqa: PLC0415  the audit's imports, for failures only
     from gateway.cli.processes import NotStartedError  # noqa: PLC0415  the client's imports, for failures only
+    from gateway.client.batch_wire import BatchRefusedError  # noqa: PLC0415  the same
     from gateway.client.client import UnreachableError  # noqa: PLC0415  the same
+    from gateway.client.failed import UnkeptError  # noqa: PLC0415  the same
     from gateway.client.verifier import AnswerError  # noqa: PLC0415  the same
     from gateway.delivery.acts import OutboxActError, UnfitReasonError  # noqa: PLC0415  the same
     from gateway.logs import describe  # noqa: PLC0415  the same
@@ -326,11 +339,11 @@ def _explained(t: Catalogue, error: Exception) -> tuple[str, Exit, object]:
     match error:
         case ConfigurationError() | KeystoreError() | UnfitReasonError():
             explained = ("error.configuration", Exit.USAGE, shown)
-        case OutboxActError():
+        case OutboxActError() | BatchRefusedError():
             explained = ("error.refused", Exit.REFUSED, shown)
         case AnswerError() | LedgerError() | PolicyRefused():
             explained = ("error.untrusted", Exit.REFUSED, shown)
-        case UnreachableError() | NotStartedError() | SourceLostError():
+        case UnreachableError() | UnkeptError() | NotStartedError() | SourceLostError():
             explained = ("error.outside", Exit.OUTSIDE, shown)
         case NotADirectoryError() | IsADirectoryError():
             key = "not_a_folder" if isinstance(error, NotADirectoryError) else "not_a_file"

@@ -72,6 +72,8 @@ def _desk(config: Path | None) -> Iterator[_Desk]:
 def listed(output: Output, config: Path | None, party: str | None, most: int, *, dead: bool) -> Exit:
     """What is in the outbox, the oldest first, and how much there is for each party; 1 where letters are dead."""
     with _desk(config) as desk:
+        if party is not None:
+            _check_party(desk, party)
         depths = [one for one in desk.outbox.depths() if party in {None, one.party}]
         shown = desk.outbox.listed(most, party, dead=dead)
     output.result({"parties": [asdict(one) for one in depths], "notices": [asdict(one) for one in shown]})
@@ -132,13 +134,14 @@ def _decide_one(output: Output, config: Path | None, which: Which, reason: str, 
 def _decide_all(output: Output, config: Path | None, party: str, reason: str, act: Act) -> Exit:
     """The oldest first, each recorded by itself, over one writer.
 
-    What another has decided meanwhile, or what does not open, is left, and told: 1 then. Raises UnfitReasonError,
-    NotRecordedError, KeystoreError; what was decided before stands.
+    What another has decided meanwhile, or what does not open, is left, and told: 1 then. Raises ConfigurationError for
+    a party that nobody knows, UnfitReasonError, NotRecordedError, KeystoreError; what was decided before stands.
     """
     done, left = [], []
     with _desk(config) as desk, ExitStack() as ends:
         acts = _acts(desk, ends)
         acts.check(reason)
+        _check_party(desk, party)
         for letter in desk.outbox.listed(_ALL, party, dead=True):
             try:
                 (acts.resend if act == "resend" else acts.drop)(letter.delivery, reason)
@@ -152,6 +155,13 @@ def _decide_all(output: Output, config: Path | None, party: str, reason: str, ac
     output.result({"holds": not left, "deliveries": done, "left": left, "act": act})
     output.say(f"outbox.{act}_all", party=party, count=len(done))
     return Exit.REFUSED if left else Exit.HOLDS
+
+
+def _check_party(desk: _Desk, party: str) -> None:
+    """A party of the policy in force, or one that still has letters here; raises ConfigurationError."""
+    known = {*desk.composition.bundle.parties, *(one.party for one in desk.outbox.depths())}
+    if party not in known:
+        raise ConfigurationError("outbox_party", party=party, known=", ".join(sorted(known)))
 
 
 def _acts(desk: _Desk, ends: ExitStack) -> OutboxActs:

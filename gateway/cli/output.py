@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+
+from gateway.ledger.encoding import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +27,11 @@ class Exit(IntEnum):
     USAGE = 2
     OUTSIDE = 3
     OURS = 70
+
+
+def _plain(value: object) -> str:
+    """What JSON has no form of its own for; a time in RFC 3339, UTC."""
+    return timestamp(value) if isinstance(value, datetime) else str(value)
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Output:
     def result(self, content: Mapping[str, object]) -> None:
         """The result for scripts; nothing without --json."""
         if self.as_json:
-            sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n")
+            sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1, default=_plain) + "\n")
 
     def fail(self, key: str, **values: object) -> None:
         """A line on standard error, in either form."""

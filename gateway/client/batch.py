@@ -136,9 +136,7 @@ def _ask(
     answer = client.send(request)
     said = json.loads(answer.body)
     if answer.status != _OK:
-        titles = {name: str(said.get(f"title_{name}", said.get("title", ""))) for name in ("fr", "en")}
-        code = str(said.get("code", answer.status))
-        raise BatchRefusedError("batch_refused", code=code, title=titles["fr"], title_en=titles["en"])
+        raise BatchRefusedError.of(answer)
     return answer, said, lambda folder: client.keep(request, answer, folder)
 
 

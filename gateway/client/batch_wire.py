@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway.client.batch_journal import REFUSED, Row, salt
+from gateway.client.failed import CallError
 from gateway.client.receipts import receipt_of
-from gateway.client.verifier import AnswerError
 from gateway.errors import ShownError
 
 if TYPE_CHECKING:
@@ -45,8 +45,17 @@ class LaterError(ShownError):
         self.retry_after = retry_after
 
 
-class BatchRefusedError(AnswerError):
-    """The gateway refuses the batch itself; the text says why and what to do."""
+class BatchRefusedError(CallError):
+    """The gateway refuses the batch itself, under its signature; the text says why and what to do."""
+
+    @classmethod
+    def of(cls, answer: VerifiedAnswer) -> BatchRefusedError:
+        """What a verified refusal says, in French and in English."""
+        said = _problem(answer)
+        words = {"title": _said(said, "title", "fr"), "title_en": _said(said, "title", "en")}
+        words |= {"detail": _said(said, "detail", "fr"), "detail_en": _said(said, "detail", "en")}
+        code = str(said.get("code", answer.status))
+        return cls("batch_refused", code=code, exchange_id=answer.exchange_id, **words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +99,10 @@ class BatchWire:
         if code in _OF_THE_RECORD:
             row = Row(record.line, record.reference, REFUSED, "", answer.exchange_id, None)
             about = "" if "component" not in problem else f" ({problem['component']})"
-            return Result(row, (f"{_titled(problem, 'fr')}{about}", f"{_titled(problem, 'en')}{about}"))
+            return Result(row, (f"{_said(problem, 'title', 'fr')}{about}", f"{_said(problem, 'title', 'en')}{about}"))
         if answer.status in _LATER or code in _LATER_CODES:
             raise LaterError(code, _seconds(answer.headers.get("retry-after")))
-        raise BatchRefusedError(
-            "batch_refused", code=code, title=_titled(problem, "fr"), title_en=_titled(problem, "en")
-        )
+        raise BatchRefusedError.of(answer)
 
     def _sent(self, operation: str, place: int, record: FileRecord) -> tuple[VerifiedAnswer, bytes, SignedRequest]:
         drawn = self._randomness.bytes(_DRAWN_BYTES)
@@ -149,8 +156,8 @@ def _problem(answer: VerifiedAnswer) -> Mapping[str, object]:
     return said if isinstance(said, dict) else {}
 
 
-def _titled(problem: Mapping[str, object], language: str) -> str:
-    return str(problem.get(f"title_{language}", problem.get("title", "")))
+def _said(problem: Mapping[str, object], name: str, language: str) -> str:
+    return str(problem.get(f"{name}_{language}", problem.get(name, "")))
 
 
 def _seconds(text: str | None) -> float:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import requests
 
+from gateway.client.failed import CallError, kept
 from gateway.client.gateway_keys import GatewayKeys
 from gateway.client.proof import ProofError, check_proof, load_log_key
 from gateway.client.receipts import keep
 from gateway.client.verifier import AnswerError, AnswerVerifier, VerifiedAnswer
-from gateway.errors import ConfigurationError, ShownError
+from gateway.errors import ConfigurationError
 from gateway.keys.files import check_private
 from gateway.system import SystemClock
 from gateway.translation.address import address, path_fields
@@ -36,7 +37,7 @@ _CERTIFICATES = "/.well-known/passerelle-signing.pem"
 _SALT_BYTES = 16
 
 
-class UnreachableError(ShownError):
+class UnreachableError(CallError):
     """The gateway could not be reached, or ended the connection; the text says how."""
 
 
@@ -156,8 +157,12 @@ class PartyClient:
         return response.content if response.ok else b""
 
     def keep(self, request: SignedRequest, answer: VerifiedAnswer, receipts: Path) -> Path:
-        """Keeps the answer as a receipt, and both bodies in the party's own folder; gives the receipt's path."""
-        return keep(self._party, request, answer, receipts)
+        """Keeps the answer as a receipt, and both bodies in the party's own folder; gives the receipt's path.
+
+        Raises UnkeptError.
+        """
+        with kept():
+            return keep(self._party, request, answer, receipts)
 
     def acknowledge(self, request: SignedRequest, answer: VerifiedAnswer, *, handle: str | None) -> Acknowledgement:
         """Says under our signature which answer we have (L12): its leaf, its digest, the handle in it.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tenacity import Retrying, retry_if_exception, wait_exponential_jitter
 
 from gateway.client.client import PartyClient, UnreachableError
+from gateway.client.failed import kept, under
 from gateway.client.operations import Operations
 from gateway.client.party import PartyFolder
 from gateway.client.refused import RefusedError
@@ -103,10 +104,13 @@ class Passerelle(Operations):
 
         Raises:
             RefusedError: the gateway refused, and would not have done otherwise soon.
-            UnreachableError: it could not be reached. What changes something may have happened or not: asked once more
-                with the same ``idempotency_key``, it happens once.
+            UnreachableError: it could not be reached.
             AnswerError: what came does not prove itself to be the gateway's answer.
+            UnkeptError: the answer holds, and could not be written down.
             ConfigurationError: the party's folder has no agreement for the operation.
+
+        The first four are CallErrors: what changes something may have happened or not, and their ``idempotency_key``
+        is the one under which it is asked once more, to happen once.
         """
         key = str(self._randomness.uuid()) if asked.effects and idempotency_key is None else idempotency_key
         canonical, began = said(fields), self._clock.monotonic()
@@ -118,7 +122,8 @@ class Passerelle(Operations):
             reraise=True,
         )
         tries = count(1)
-        return retrying(lambda: self._once(asked, canonical, key, next(tries)))
+        with under(key):
+            return retrying(lambda: self._once(asked, canonical, key, next(tries)))
 
     def _once(self, asked: Asked[T], fields: dict[str, Any], key: str | None, number: int) -> Answered[T]:
         request = self._client.prepare(asked.name, fields, salted=asked.salted, idempotency_key=key)
@@ -130,7 +135,8 @@ class Passerelle(Operations):
         acknowledged = self._acknowledged(request, answer, body) if self._acknowledges else None
         place = self._proven(answer)
         if place is not None:
-            receipt.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
+            with kept():
+                receipt.with_suffix(".jws").write_text(place.receipt, encoding="ascii")
         return Answered(asked.read(body), body, answer.exchange_id, receipt, number, place, acknowledged)
 
     def _proven(self, answer: VerifiedAnswer) -> ProvenPlace | None:

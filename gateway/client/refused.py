@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.errors import ShownError
+from gateway.client.failed import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gateway.client.verifier import VerifiedAnswer
 
 
-class RefusedError(ShownError):
+class RefusedError(CallError):
     """The gateway refused, under its signature; the refusal is recorded, and its answer is kept.
 
     Attributes:
@@ -24,6 +24,7 @@ class RefusedError(ShownError):
         exchange_id: of the refusal.
         receipt: the file with the signed answer.
         retry_after: seconds after which it may be otherwise; None where it will not be by itself.
+        idempotency_key: as of every CallError.
     """
 
     def __init__(self, answer: VerifiedAnswer, problem: Mapping[str, Any], receipt: Path) -> None:

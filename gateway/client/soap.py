@@ -14,6 +14,7 @@ from lxml import etree
 
 from certs.files import write_private
 from contracts.names import soap_path
+from gateway.client.failed import kept
 from gateway.client.receipts import BODIES
 from gateway.client.verifier import AnswerError, VerifiedAnswer
 from gateway.errors import ConfigurationError, Refusal
@@ -92,13 +93,17 @@ class SoapCaller:
         return SoapExchange(asked, came, answer)
 
     def keep(self, exchange: SoapExchange, receipts: Path) -> Path:
-        """The answer's envelope is the receipt; both envelopes go into the party's own folder. Gives the receipt."""
-        receipts.mkdir(parents=True, exist_ok=True)
+        """The answer's envelope is the receipt; both envelopes go into the party's own folder. Gives the receipt.
+
+        Raises UnkeptError.
+        """
         name = exchange.answer.exchange_id
         path = receipts / f"{name}.xml"
-        path.write_bytes(exchange.envelope)
-        for part, content in (("request", exchange.request), ("answer", exchange.envelope)):
-            write_private(self._party.folder / BODIES / f"{name}.{part}.xml", content)
+        with kept():
+            receipts.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(exchange.envelope)
+            for part, content in (("request", exchange.request), ("answer", exchange.envelope)):
+                write_private(self._party.folder / BODIES / f"{name}.{part}.xml", content)
         return path
 
     def _agreed(self, operation: str) -> AgreedOperation:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.client.failed import CallError
 from gateway.client.signer import LABEL
-from gateway.errors import ShownError
 from gateway.signing.algorithms import ECDSA_P256, verify
 from gateway.signing.answer import keyid_of
 from gateway.signing.base import TAG, lines
@@ -28,7 +28,7 @@ _ALWAYS = ('"@status"', '"content-digest"', '"exchange-id"', '"@method";req')
 _LEDGER = ('"ledger-leaf"', '"ledger-by"')
 
 
-class AnswerError(ShownError):
+class AnswerError(CallError):
     """An answer that does not prove itself; the text says which part failed."""
 
 

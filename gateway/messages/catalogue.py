@@ -6,6 +6,7 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 from itertools import zip_longest
+from string import Formatter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,15 +22,32 @@ def texts() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(content)
 
 
+class _Counting(Formatter):
+    """``{count:one|many}`` is the word that goes with a count: in French zero and one are singular, in English one."""
+
+    def __init__(self, language: Language) -> None:
+        self._singular = (0, 1) if language == "fr" else (1,)
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        """Raises TypeError where words are chosen by what is no count."""
+        one, bar, many = format_spec.partition("|")
+        if not bar:
+            return str(super().format_field(value, format_spec))
+        if not isinstance(value, int):
+            raise TypeError(format_spec)
+        return one if value in self._singular else many
+
+
 class Catalogue:
     """Texts in one language."""
 
     def __init__(self, language: Language) -> None:
         self.language: Language = language
+        self._formatter = _Counting(language)
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of a key with its values put in; raises KeyError for a key that is not in the catalogue."""
-        return texts()[key][self.language].format(**values)
+        return self._formatter.vformat(texts()[key][self.language], (), values)
 
 
 def choose_language(arguments: Sequence[str], environ: Mapping[str, str]) -> Language:

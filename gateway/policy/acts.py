@@ -48,9 +48,7 @@ class ActKind(StrEnum):
 
     POLICY = "policy"
     RECOVERY = "recovery"
-    SUSPENSION = "suspension"
     LOCKDOWN_OFF = "lockdown-off"
-    BREAK_GLASS = "break-glass"
     DESTRUCTION = "destruction"
     LOSS = "loss"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from gateway.messages.catalogue import Catalogue
 if TYPE_CHECKING:
     from gateway.client.client import Acknowledgement
     from gateway.errors import ShownError
+    from tests.cli.desk import Desk
     from tests.exchange.live import LiveGateway
 
 
@@ -98,6 +101,57 @@ def test_a_failed_acknowledgement_does_not_take_the_answer_away(
     answer = VerifiedAnswer(200, {}, b"{}", "id", "leaf", bound=True)
     assert acknowledged(Output(Catalogue("fr")), Failing(error), request, answer, None) == (None, code)
     assert words in capsys.readouterr().err
+
+
+def expecting(folder: Path, *more: str) -> list[str]:
+    data = folder / "expected.json"
+    data.write_text('{"reference": "dossier 1"}')
+    return ["call", "subject.expect", "--dir", str(folder), "--as", "ministry", "--data", str(data), *more]
+
+
+@pytest.mark.parametrize("form", [[], ["--soap"]], ids=["rest", "soap"])
+def test_where_no_answer_comes_the_key_to_ask_again_under_is_told(
+    form: list[str], desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No gateway runs in this folder, so that nobody answers."""
+    assert run(expecting(desk.folder, *form)) == 3
+    told = capsys.readouterr()
+    key = re.search(r"--key ([0-9a-f-]{36})", told.err)
+    assert key is not None
+    assert f"Clé d'idempotence: {key[1]}" in told.out
+    assert run(expecting(desk.folder, *form, "--key", key[1], "--json")) == 3
+    assert json.loads(capsys.readouterr().out)["idempotency_key"] == key[1]
+
+
+@pytest.mark.parametrize("form", [[], ["--soap"]], ids=["rest", "soap"])
+def test_a_key_that_is_no_uuid_is_sent_nowhere(form: list[str], desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody would answer (3): that it is wrong usage says that nobody was asked."""
+    assert run(expecting(desk.folder, *form, "--key", "pasunuuid")) == 2
+    assert "rien n'a été envoyé" in capsys.readouterr().err
+
+
+def test_what_has_an_effect_tells_its_key_and_no_other(
+    live: LiveGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "expected.json"
+    data.write_text('{"reference": "dossier 1"}')
+    first = called(live, capsys, "subject.expect", data)[1]
+    again = called(live, capsys, "subject.expect", data, "--key", first["idempotency_key"])[1]
+    assert again["body"]["handle"] == first["body"]["handle"]
+    assert (
+        called(live, capsys, "echo", live.party("cooperative") / "requests" / "echo.json")[1]["idempotency_key"] is None
+    )
+
+
+def test_an_answer_that_cannot_be_kept_tells_its_key(
+    live: LiveGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(live.party("ministry"), tmp_path / "sandbox" / "parties" / "ministry")
+    (tmp_path / "receipts").write_text("no folder")
+    assert run([*expecting(tmp_path), "--json"]) == 3
+    told = capsys.readouterr()
+    assert json.loads(told.out)["idempotency_key"] in told.err
+    assert "n'a pas pu être gardée" in told.err
 
 
 def test_an_operation_that_the_party_has_no_agreement_for(

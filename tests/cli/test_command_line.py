@@ -6,17 +6,16 @@ import json
 import os
 import re
 import stat
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from gateway.cli.configuration import setting_names
 from gateway.cli.main import run
-from gateway.messages.catalogue import choose_language, texts
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from gateway.cli.output import Output
+from gateway.messages.catalogue import Catalogue, choose_language, texts
 
 
 @pytest.fixture
@@ -108,6 +107,25 @@ def test_a_reason_that_is_none_is_wrong_usage_and_says_what_to_write(
         said = " ".join(capsys.readouterr().err.split())
         assert advice in said
         assert reason.strip() == "" or reason not in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [["list"], ["drop", "--dead", "--reason", "place annulée"], ["resend", "--dead", "--reason", "rétabli"]],
+    ids=["list", "drop", "resend"],
+)
+def test_letters_of_a_party_that_nobody_knows(made: Path, capsys: pytest.CaptureFixture[str], line: list[str]) -> None:
+    config = ["--config", str(made / "passerelle.toml")]
+    assert run(["outbox", *line, "--party", "nobody", *config]) == 2
+    assert "--party nobody" in capsys.readouterr().err
+    assert run(["outbox", *line, "--party", "ministry", *config]) == 0
+
+
+def test_a_time_in_json_is_one_that_programs_read(capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime(2026, 11, 23, 7, 30, tzinfo=timezone(timedelta(hours=-5)))
+    Output(Catalogue("fr"), as_json=True).result({"accepted": at, "kept": Path("un dossier")})
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == {"accepted": "2026-11-23T12:30:00.000000Z", "kept": "un dossier"}
 
 
 def test_every_setting_is_explained_in_both_languages(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ def test_disclosures_in_words_of_both_languages(desk: Desk) -> None:
     assert "vérifié pour cette question" in french
     assert "nirec.verify [released]: handle outcome" in french
     assert "finalité admissibilite, entente ENT-2026-02: Entente fictive: admissibilité" in french
-    assert "1 ligne(s), 1 échange(s)." in french
+    assert "1 ligne, 1 échange." in french
     code, english, _ = desk.ask("disclosures", lang="en")
     assert code == 0
     assert "the answer comes from that audit's index" in english

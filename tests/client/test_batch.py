@@ -262,7 +262,7 @@ def test_whoever_waits_in_vain_stops_and_can_go_on(desk: Desk) -> None:
 def test_a_refusal_of_the_batch_ends_it_and_says_why(desk: Desk) -> None:
     def answer(place: int) -> str:
         if place == 10:
-            raise BatchRefusedError("batch_refused", code="not_agreed", title="", title_en="")
+            raise BatchRefusedError("batch_refused", code="not_agreed")
         return "confirmed"
 
     desk.answer = answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import uuid
 from pathlib import Path
@@ -10,9 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.cli.call import client_of
+from gateway.client.client import PartyClient, UnreachableError
 from gateway.client.operations import Operations
+from gateway.client.passerelle import Passerelle, Patience
+from gateway.system import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:
+    from gateway.client.signer import SignedRequest
+    from gateway.client.verifier import VerifiedAnswer
     from tests.exchange.live import LiveGateway
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
@@ -35,6 +42,42 @@ def test_each_example_runs(
         # a key names one thing: another run of this page would ask for another
         exec(compile(_UUID.sub(lambda _: str(uuid.uuid4()), block), f"client.{language}.md", "exec"), names)  # noqa: S102  the page's own code is what is tested
     assert list(Path("receipts").glob("*.json"))
+
+
+class Losing(PartyClient):
+    """A connection on which the first answer is lost, when the gateway has done what was asked."""
+
+    lost: tuple[str, VerifiedAnswer] | None = None
+    came: tuple[str, VerifiedAnswer] | None = None
+
+    def send(self, request: SignedRequest) -> VerifiedAnswer:
+        told = request.headers["idempotency-key"], super().send(request)
+        if self.lost is None:
+            self.lost = told
+            raise UnreachableError("unreachable", detail="reset")
+        self.came = told
+        return told[1]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_an_answer_that_was_lost_is_asked_for_under_its_key(
+    language: str, live: LiveGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's own way of asking once more: the effect is there once."""
+    client = client_of(live.party("ministry"))
+    client.__class__ = Losing
+    clock, randomness = SystemClock(), SystemRandomness()
+    patience = Patience(tries=1)
+    ours = Passerelle(client, tmp_path, clock=clock, randomness=randomness, patience=patience, acknowledge=False)
+    block = next(one for one in blocks(language) if "CallError" in one)
+    monkeypatch.chdir(live.folder)
+    exec(compile(block, f"client.{language}.md", "exec"), {"passerelle": ours})  # noqa: S102  as above
+    assert isinstance(client, Losing)
+    assert client.lost is not None
+    assert client.came is not None
+    assert client.lost[0] == client.came[0]
+    first, second = (json.loads(answer.body)["handle"] for _, answer in (client.lost, client.came))
+    assert first == second
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

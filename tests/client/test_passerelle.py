@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.client.client import Acknowledgement, ProvenPlace, UnreachableError
+from gateway.client.failed import CallError, UnkeptError
 from gateway.client.operations.registrations import RegistrationGetAnswer
 from gateway.client.operations.waitlist import WaitlistStatisticsAnswer
 from gateway.client.passerelle import Passerelle, Patience
@@ -41,6 +42,7 @@ class Client:
     """A PartyClient to whom each try happens as the table says."""
 
     happens: list[VerifiedAnswer | Exception]
+    asked: tuple[str, bool] = ("subject.expect", True)
     acknowledging: Exception | None = None
     proving: Exception | None = None
     prepared: list[tuple[dict[str, Any], str | None]] = field(default_factory=list)
@@ -49,7 +51,7 @@ class Client:
     def prepare(
         self, operation: str, fields: dict[str, Any], *, salted: bool, idempotency_key: str | None
     ) -> SignedRequest:
-        assert (operation, salted) == ("subject.expect", True)
+        assert (operation, salted) == self.asked
         self.prepared.append((fields, idempotency_key))
         return SignedRequest("POST", "/", {}, b"", "", b"", b"")
 
@@ -110,6 +112,40 @@ def test_what_passes_is_tried_again_under_one_key_each_time_a_new_message() -> N
     assert None not in keys
     assert waiting.pauses[1] >= 5
     assert client.kept == 3  # the refusal, the answer, the acknowledgement's
+
+
+class Full(Client):
+    """Its disk has no more room."""
+
+    def keep(self, request: SignedRequest, answer: VerifiedAnswer, receipts: Path) -> Path:
+        super().keep(request, answer, receipts)
+        raise UnkeptError("answer_not_kept", path=str(receipts), detail="No space left on device")
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        Client([UNREACHABLE, UNREACHABLE]),
+        Client([refused("upstream_timeout", 5), refused("upstream_timeout", 5)]),
+        Client([UNREACHABLE, AnswerError("answer_signature_invalid")]),
+        Client([answered()], proving=AnswerError("receipt_invalid")),
+        Full([answered()]),
+    ],
+    ids=["unreachable", "refused", "not_the_gateways", "place_not_proven", "not_kept"],
+)
+def test_what_may_have_happened_tells_the_key_under_which_it_is_asked_again(client: Client) -> None:
+    with pytest.raises(CallError) as raised:
+        calling(client, Waiting(), tries=2, proof=timedelta(seconds=3)).subject_expect(reference="r")
+    keys = {key for _, key in client.prepared}
+    assert keys == {raised.value.idempotency_key}
+    assert keys != {None}
+
+
+def test_what_changes_nothing_has_no_key_to_tell() -> None:
+    client = Client([AnswerError("answer_not_signed")], asked=("waitlist.statistics", False))
+    with pytest.raises(CallError) as raised:
+        calling(client, Waiting()).waitlist_statistics(as_of=date(2026, 10, 31))
+    assert (raised.value.idempotency_key, client.prepared[0][1]) == (None, None)
 
 
 def test_a_callers_own_key_is_used() -> None:

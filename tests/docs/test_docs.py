@@ -38,6 +38,18 @@ def test_every_error_that_people_read_has_its_text() -> None:
     assert {key for key in keys if f"problem.{key}" not in texts()} == set()
 
 
+def test_the_help_of_a_call_names_every_operation() -> None:
+    """But the acknowledgement, which is an option of the others."""
+    offered = {name for contract in load_contracts(contracts_folder()) for name in contract.operations}
+    for words in texts()["help.operation"].values():
+        assert set(re.findall(r"[a-z]+(?:\.[a-z]+)?", words.partition(": ")[2])) == offered - {"exchange.acknowledge"}
+
+
+def test_a_count_has_its_word_in_the_singular_and_the_plural() -> None:
+    unsure = re.compile(r"\w\((?:s|es|e|x)\)")
+    assert [key for key, both in texts().items() if any(unsure.search(text) for text in both.values())] == []
+
+
 def test_ci_calls_the_readme_s_own_commands() -> None:
     commands = re.findall(r"^\$ (make \w+)", read("README.md"), re.MULTILINE)
     assert {"make demo", "make test", "make check"} <= set(commands)

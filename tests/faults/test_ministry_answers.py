@@ -137,7 +137,7 @@ def test_all_dead_letters_of_a_party_are_decided_at_once(
     given_up = town.notified([other])
     died(town)
     said = desk.run("outbox", "drop", "--party", "ministry", "--dead", *how)
-    assert "4 lettre(s) morte(s) abandonnée(s)" in said
+    assert "4 lettres mortes abandonnées" in said
     assert town.outbox() == held(town, given_up) == 0
     town.behave("normal", sandbox="ministry")
     for numbers, word in ((again, "resent"), (given_up, "dropped")):

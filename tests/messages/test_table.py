@@ -25,6 +25,13 @@ def test_each_code_has_a_status_and_words_in_both_languages(code: Code) -> None:
         assert words["fr"] != words["en"]
 
 
+@pytest.mark.parametrize("code", [code for code in Code if ErrorTable().row(code).status >= 500])
+def test_what_can_follow_an_effect_says_under_which_key_to_ask_again(code: Code) -> None:
+    """An exchange is halted before anything is asked; every other failure may come when the effect is there."""
+    said = {language: "Idempotency-Key" in words for language, words in ErrorTable().row(code).next.items()}
+    assert said == dict.fromkeys(("fr", "en"), code is not Code.TIMESTAMP_TOO_OLD)
+
+
 def test_a_problem_says_what_rfc_9457_asks_for() -> None:
     refusal = Refusal(Code.DIGEST_MISMATCH, component="content-digest", nonce="n")
     shown = ErrorTable().render(refusal, "an-id", "en")
