@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from contracts.told import in_words, told_fields
 from gateway.errors import PasserelleError
 from gateway.family.view import Words
 from gateway.ledger.storage import PolicyRows
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 _POLICIES_KEPT = 16
 #: The contract's maxLength of a field's words.
-LONGEST = 120
-#: A description begins with what people call its field; what follows is for those who build on it.
-_FIRST = re.compile(r"[.;:](?=\s|$)")
+LONGEST = 500
 
 
 def family_words(contracts: Iterable[Contract], database: Database) -> Callable[[Note], Words]:
@@ -62,12 +60,9 @@ def family_words(contracts: Iterable[Contract], database: Database) -> Callable[
 
 def _fields(operation: Operation) -> dict[str, tuple[str, str]]:
     """What the operation's contract calls each field by which a party is told, French and English."""
-    schema = operation.request if operation.outgoing else operation.response
-    described = {name: one["description"] for name, one in schema.get("properties", {}).items()}
-    return {name: (brief(one["fr"], name), brief(one["en"], name)) for name, one in described.items()}
+    told = told_fields(operation).items()
+    return {name: (_within(in_words(one, name, "fr")), _within(in_words(one, name, "en"))) for name, one in told}
 
 
-def brief(description: str, name: str) -> str:
-    """A description up to its first full stop, semicolon or colon, within ``LONGEST``; the name where it has none."""
-    said = _FIRST.split(description.strip(), maxsplit=1)[0].strip() or name
+def _within(said: str) -> str:
     return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"

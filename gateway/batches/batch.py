@@ -17,7 +17,7 @@ OUTCOMES = ("confirmed", "not_confirmed", "not_found")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What its party announced; it never changes, and bears the id of the exchange that opened it."""
+    """What its party announced; it never changes, and its id is that of the key under which it was opened."""
 
     id: UUID
     party: str

@@ -54,7 +54,7 @@ class BatchStore(Protocol):
         ...
 
     def new(self, batch: Batch) -> Statement:
-        """A batch, to be written."""
+        """A batch, to be written unless it is there."""
         ...
 
     def answer(self, batch: UUID, answer: Answered) -> Statement:
@@ -127,7 +127,7 @@ class Batches:
         request, fields = grant.message.request, grant.message.fields
         numbers = {name: int(str(fields[name])) for name in ("records", "rejected")}
         batch = Batch(
-            id=request.received.exchange_id,
+            id=_id(grant),
             party=request.party.name,
             commitment=str(fields["commitment"]),
             opened=self._now(),
@@ -234,6 +234,14 @@ class _AskedInBatch:
             raise
         change = self._batches.answers(line, exchange, str(reply.fields["outcome"]))
         return replace(reply, changes=(*reply.changes, change))
+
+
+def _id(grant: Grant) -> UUID:
+    """One for each key and message, however often it is asked for."""
+    effect = grant.effect
+    if effect is None:
+        raise PasserelleError("a batch is opened without the key under which it happens once")
+    return UUID(bytes=effect.seed, version=4)
 
 
 def _reply(fields: Mapping[str, object]) -> Reply:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from gateway.batches.batch import Asking
     from gateway.storage import Database
 
-_NEW = "INSERT INTO batches (id, party, records, rejected, commitment, opened) VALUES (?, ?, ?, ?, ?, ?)"
+# asked for again under its key, it is the same one (docs/decisions/0032), and stays as old as it is
+_NEW = """
+INSERT INTO batches (id, party, records, rejected, commitment, opened) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
+"""
 _BATCH = "SELECT party, records, rejected, commitment, opened FROM batches WHERE id = ?"
 # a line is claimed where nobody has asked about it, or whoever did was stopped before there was an answer
 _CLAIM = """
@@ -137,9 +141,9 @@ class DatabaseBatches:
 
     @staticmethod
     def new(batch: Batch) -> Statement:
-        """A batch that is opened."""
+        """A batch that is opened, unless it is already."""
         values = (batch.id.bytes, batch.party, batch.records, batch.rejected, batch.commitment, batch.opened)
-        return Statement(_NEW, values, rows=1)
+        return Statement(_NEW, values, rows=None)
 
     @staticmethod
     def answer(batch: UUID, answer: Answered) -> Statement:

@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from gateway.audit.questions.printing import local
+from gateway.audit.questions.printing import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ def _say_view(output: Output, body: Mapping[str, Any]) -> None:
     for one in disclosures:
         output.say(
             "call.disclosure",
-            at=local((datetime.fromisoformat(one["at"]) - _EPOCH) // _MICROSECOND),
+            at=readable((datetime.fromisoformat(one["at"]) - _EPOCH) // _MICROSECOND, language),
             party=" → ".join(one[name] for name in (f"party_{language}", f"sent_to_{language}") if name in one),
             operation=one[f"operation_{language}"],
             purpose=one["purpose"],

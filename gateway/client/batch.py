@@ -12,11 +12,11 @@ import json
 import queue
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from gateway.client.batch_file import FileRecord, Reject, read_records
+from gateway.client.batch_file import REFERENCE_NIREC, FileRecord, Reject, read_records
 from gateway.client.batch_gate import Gate, Rate, StoppedError
-from gateway.client.batch_journal import BatchState, commitment
+from gateway.client.batch_journal import BatchState, commitment, opening_key
 from gateway.client.batch_wire import BatchRefusedError, LaterError
 from gateway.errors import ConfigurationError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gateway.client.batch_journal import Journal, JournalWriter
     from gateway.client.batch_wire import Result
-    from gateway.client.client import PartyClient
+    from gateway.client.signer import SignedRequest
     from gateway.client.verifier import VerifiedAnswer
     from gateway.ports import Clock, Randomness
 
@@ -49,6 +49,24 @@ class Wire(Protocol):
         ...
 
 
+class Asker(Protocol):
+    """client.PartyClient, as far as a batch is opened by it and its report asked for."""
+
+    def prepare(
+        self, operation: str, fields: dict[str, Any], *, salted: bool, idempotency_key: str | None = None
+    ) -> SignedRequest:
+        """The signed request; ``idempotency_key`` is that of the request which this one repeats, if any."""
+        ...
+
+    def send(self, request: SignedRequest) -> VerifiedAnswer:
+        """The verified answer; raises UnreachableError, AnswerError."""
+        ...
+
+    def keep(self, request: SignedRequest, answer: VerifiedAnswer, receipts: Path) -> Path:
+        """Keeps the answer as a receipt; gives its path."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run is: results written of all records, and what is waited for, if anything."""
@@ -66,7 +84,7 @@ class Pattern:
     words: Callable[[str], tuple[str, str]]
 
 
-def open_batch(journal: Journal, client: PartyClient, pattern: Pattern, randomness: Randomness) -> BatchState:
+def open_batch(journal: Journal, client: Asker, pattern: Pattern, randomness: Randomness) -> BatchState:
     """Reads the whole file once, writes its rejects, and opens its batch.
 
     Raises ConfigurationError (a file without a record, a batch that was begun), BatchRefusedError, UnreachableError,
@@ -74,17 +92,20 @@ def open_batch(journal: Journal, client: PartyClient, pattern: Pattern, randomne
     """
     if journal.state() is not None:
         raise ConfigurationError("batch_begun", path=journal.file)
-    rejected = 0
+    rejected = referring = 0
 
     def good() -> Iterator[FileRecord]:
-        nonlocal rejected
+        nonlocal rejected, referring
         for one in read_records(journal.file, pattern.nirec):
             if isinstance(one, FileRecord):
                 yield one
             else:
                 rejected += 1
+                referring += one.reason == REFERENCE_NIREC
 
     code, records = commitment(journal.key(randomness.bytes), good())
+    if not records and referring and referring == rejected:
+        raise ConfigurationError("batch_references", path=journal.file, rejected=rejected)
     if not records:
         raise ConfigurationError("batch_empty", path=journal.file, rejected=rejected)
     journal.write_rejects(
@@ -92,13 +113,15 @@ def open_batch(journal: Journal, client: PartyClient, pattern: Pattern, randomne
         for one in read_records(journal.file, pattern.nirec)
         if isinstance(one, Reject)
     )
-    said = _ask(client, OPEN, {"records": records, "rejected": rejected, "commitment": code})[1]
+    fields = {"records": records, "rejected": rejected, "commitment": code}
+    # of this file, whoever is stopped before the answer is noted opens the same batch, and not another beside it
+    said = _ask(client, OPEN, fields, opening_key(journal.key(), code, rejected))[1]
     state = BatchState(str(said["batch"]), records, rejected, code, int(str(said["per_second"])))
     journal.begin(state)
     return state
 
 
-def report(client: PartyClient, batch: str) -> tuple[VerifiedAnswer, Mapping[str, object], Callable[[Path], Path]]:
+def report(client: Asker, batch: str) -> tuple[VerifiedAnswer, Mapping[str, object], Callable[[Path], Path]]:
     """The gateway's signed report, its fields, and how it is kept as a receipt in a folder.
 
     Raises BatchRefusedError, UnreachableError, AnswerError.
@@ -107,9 +130,9 @@ def report(client: PartyClient, batch: str) -> tuple[VerifiedAnswer, Mapping[str
 
 
 def _ask(
-    client: PartyClient, operation: str, fields: dict[str, object]
+    client: Asker, operation: str, fields: dict[str, object], idempotency_key: str | None = None
 ) -> tuple[VerifiedAnswer, Mapping[str, object], Callable[[Path], Path]]:
-    request = client.prepare(operation, fields, salted=False)
+    request = client.prepare(operation, fields, salted=False, idempotency_key=idempotency_key)
     answer = client.send(request)
     said = json.loads(answer.body)
     if answer.status != _OK:

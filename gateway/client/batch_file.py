@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from gateway.client.batch_reference import HeldNirec
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "reference": ("reference", "référence"),
 }
 _KNOWN = {name: column for column, names in _NAMES.items() for name in names}
+#: Why a record is rejected whose reference would leave a NIREC in the results.
+REFERENCE_NIREC = "reference_nirec"
 FIELDS = ("nirec", "family_name", "given_names", "birth_date")
 #: No record is longer, in bytes.
 _LONGEST = 16_384
@@ -71,20 +74,47 @@ class _BadRecordError(Exception):
     """A record that cannot be asked about; its one argument says why."""
 
 
+class _Unfit:
+    """What each record of a file is held against."""
+
+    def __init__(self, nirec_pattern: str) -> None:
+        self._nirec = re.compile(nirec_pattern, re.ASCII)
+        self._held = HeldNirec(nirec_pattern)
+
+    def check(self, named: Mapping[str, str]) -> None:
+        """Returns for a record that can be asked about; raises _BadRecordError."""
+        if not set(FIELDS) <= named.keys():
+            raise _BadRecordError("columns")
+        if any(_UNWRITABLE.search(value) for value in named.values()):
+            raise _BadRecordError("characters")
+        if not self._nirec.fullmatch(named["nirec"]):
+            raise _BadRecordError("nirec")
+        for name in ("family_name", "given_names"):
+            if not named[name].strip() or len(named[name]) > _LONGEST_NAME:
+                raise _BadRecordError(name)
+        if not _is_date(named["birth_date"]):
+            raise _BadRecordError("birth_date")
+        reference = named.get("reference", "")
+        if len(reference) > _LONGEST_REFERENCE:
+            raise _BadRecordError("reference")
+        if self._held(reference, named["nirec"]):
+            raise _BadRecordError(REFERENCE_NIREC)
+
+
 def read_records(path: Path, nirec_pattern: str) -> Iterator[FileRecord | Reject]:
     """Every record of a file, in its order; empty lines are passed over.
 
     Raises ConfigurationError where the file cannot be read, or its header is not one.
     """
-    pattern = re.compile(nirec_pattern, re.ASCII)
+    unfit = _Unfit(nirec_pattern)
     try:
         with path.open("rb") as file:
-            yield from _records(file, path, pattern)
+            yield from _records(file, path, unfit)
     except OSError as error:
         raise ConfigurationError("file_unreadable", path=path, detail=error.strerror) from None
 
 
-def _records(file: BinaryIO, path: Path, pattern: re.Pattern[str]) -> Iterator[FileRecord | Reject]:
+def _records(file: BinaryIO, path: Path, unfit: _Unfit) -> Iterator[FileRecord | Reject]:
     form: _Form | None = None
     for number, raw in _lines(file):
         text = raw.decode("utf-8", "replace").rstrip("\r\n")
@@ -97,21 +127,21 @@ def _records(file: BinaryIO, path: Path, pattern: re.Pattern[str]) -> Iterator[F
             continue
         form = form or _json
         try:
-            named = _read(raw, text, form, pattern)
+            named = _read(raw, text, form, unfit)
         except _BadRecordError as bad:
             yield Reject(number, str(bad), text)
         else:
             yield FileRecord(number, named.get("reference", ""), {name: named[name] for name in FIELDS}, text)
 
 
-def _read(raw: bytes, text: str, form: _Form, pattern: re.Pattern[str]) -> Mapping[str, str]:
+def _read(raw: bytes, text: str, form: _Form, unfit: _Unfit) -> Mapping[str, str]:
     """The named texts of one line; raises _BadRecordError."""
     if len(raw) > _LONGEST:
         raise _BadRecordError("too_long")
     if "\ufffd" in text and not _is_utf8(raw):
         raise _BadRecordError("not_utf8")
     named = form(text)
-    _check(named, pattern)
+    unfit.check(named)
     return named
 
 
@@ -165,22 +195,6 @@ def _json(text: str) -> Mapping[str, str]:
     if "" in named or len(named) != len(pairs) or not all(isinstance(value, str) for value in named.values()):
         raise _BadRecordError("columns")
     return named
-
-
-def _check(named: Mapping[str, str], pattern: re.Pattern[str]) -> None:
-    if not set(FIELDS) <= named.keys():
-        raise _BadRecordError("columns")
-    if any(_UNWRITABLE.search(value) for value in named.values()):
-        raise _BadRecordError("characters")
-    if not pattern.fullmatch(named["nirec"]):
-        raise _BadRecordError("nirec")
-    for name in ("family_name", "given_names"):
-        if not named[name].strip() or len(named[name]) > _LONGEST_NAME:
-            raise _BadRecordError(name)
-    if not _is_date(named["birth_date"]):
-        raise _BadRecordError("birth_date")
-    if len(named.get("reference", "")) > _LONGEST_REFERENCE:
-        raise _BadRecordError("reference")
 
 
 def _is_date(text: str) -> bool:

@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import IO, TYPE_CHECKING
+from uuid import UUID
 
 from certs.files import UnsafeFileError, read_private, write_private
 from gateway.errors import ConfigurationError
@@ -39,6 +40,7 @@ _VERSION = 1
 _KEY_BYTES = 32
 _FLUSH_SECONDS = 0.25
 _SALT_BYTES = 16
+_UUID_BYTES = 16
 RESULTS_HEADER = ("ligne", "reference", "issue", "identifiant", "echange")
 _REJECTS_HEADER = ("ligne", "raison", "reason", "enregistrement")
 #: The outcome of a record that the gateway itself refused: it stands among the rejects as well.
@@ -226,6 +228,12 @@ class JournalWriter:
             if sync:
                 os.fsync(file.fileno())
         self._flushed = self._monotonic()
+
+
+def opening_key(key: bytes, code: str, rejected: int) -> str:
+    """The Idempotency-Key under which a file's batch is opened: of its commitment, which tells the records' number."""
+    digest = hmac.digest(key, f"open {code} {rejected}".encode(), sha256)
+    return str(UUID(bytes=digest[:_UUID_BYTES], version=4))
 
 
 def commitment(key: bytes, records: Iterable[FileRecord]) -> tuple[str, int]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 STEPS = 24
 _HOUR = 3600
-#: What is counted: numbers as they are tried with a name and a birth date; subjects that are disclosed.
+#: What is counted: numbers as they are tried with a name and a birth date, and what is searched for; subjects that are
+#: disclosed.
 TRIES, SUBJECTS = "tries", "subjects"
 
 #: The acts that are about the child of a handle; the audit counts the same.
@@ -103,11 +104,12 @@ class BudgetGuard:
         rule, budget = grant.message.reduction, grant.budget
         if rule is None or budget is None:
             return grant
-        cost, held = _known_cost(grant, rule, known), _most_listed(grant, rule)
+        cost = {**_known_cost(grant, rule, known), **_searched_for(grant, rule)}
+        held = _most_listed(grant, rule)
         if not (cost or held):
             return grant
         window = _window(grant, budget)
-        charge = self._charge(grant, budget, window, cost or {SUBJECTS: ()}, held)
+        charge = self._charge(grant, budget, window, {SUBJECTS: (), **cost} if held else cost, held)
         verdict = self._store.charge(charge)
         self._told(grant.agreement, (verdict.spent + verdict.need) / budget.subjects)
         if not verdict.allowed:
@@ -132,7 +134,7 @@ class BudgetGuard:
             Tally(
                 counter=self._counter(key, grant, kind),
                 subjects=tuple(tuple(self._mac(key, grant, kind, name) for name in names) for names in subjects),
-                held=held,
+                held=held if kind == SUBJECTS else 0,
                 judged=key == keys[-1] and held >= 0,
             )
             for key in keys
@@ -181,6 +183,13 @@ def _known_cost(grant: Grant, rule: Reduction, known: Sequence[Sequence[str]]) -
     # hundred would let a hundred names be tried on each of a hundred numbers.
     tried = json.dumps([number.reveal(), *(fields.get(name) for name in rule.tried)], ensure_ascii=False)
     return {TRIES: ((tried,),)}
+
+
+def _searched_for(grant: Grant, rule: Reduction) -> Mapping[str, _Named]:
+    """What a list is searched by: a search that finds nobody tells too that nobody of that name is there (N4)."""
+    if rule.act != "list":
+        return {}
+    return {TRIES: ((json.dumps([grant.message.fields.get(name) for name in rule.tried], ensure_ascii=False),),)}
 
 
 def _most_listed(grant: Grant, rule: Reduction) -> int:

@@ -53,10 +53,13 @@ class KeepingParty:
     def bodies(self) -> Path:
         return self.folder.folder / "bodies"
 
-    def ask(self, target: str, body: bytes, agreement: str = "", purpose: str = "") -> Exchanged:
+    def ask(
+        self, target: str, body: bytes, agreement: str = "", purpose: str = "", key: str | None = None
+    ) -> Exchanged:
+        """``key``: the Idempotency-Key of what has an effect."""
         terms = TERMS[self.name]
-        request = self._signer.sign("POST", target, body, agreement=agreement or terms[0], purpose=purpose or terms[1])
-        return self.sent(request)
+        under = {"agreement": agreement or terms[0], "purpose": purpose or terms[1]}
+        return self.sent(self._signer.sign("POST", target, body, **under, idempotency_key=key))
 
     def sent(self, request: SignedRequest) -> Exchanged:
         answer = self._verified(request, self.gateway.send(self.name, request))

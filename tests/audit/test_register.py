@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -14,10 +15,12 @@ import pytest
 from gateway.audit.files import LogFolder
 from gateway.audit.objects import Objects
 from gateway.audit.questions.disclosures import Found, Question, find
-from gateway.audit.questions.printing import Page, as_csv, local, utc
+from gateway.audit.questions.printing import Page, as_csv, local, readable, utc
 from gateway.audit.questions.register import register
 from gateway.audit.questions.rows import Rows, Subject
 from gateway.audit.questions.titles import Titles
+from gateway.ledger.tiles import object_path
+from gateway.places import contracts_folder
 from tests.audit.asked import Asked
 
 if TYPE_CHECKING:
@@ -114,3 +117,40 @@ def test_times_are_told_in_utc_and_in_quebec() -> None:
     summer, winter = 1_782_000_000_500_000, 1_795_412_266_000_000
     assert (utc(summer), local(summer)) == ("2026-06-21T00:00:00Z", "2026-06-20T20:00:00-04:00")
     assert (utc(winter), local(winter)) == ("2026-11-23T05:37:46Z", "2026-11-23T00:37:46-05:00")
+
+
+def test_times_are_told_to_people_in_words() -> None:
+    first = 1_793_512_800_000_000  # 2026-11-01, 1 h 00 for the second hour
+    hour = 3_600_000_000
+    assert readable(first - hour, "fr") == "1er novembre 2026, 1 h 00 (heure du Québec)"
+    assert readable(first, "fr") == "1er novembre 2026, 1 h 00, après le retour à l'heure normale (heure du Québec)"
+    assert readable(first, "en") == "November 1, 2026, 01:00, after the clocks went back (Québec time)"
+
+
+def told(asked: Asked, operation: str, contract: str, *fields: str) -> dict[str, str]:
+    """What the register says of these fields of another operation, whose contract stands in the log as others do."""
+    content = (contracts_folder() / contract).read_bytes()
+    digest = sha256(content).hexdigest()
+    place = asked.log / object_path(digest)
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(content)
+    _, parts = asked.rows()
+    [row, *_] = find(parts, Question(field="handle")).rows
+    rows = Rows()
+    rows.append(replace(row, terms=replace(row.terms, operation=operation, contract=digest, fields=fields)))
+    [entry] = register({202611: rows}, Found((rows[0],)), Titles(Objects(LogFolder(asked.log)), "fr"))
+    return dict(entry.nature)
+
+
+def test_what_was_told_of_a_list_is_named(asked: Asked) -> None:
+    nature = told(asked, "registration.search", "registrations/v1/contract.yaml", "hits", "outcome")
+    assert nature["hits"] == (
+        "Les inscriptions trouvées (identifiant de l'enfant propre au demandeur; nom de famille de l'enfant; prénoms; "
+        "date de naissance; région administrative)"
+    )
+    assert nature["outcome"].startswith("La réponse: found")
+
+
+def test_what_was_told_by_a_notice_is_named(asked: Asked) -> None:
+    nature = told(asked, "ministry.notice", "foreign/ministry_notices/contract.yaml", "date", "event")
+    assert nature == {"date": "Jour de l'événement.", "event": "L'événement."}

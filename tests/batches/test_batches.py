@@ -17,6 +17,7 @@ from gateway.batches.pace import Pace
 from gateway.batches.sealing import Sealing
 from gateway.batches.storage import DatabaseBatches
 from gateway.change import Change, Statement
+from gateway.effect import Effect
 from gateway.errors import Code, PasserelleError, Refusal, StorageUnavailableError
 from gateway.model import Nirec, OperationRef, Reply, UpstreamRefusal
 from gateway.storage import Database, make_change, open_database
@@ -77,7 +78,9 @@ class World:
         return dict(reply.fields)
 
     @staticmethod
-    def grant(operation: str, party: str = "ministry", *, tells: bool = True, **fields: Any) -> Grant:
+    def grant(
+        operation: str, party: str = "ministry", *, tells: bool = True, seed: bytes | None = None, **fields: Any
+    ) -> Grant:
         made = grant_for(make_births(1)[0])
         request = made.message.request
         request = replace(
@@ -87,10 +90,12 @@ class World:
         )
         named = OperationRef(operation, "batches", "1", "00" * 32)
         message = replace(made.message, request=request, operation=named, fields=fields)
-        return replace(made, message=message, tells_not_found=tells)
+        none = Change((), Code.INTERNAL)
+        effect = Effect(b"", "", seed or uuid4().bytes, outside=False, begun=none, settled=none, undone=none)
+        return replace(made, message=message, tells_not_found=tells, effect=effect if operation == OPEN else None)
 
-    def open(self, records: int = 3) -> str:
-        return str(self.do(OPEN, records=records, rejected=1, commitment="ab" * 32)["batch"])
+    def open(self, records: int = 3, seed: bytes | None = None) -> str:
+        return str(self.do(OPEN, seed=seed, records=records, rejected=1, commitment="ab" * 32)["batch"])
 
     def verify(self, batch: str, line: int, **fields: Any) -> dict[str, object]:
         return self.do(VERIFY, **(CHILD | fields), batch=batch, line=str(line))
@@ -123,6 +128,18 @@ def test_a_line_is_asked_once_and_answered_again(world: World) -> None:
     world.registry.outcome = "not_found"
     assert world.verify(batch, 1) == {"outcome": "not_found"}
     assert world.again(batch, 1) == {"outcome": "not_found"}
+
+
+def test_opened_again_under_its_key_it_is_the_same_batch_with_its_answers(world: World) -> None:
+    seed = uuid4().bytes
+    batch = world.open(seed=seed)
+    world.verify(batch, 1)
+    opened = world.store.find(UUID(batch))
+    world.clock.shift = timedelta(days=1)
+    assert world.open(seed=seed) == batch
+    assert world.store.find(UUID(batch)) == opened
+    assert world.do(GET, batch=batch)["answered"] == 1
+    assert world.open() != batch
 
 
 @pytest.mark.parametrize("field", ["nirec", "family_name", "given_names", "birth_date"])

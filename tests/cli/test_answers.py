@@ -40,12 +40,13 @@ def test_a_family_s_view_is_told_in_words(capsys: pytest.CaptureFixture[str]) ->
     body = {"handle": "0" * 64, "disclosures": [DISCLOSURE], "more": True}
     french, english = (said(capsys, language, "family.view", body) for language in ("fr", "en"))
     for words in (
-        "2026-10-31T10:05:09-04:00",
+        "\n  31 octobre 2026, 10 h 05 (heure du Québec)\n",
         ": Ministère → Registraire\n",
         "Renseignements: Date de naissance; Région, par son numéro",
         "ENT-2026-10, Entente",
     ):
         assert words in french
+    assert "\n  October 31, 2026, 10:05 (Québec time)\n" in english
     assert ": Ministry → Registrar\n" in english
     assert "Information: Birth date; Region\n" in english
     assert '"before": "2026-10-31T14:05:09.120000Z"' in french

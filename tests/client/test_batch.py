@@ -7,20 +7,25 @@ import json
 import threading
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
-from gateway.client.batch import BatchRun, Pattern
+from gateway.client.batch import BatchRun, Pattern, open_batch
 from gateway.client.batch_file import FileRecord, read_records
 from gateway.client.batch_gate import Gate, Rate, StoppedError
 from gateway.client.batch_journal import RESULTS_HEADER, BatchState, Journal, Row, commitment, salt
 from gateway.client.batch_wire import BatchRefusedError, LaterError, Result
+from gateway.client.client import UnreachableError
+from gateway.client.signer import SignedRequest
+from gateway.client.verifier import VerifiedAnswer
 from gateway.errors import ConfigurationError
 from tests.adapters.fakes import ShiftedClock, SystemRandomness, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
 PATTERN = Pattern(r"\d{13}", lambda reason: (reason, reason))
 COUNT = 120
@@ -134,6 +139,73 @@ def test_what_a_kill_left_half_written_is_asked_again(desk: Desk, torn: bytes) -
     assert [row[0] for row in desk.rows()[1:]] == [str(at + 2) for at in range(COUNT)]
     kept = desk.journal.receipts.read_text(encoding="utf-8").splitlines()
     assert all(json.loads(one) for one in kept)
+
+
+class Opened:
+    """client.batch.Asker: a gateway that opens what it is asked to; which keys it was asked under is kept."""
+
+    def __init__(self) -> None:
+        self.keys: list[str | None] = []
+
+    def prepare(
+        self, operation: str, fields: dict[str, Any], *, salted: bool, idempotency_key: str | None = None
+    ) -> SignedRequest:
+        assert (operation, salted, fields["records"]) == ("batch.open", False, COUNT)
+        self.keys.append(idempotency_key)
+        return SignedRequest("POST", "/", {}, b"", "", b"", b"")
+
+    def send(self, request: SignedRequest) -> VerifiedAnswer:  # noqa: ARG002  the protocol's signature
+        if len(self.keys) == 1:
+            raise UnreachableError("unreachable", detail="lost")
+        body = json.dumps({"batch": "batch", "per_second": 50}).encode()
+        return VerifiedAnswer(200, {}, body, "exchange", "leaf", bound=True)
+
+    def keep(
+        self,
+        request: SignedRequest,  # noqa: ARG002  the protocol's signature
+        answer: VerifiedAnswer,  # noqa: ARG002  the protocol's signature
+        receipts: Path,
+    ) -> Path:
+        return receipts
+
+
+def unopened(folder: Path, reference: Callable[[int], str]) -> Journal:
+    file = folder / "enfants.csv"
+    rows = [f"{number:013},Roy,Léa,2024-02-29,{reference(number)}\n" for number in range(COUNT)]
+    file.write_text("nirec,nom,prénoms,date de naissance,référence\n" + "".join(rows), encoding="utf-8")
+    return Journal(file, ShiftedClock().monotonic)
+
+
+def test_where_the_reference_is_the_nirec_it_is_said_at_once_and_nothing_is_written(tmp_path: Path) -> None:
+    journal, asker = unopened(tmp_path, lambda number: f"{number:013}"), Opened()
+    with journal.alone(), pytest.raises(ConfigurationError) as caught:
+        open_batch(journal, asker, PATTERN, SystemRandomness())
+    assert caught.value.key == "batch_references"
+    assert (asker.keys, journal.state()) == ([], None)
+    assert not journal.results.exists()
+    assert not journal.rejects.exists()
+
+
+def test_a_batch_whose_opening_was_not_answered_is_opened_again_under_the_same_key(tmp_path: Path) -> None:
+    journal, asker = unopened(tmp_path, lambda number: f"d{number}"), Opened()
+    with journal.alone():
+        with pytest.raises(UnreachableError):
+            open_batch(journal, asker, PATTERN, SystemRandomness())
+        assert journal.state() is None
+        open_batch(journal, asker, PATTERN, SystemRandomness())
+    first, second = asker.keys
+    assert first is not None
+    assert first == second == str(UUID(first, version=4))
+
+
+def test_another_file_s_batch_is_opened_under_another_key(tmp_path: Path) -> None:
+    journal, asker = unopened(tmp_path, lambda number: f"d{number}"), Opened()
+    with journal.alone():
+        with pytest.raises(UnreachableError):
+            open_batch(journal, asker, PATTERN, SystemRandomness())
+        unopened(tmp_path, lambda number: f"e{number}")
+        open_batch(journal, asker, PATTERN, SystemRandomness())
+    assert asker.keys[0] != asker.keys[1]
 
 
 CHANGES: dict[str, Callable[[str], str]] = {

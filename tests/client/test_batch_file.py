@@ -50,6 +50,15 @@ def test_a_record(tmp_path: Path, name: str) -> None:
     assert "1234567890123" not in repr(record)
 
 
+@pytest.mark.parametrize(
+    "reference", ["", "dossier 7", "123456789012", "98765432109876", "2026-123456", "1234567-90123"]
+)
+def test_a_reference_that_holds_no_nirec_is_left_as_it_is(tmp_path: Path, reference: str) -> None:
+    (record,) = read(tmp_path, HEADER + GOOD.replace("dossier 7", reference))
+    assert isinstance(record, FileRecord)
+    assert record.reference == reference
+
+
 BAD: dict[str, tuple[str, str | bytes]] = {
     "a digit less": ("nirec", GOOD.replace("1234567890123", "123456789012")),
     "digits of another script": ("nirec", GOOD.replace("1234567890123", "١٢٣٤٥٦٧٨٩٠١٢٣")),
@@ -61,6 +70,13 @@ BAD: dict[str, tuple[str, str | bytes]] = {
     "a day in another order": ("birth_date", GOOD.replace("2024-02-29", "29-02-2024")),
     "a day without hyphens": ("birth_date", GOOD.replace("2024-02-29", "20240229")),
     "a long reference": ("reference", GOOD.replace("dossier 7", "7" * 201)),
+    "a reference that is the NIREC": ("reference_nirec", GOOD.replace("dossier 7", "1234567890123")),
+    "the NIREC with spaces": ("reference_nirec", GOOD.replace("dossier 7", "123 456 789 0123")),
+    "the NIREC with hyphens and a word": ("reference_nirec", GOOD.replace("dossier 7", "D-2026 / 123-456-789-0123")),
+    "the NIREC with points": ("reference_nirec", GOOD.replace("dossier 7", "7 1.2.3.4.5.6.7.8.9.0.1.2.3 b")),
+    "the NIREC with what nobody sees": ("reference_nirec", GOOD.replace("dossier 7", "1234567\u200b890123")),
+    "the NIREC with a digit after": ("reference_nirec", GOOD.replace("dossier 7", "12345678901231")),
+    "another child's NIREC": ("reference_nirec", GOOD.replace("dossier 7", "soeur de 9876543210987")),
     "a bell": ("characters", GOOD.replace("Roy", "Ro\x07y")),
     "a field less": ("columns", "1234567890123,Roy,Léa\n"),
     "a field more": ("columns", GOOD.rstrip() + ",more\n"),

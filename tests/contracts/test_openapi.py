@@ -24,7 +24,7 @@ Json = dict[str, Any]
 _METHODS = {"get", "post"}
 #: The operations that have an effect, which happens once per key.
 EFFECTS = {
-    "registrationCreate", "registrationChange", "registrationWithdraw", "subjectExpect", "placementNotify",
+    "registrationCreate", "registrationChange", "registrationWithdraw", "subjectExpect", "placementNotify", "batchOpen",
     "permitFileV2",
 }  # fmt: skip
 

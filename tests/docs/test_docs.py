@@ -98,3 +98,20 @@ def test_no_file_is_past_400_lines() -> None:
         if len(path.read_text(encoding="utf-8").splitlines()) > 400
     ]
     assert long == []
+
+
+def test_each_post_without_a_key_has_its_reason() -> None:
+    """Whose repeat could have a second effect asks for an Idempotency-Key; the others are named with a reason."""
+    listed = (
+        read("docs/decisions/0032-effects-that-happen-once.md")
+        .partition("*POSTs without a key,*")[2]
+        .partition("*Intents.*")[0]
+    )
+    posts = {
+        name
+        for contract in load_contracts(contracts_folder())
+        for name, one in contract.operations.items()
+        if one.rest.method == "POST" and one.idempotent
+    }
+    assert len(posts) > 5
+    assert posts - set(re.findall(r"`([a-z]+(?:\.[a-z]+)?)`", listed)) == set()

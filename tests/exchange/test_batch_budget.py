@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from adapters.civil_registry.sandbox.births import make_births
 from contracts.loader import load_contracts
@@ -17,6 +18,8 @@ from tests.signing.drafts import fresh_salt
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.audit.verdict import Finding
+
 BATCHES = "/v1/nirec/verification-batches"
 
 
@@ -29,8 +32,11 @@ class Cabinet:
         self.party = KeepingParty(self.gateway, "ministry", folder / "receipts")
         self.party.bodies.mkdir()
         self.births = make_births(3)
-        opened = {"records": 9, "rejected": 0, "commitment": "ab" * 32}
-        self.batch = self._ask(BATCHES, opened, "ENT-2026-18-OUVRIR")["batch"]
+        self.batch = self.open(str(uuid4()))["batch"]
+
+    def open(self, key: str | None, records: int = 9) -> dict[str, Any]:
+        opened = {"records": records, "rejected": 0, "commitment": "ab" * 32}
+        return self._ask(BATCHES, opened, "ENT-2026-18-OUVRIR", key)
 
     def line(self, number: int, child: int, again: str = "", agreement: str = "ENT-2026-18") -> dict[str, Any]:
         one = self.births[child]
@@ -40,8 +46,14 @@ class Cabinet:
         }  # fmt: skip
         return self._ask(f"{BATCHES}/{self.batch}/records/{number}{again}", fields, agreement)
 
-    def _ask(self, target: str, fields: dict[str, Any], agreement: str) -> dict[str, Any]:
-        exchanged = self.party.ask(target, json.dumps(fields).encode(), agreement, "admissibilite")
+    def audited(self) -> tuple[Finding, ...]:
+        self.gateway.worker.close()
+        self.gateway.sequence()
+        self.gateway.sequence()
+        return audit(self.gateway.settings.folders.log, self.gateway.folder / "trust").findings
+
+    def _ask(self, target: str, fields: dict[str, Any], agreement: str, key: str | None = None) -> dict[str, Any]:
+        exchanged = self.party.ask(target, json.dumps(fields).encode(), agreement, "admissibilite", key)
         said: dict[str, Any] = json.loads(exchanged.answer.body)
         return said
 
@@ -63,10 +75,19 @@ def test_a_batch_spends_its_agreement_s_budget_and_the_audit_follows(tmp_path: P
     # and what is given again is told again: it has a budget of its own
     answered = [cabinet.line(number, number - 1, "/answer", "ENT-2026-18-REPRENDRE") for number in (1, 2)]
     assert (answered[0]["outcome"], answered[1]["code"]) == ("confirmed", "budget_spent")
-    cabinet.gateway.worker.close()
-    cabinet.gateway.sequence()
-    cabinet.gateway.sequence()
-    assert audit(cabinet.gateway.settings.folders.log, cabinet.gateway.folder / "trust").findings == ()
+    assert cabinet.audited() == ()
+
+
+def test_one_key_opens_one_batch_and_the_audit_follows(tmp_path: Path) -> None:
+    cabinet = Cabinet(tmp_path)
+    key = str(uuid4())
+    first, again, other = cabinet.open(key), cabinet.open(key), cabinet.open(str(uuid4()))
+    assert first == again
+    assert len({cabinet.batch, first["batch"], other["batch"]}) == 3
+    # the key stands for that message alone, and nothing is opened without one
+    assert cabinet.open(key, records=10)["code"] == "idempotency_conflict"
+    assert cabinet.open(None)["code"] == "idempotency_key_missing"
+    assert cabinet.audited() == ()
 
 
 def test_whatever_is_tried_or_told_of_a_child_has_a_budget_in_a_fresh_set_up() -> None:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 VERIFY = Reduction("nirec", "handle", "outcome", "confirmed", (), tried=("birth_date", "family_name"))
 READ = Reduction(None, "handle", None, None, (), act="read", given=("handle",))
-LIST = Reduction(None, "handle", None, None, (), act="list", listed="hits", most=10)
+LIST = Reduction(
+    None, "handle", None, None, (), act="list", listed="hits", most=10, tried=("birth_date", "family_name")
+)
 REGISTER, VIEW, TELL = replace(READ, act="register"), replace(READ, act="view"), replace(READ, act="tell")
 EXPECT = Reduction(None, "handle", None, None, (), act="expect")
 THREE_A_DAY = Allowance(3, 24)
@@ -142,7 +144,6 @@ def test_a_budget_is_of_one_party_and_one_agreement(worker: Counter) -> None:
 def test_an_operation_without_subjects_and_an_agreement_without_a_budget_cost_nothing(worker: Counter) -> None:
     assert [worker.refused(granted(EXPECT, {})) for _ in range(5)] == [None] * 5
     assert [worker.verify(str(number), budget=None) for number in range(5)] == [None] * 5
-    assert [worker.refused(granted(LIST, {}, names=frozenset({"outcome"}))) for _ in range(5)] == [None] * 5
     assert worker.database.read_once("SELECT count(*) FROM budget_counts", ())[0][0] == 0
 
 
@@ -306,6 +307,24 @@ def test_an_operator_hears_how_much_is_spent_and_what_was_refused(worker: Counte
     for number in "1234":
         worker.verify(number)
     assert [(agreement, round(3 * share)) for agreement, share in worker.told] == [("ENT-1", n) for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("names", [frozenset({"outcome"}), frozenset({"hits", "outcome"})], ids=["outcome", "hits"])
+def test_what_is_searched_for_is_counted_though_nobody_is_found(database: Database, names: frozenset[str]) -> None:
+    budget, counter = Allowance(12, 24), Counter(database)
+
+    def search(name: str) -> Code | None:
+        grant = granted(LIST, {"family_name": name}, budget=budget, names=names)
+        try:
+            counter.guard.settle(counter.guard.reserve(grant, ()), ())
+        except Refusal as refusal:
+            return refusal.code
+        return None
+
+    assert [search(f"name {number}") for number in range(13)] == [None] * 12 + [SPENT]
+    # whoever asks again asks for nothing new, and of children none is spent
+    assert search("name 0") is None
+    assert counter.read("a child", budget=budget) is None
 
 
 @pytest.mark.parametrize("rule", [READ, REGISTER, VIEW, TELL])

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 _LOCAL = ZoneInfo("America/Toronto")
 _MILLION = 1_000_000
+_MONTHS = {
+    "fr": ("janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre",
+           "décembre"),
+    "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+           "December"),
+}  # fmt: skip
+_AGAIN = {"fr": ", après le retour à l'heure normale", "en": ", after the clocks went back"}
 #: What a spreadsheet would take for a formula, or strip before it does.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 #: Spreadsheets know UTF-8 by this mark alone, and their separator by the language of the machine.
@@ -50,6 +57,16 @@ def utc(at: int) -> str:
 def local(at: int) -> str:
     """The same instant in Québec, with its offset."""
     return moment(at).astimezone(_LOCAL).isoformat(timespec="seconds")
+
+
+def readable(at: int, language: Language) -> str:
+    """The same for people, in words, to the minute; an hour that comes twice in autumn is told apart."""
+    there = moment(at).astimezone(_LOCAL)
+    month, again = _MONTHS[language][there.month - 1], _AGAIN[language] if there.fold else ""
+    if language == "fr":
+        day = "1er" if there.day == 1 else there.day
+        return f"{day} {month} {there.year}, {there.hour} h {there.minute:02}{again} (heure du Québec)"
+    return f"{month} {there.day}, {there.year}, {there:%H:%M}{again} (Québec time)"
 
 
 def as_csv(head: Sequence[str], rows: Iterable[Sequence[object]], language: Language) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from contracts.told import in_words, parts_of, told_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateway.audit.objects import Objects
     from gateway.audit.questions.rows import Terms
 
@@ -52,7 +56,12 @@ class Titles:
         if not terms.fields:
             return ()
         operation = self._objects.contract(terms.contract).operations.get(terms.operation)
-        known = {} if operation is None else operation.response["properties"]
-        return tuple(
-            (name, str(known[name]["description"][self._language]) if name in known else name) for name in terms.fields
-        )
+        known = {} if operation is None else told_fields(operation)
+        return tuple((name, self._words(name, known.get(name))) for name in terms.fields)
+
+    def _words(self, name: str, schema: Mapping[str, Any] | None) -> str:
+        """The whole description; of a list or object what it is called, and what it is made of."""
+        if schema is None:
+            return name
+        whole = str(schema["description"][self._language])
+        return in_words(schema, name, self._language) if parts_of(schema) else whole

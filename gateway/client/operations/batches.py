@@ -149,27 +149,31 @@ class BatchesOperations(Asking):
         records: int,
         rejected: int,
         commitment: str,
+        idempotency_key: str | None = None,
     ) -> Answered[BatchOpenAnswer]:
         """Open a batch.
 
         Says how many records will follow, and binds the batch to the file by a code that only the caller can make
-        again. Nothing of the file is sent. The answer gives the batch's id and the rate that is allowed.
+        again. Nothing of the file is sent. The answer gives the batch's id and the rate that is allowed. The same
+        idempotency key gives the same batch.
 
         Args:
             records: Records to verify.
             rejected: Records of the file that cannot be asked about, and stay with the caller.
             commitment: HMAC-SHA-256 of the records, in order, under a random key that the caller keeps.
+            idempotency_key: A UUID of the caller's own, by which a repeat has no second effect.
 
         Raises:
-            RefusedError: body_malformed, field_invalid, not_agreed, purpose_not_agreed.
+            RefusedError: body_malformed, field_invalid, idempotency_key_missing, idempotency_conflict, not_agreed,
+                purpose_not_agreed.
         """
-        asked = Asked("batch.open", BatchOpenAnswer.of, salted=False, effects=False)
+        asked = Asked("batch.open", BatchOpenAnswer.of, salted=False, effects=True)
         fields = {
             "records": records,
             "rejected": rejected,
             "commitment": commitment,
         }
-        return self._ask(asked, fields)
+        return self._ask(asked, fields, idempotency_key)
 
     def batch_verify(
         self,

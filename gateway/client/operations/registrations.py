@@ -65,7 +65,8 @@ class RegistrationGetAnswer:
             home_care, home child care.
         service_held: The service that the child has now; none where it has none.
         parents: Who registered the child.
-        state: Digest of the registration under a key of the cooperative's; whoever changes it repeats this.
+        state: Digest of the registration under a key of the cooperative's; whoever changes it repeats this. The same
+            for whoever is given it: one party alone should be, or two files could be joined by it.
     """
 
     outcome: Literal["found", "not_found"] | None = None
