@@ -312,8 +312,8 @@ control_port = {ports.benefits_control}
                     "role": role,
                     "authority": name,
                     "names": ["gateway.passerelle.test" if name == GATEWAY else f"{name}.passerelle.test"],
-                    "unsigned": name in UNSIGNED,
                 }
+                | ({"unsigned": True} if name in UNSIGNED else {})
                 for name, (role, french, english) in TITLES.items()
             },
             "agreements": {word: agreement(row, validity) for word, row in AGREEMENTS.items()},

@@ -49,8 +49,9 @@ class Founders:
             "periods": {month: made["sha256"]},
         }
         # of a folder that only the development set-up's settings name
+        theirs = {"ministry.notice", "benefits.notice"}
         policy["agreements"] = {
-            word: one for word, one in policy["agreements"].items() if one["operation"] != "ministry.notice"
+            word: one for word, one in policy["agreements"].items() if one["operation"] not in theirs
         }
         for edit in edits:
             edit(policy)

@@ -294,9 +294,8 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
     [gateway], keyid = re.findall("(?m)^gateway: (.*)$", objects[policy].decode()), keyids[answer["signing"]["sha256"]]
     by_soap = "form" in request if request else base[:1] == b"{"
     rows, terms = {}, [said.get("agreement"), said.get("purpose")]
-    if request is None:
-        need(" ".join(said) == EARLY)
-    else:
+    need(request is not None or " ".join(said) == EARLY)
+    if request is not None:
         parties, signing, contract = said["parties"], request["signing"], said["contract"]
         need({*said} - {"acknowledges", "effect"} == {*FULL.split()}, contract["sha256"] in objects)
         done += [(exchange, request["signature"])] * ("effect" in said and bool(said["upstream"]))
@@ -359,7 +358,8 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
     # 4  What was asked of an upstream by SOAP, and what it answered to that.
     for number, attempt in enumerate(said.get("upstream", []), 1):
         question, reply, moment = attempt["request"], attempt["answer"], datetime.fromisoformat(attempt["at"])
-        final, unsigned = number == len(said["upstream"]), b"unsigned: true" in objects[policy]
+        theirs = rb"(?m)^  %s:\n(?:    .*\n)*?    unsigned: true$" % re.escape(said["parties"]["upstream"]).encode()
+        final, unsigned = number == len(said["upstream"]), re.search(theirs, objects[policy])
         need(asked - MINUTE <= moment <= at + MINUTE, (reply is None) == (attempt["outcome"] != "answered"))
         need(final if reply else not final or kind == "refusal", not reply or unsigned or reply.get("form") != "tls")
         apart = [part["officers"] for part in (question, reply or {}) if part.get("form") == "apart"]
