@@ -358,8 +358,8 @@ for index, (leaf, stored, node) in enumerate(zip(leaves, records, leaf_hashes, s
     # 4  What was asked of an upstream by SOAP, and what it answered to that.
     for number, attempt in enumerate(said.get("upstream", []), 1):
         question, reply, moment = attempt["request"], attempt["answer"], datetime.fromisoformat(attempt["at"])
-        theirs = rb"(?m)^  %s:\n(?:    .*\n)*?    unsigned: true$" % re.escape(said["parties"]["upstream"]).encode()
-        final, unsigned = number == len(said["upstream"]), re.search(theirs, objects[policy])
+        says = rb"(?m)^  %s:\n(?:    .*\n)*?    unsigned: true$" % re.escape(said["parties"]["upstream"]).encode()
+        final, unsigned = number == len(said["upstream"]), re.search(says, objects[policy])
         need(asked - MINUTE <= moment <= at + MINUTE, (reply is None) == (attempt["outcome"] != "answered"))
         need(final if reply else not final or kind == "refusal", not reply or unsigned or reply.get("form") != "tls")
         apart = [part["officers"] for part in (question, reply or {}) if part.get("form") == "apart"]
