@@ -57,8 +57,9 @@ def serve_workers(settings: Settings, upstreams: Mapping[str, Upstream] | None =
         if FOLDER in os.environ:
             reporters.append(Reporter(meters, Path(os.environ[FOLDER]), composition.clock))
             reporters[-1].start()
+        application = worker.application()
         structlog.get_logger("worker").info("ready", pid=os.getpid())
-        return worker.application()
+        return application
 
     def close() -> None:
         for worker in workers:

@@ -17,7 +17,7 @@ _SPEAK = 4
 
 
 @contextmanager
-def idle_connections(night: Night, count: int) -> Iterator[list[http.client.HTTPSConnection]]:
+def idle_connections(night: Night, count: int, speak: int = _SPEAK) -> Iterator[list[http.client.HTTPSConnection]]:
     """Keep-alive connections; on the first of them one read was answered, and nothing is said since."""
     context = night.context(night.tls())
     with ExitStack() as stack:
@@ -26,7 +26,7 @@ def idle_connections(night: Night, count: int) -> Iterator[list[http.client.HTTP
             connection = http.client.HTTPSConnection("localhost", night.ports.gateway, context=context, timeout=20)
             stack.callback(connection.close)
             connection.connect()
-            if number < _SPEAK:
+            if number < speak:
                 connection.request("GET", "/log/checkpoint")
                 assert connection.getresponse().read()
             made.append(connection)
