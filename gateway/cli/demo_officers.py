@@ -47,7 +47,9 @@ class DemoOfficers:
         """``folder`` is the demo's."""
         self._out = _Silent(output.t, output.as_json)
         self._config = folder / "passerelle.toml"
-        self._folder = folder / "sandbox" / "officers"
+        self._keys = folder / "sandbox" / "officers"
+        # what they agree on is nobody's secret, and lies apart from their keys
+        self._desk = folder / "policies"
         self._clock = clock
 
     def suspend(self, party: str) -> bool:
@@ -59,7 +61,8 @@ class DemoOfficers:
         return self._agreed(f"{party}-reinstated", party, suspended=False)
 
     def _agreed(self, name: str, party: str, *, suspended: bool) -> bool:
-        policy = self._folder / f"{name}.yaml"
+        self._desk.mkdir(exist_ok=True)
+        policy = self._desk / f"{name}.yaml"
         return self._written(policy, party, suspended=suspended) and self._in_force(policy, self._approved(policy))
 
     def _written(self, policy: Path, party: str, *, suspended: bool) -> bool:
@@ -74,7 +77,7 @@ class DemoOfficers:
         approvals = []
         for name in OFFICERS[:2]:
             out = policy.with_name(f"{policy.stem}.{name}.approval")
-            key = officer_key(self._folder / f"{name}.key", None, None, None, None)
+            key = officer_key(self._keys / f"{name}.key", None, None, None, None)
             approve(self._out, Asked(policy, name, out=out), key, self._clock)
             approvals.append(out)
         return approvals
