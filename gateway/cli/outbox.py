@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -22,6 +21,7 @@ from gateway.ledger.deliveries import DeliveryLog
 from gateway.ledger.storage import Records
 from gateway.ledger.writer import Writer
 from gateway.storage import open_database
+from gateway.written_nirec import WrittenNirec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,6 @@ Act = Literal["resend", "drop"]
 _OF_ONE = frozenset({"outbox_unknown", "outbox_not_dead", SEALED_OTHERWISE})
 #: More than any outbox holds.
 _ALL = 2**31 - 1
-_BETWEEN = re.compile(r"(?<=\d)[\s.\-]+(?=\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +176,6 @@ def _acts(desk: _Desk, ends: ExitStack) -> OutboxActs:
         period_key=partial(period_key, settings.folders.keys, bundle.periods),
     )
     ends.callback(writer.close)
-    looks_like = re.compile(rf"(?<!\d)(?:{settings.nirec.pattern})(?!\d)")
     return OutboxActs(
         desk.outbox,
         Sealing(keystore, base.randomness),
@@ -186,8 +184,7 @@ def _acts(desk: _Desk, ends: ExitStack) -> OutboxActs:
         expiry=timedelta(hours=settings.deliveries.expire_hours),
         clock=base.clock,
         randomness=base.randomness,
-        # a number that is written in groups is one too
-        unfit=lambda reason: any(map(looks_like.search, (reason, _BETWEEN.sub("", reason)))),
+        unfit=WrittenNirec(settings.nirec.pattern),
     )
 
 

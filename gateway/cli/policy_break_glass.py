@@ -18,6 +18,7 @@ from gateway.places import policy_log
 from gateway.policy.bundle import read_bundle
 from gateway.policy.raising import BreakGlassRefused, raising_of, with_raise
 from gateway.system import SystemRandomness
+from gateway.written_nirec import WrittenNirec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +43,12 @@ class Asked:
 def break_glass(output: Output, config: Path | None, asked: Asked, clock: Clock) -> Exit:
     """Writes the draft, says what it allows and until when, and which commands come next; signs nothing.
 
-    Raises ConfigurationError: an agreement that is not there, a file that is, a policy in no form of a draft's.
+    Raises ConfigurationError: an agreement that is not there, a file that is, a policy in no form of a draft's, a
+    reason that holds a NIREC: the log keeps each policy for good.
     """
     _, settings = settings_of(config)
+    if WrittenNirec(settings.nirec.pattern)(asked.reason):
+        raise ConfigurationError("break_glass_nirec")
     now = clock.now().replace(microsecond=0)
     with policy_log(settings, clock, SystemRandomness()) as log:
         current = standing(log).chain.current

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
-from gateway.client.batch_reference import HeldNirec
 from gateway.errors import ConfigurationError
+from gateway.written_nirec import WrittenNirec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,7 +79,7 @@ class _Unfit:
 
     def __init__(self, nirec_pattern: str) -> None:
         self._nirec = re.compile(nirec_pattern, re.ASCII)
-        self._held = HeldNirec(nirec_pattern)
+        self._held = WrittenNirec(nirec_pattern)
 
     def check(self, named: Mapping[str, str]) -> None:
         """Returns for a record that can be asked about; raises _BadRecordError."""

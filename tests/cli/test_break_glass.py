@@ -130,6 +130,16 @@ def test_an_agreement_that_is_not_there_and_a_file_that_is(desk: Desk) -> None:
     assert AGREEMENT in desk.run("policy", "break-glass", "ENT-9", *options, expect=2)
 
 
+def test_a_reason_that_holds_a_nirec_is_written_nowhere(desk: Desk) -> None:
+    path = desk.folder / "glace.yaml"
+    for number in ("1234567890123", "123 4567-890 123"):
+        options = ("--subjects", 1, "--hours", 1, "--reason", f"pour l'enfant {number}", "--out", path)
+        said = desk.run("policy", "break-glass", AGREEMENT, *options, "--config", desk.config, expect=2)
+        assert "ressemble à un NIREC" in said
+        assert number not in said
+    assert not path.exists()
+
+
 def test_a_text_in_which_the_raise_would_mean_something_else_is_not_drafted(desk: Desk) -> None:
     """An anchor stands before what it names, where the raise would be put."""
     path = desk.write("v2.yaml", narrower)
